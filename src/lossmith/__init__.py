@@ -1,0 +1,38 @@
+"""lossmith: where a loss function is designed, derived, verified, looked at, made fast, and put to work.
+
+Importing this package imports no framework; each name below loads what it needs when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lossmith import formulas as formulas
+    from lossmith.checker import Report as Report
+    from lossmith.checker import check as check
+    from lossmith.checker import contract as contract
+    from lossmith.errors import LossmithError as LossmithError
+    from lossmith.spec import formula as formula
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "LossmithError": "lossmith.errors",
+    "Report": "lossmith.checker",
+    "check": "lossmith.checker",
+    "contract": "lossmith.checker",
+    "formula": "lossmith.spec",
+}
+__all__ = ["LossmithError", "Report", "__version__", "check", "contract", "formula", "formulas"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if name in ("formulas", "torch", "keras", "ops", "testing"):
+        return import_module(f"lossmith.{name}")
+    raise AttributeError(f"module 'lossmith' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,179 @@
+"""What the checker says: findings, statuses and reports, as data that every renderer reads.
+
+A finding is a defect with its proof. A status is the answer of one rule for one loss; there are five:
+passed, failed, not applicable, skipped (why) and allowed (why). Nothing is left out in silence.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Severity = Literal["error", "warning", "info"]
+Grade = Literal["proved", "measured", "heuristic"]
+Verdict = Literal["passed", "failed", "not applicable", "skipped", "allowed"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One defect of one loss.
+
+    Severity   `error` fails the check; `warning` and `info` never do
+    Grade      `proved` (exact), `measured` (a differential test), `heuristic` (never an error)
+    Evidence   the actual values, in the order in which they are read, already rounded for people
+    Why        a cause, printed only after it was tested; may be empty
+    Reproducer a few lines of Python that show the defect without lossmith; may be empty
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    grade: Grade
+    message: str
+    evidence: Mapping[str, str] = field(default_factory=dict[str, str])
+    why: str = ""
+    fix: str = ""
+    location: str = ""
+    reproducer: str = ""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What one rule said of one loss; `reason` is mandatory for skipped and allowed."""
+
+    status: Verdict
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve: value and gradient of the loss as one prediction moves along a line. NaN marks a hole."""
+
+    label: str
+    x: list[float]
+    value: list[float]
+    gradient: list[float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What the report draws for one loss."""
+
+    xlabel: str
+    series: list[Series]
+
+
+@dataclass(frozen=True)
+class ContractNote:
+    """What a loss takes, as it is shown to people.
+
+    `arguments` maps each argument to its kind and shape, such as {"pred": "logits[N,C]", "target": "index[N]"},
+    in the order in which the loss takes them.
+    """
+
+    arguments: Mapping[str, str]
+    origin: str  # "inferred", "example()", "decorator", "annotation", "command line", "known", ...
+    confidence: str = ""  # for an inferred one: "sure", "likely" or "unsure"
+    pin: str = ""  # the flags that fix it: --pred 'logits[N,C]' --target 'index[N]'
+
+    def __str__(self) -> str:
+        arguments = ", ".join(f"{name}: {kind}" for name, kind in self.arguments.items())
+        origin = f"{self.origin}, {self.confidence}" if self.confidence else self.origin
+        return f"{arguments}  ({origin})"
+
+
+@dataclass(frozen=True)
+class LossReport:
+    """Everything about one loss. `problem` is set when it could not be checked: what to do next, for the user."""
+
+    name: str
+    location: str
+    contract: ContractNote | None = None
+    findings: tuple[Finding, ...] = ()
+    statuses: Mapping[str, Status] = field(default_factory=dict[str, Status])
+    seconds: float = 0.0
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+    curve: Curve | None = None
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+    @property
+    def ok(self) -> bool:
+        return not self.errors and not self.problem
+
+    def counts(self) -> dict[Verdict, int]:
+        """How many rules gave each answer, in a fixed order; answers that no rule gave are absent."""
+        order: tuple[Verdict, ...] = ("failed", "passed", "not applicable", "skipped", "allowed")
+        given = [status.status for status in self.statuses.values()]
+        return {verdict: given.count(verdict) for verdict in order if verdict in given}
+
+    def as_json(self) -> dict[str, Any]:
+        data = asdict(self)
+        del data["curve"]
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "LossReport":
+        """Read what a child process wrote: `dataclasses.asdict` of a report, through JSON."""
+        contract, curve = data.get("contract"), data.get("curve")
+        return cls(
+            name=data["name"],
+            location=data["location"],
+            contract=ContractNote(**contract) if contract else None,
+            findings=tuple(Finding(**finding) for finding in data["findings"]),
+            statuses={code: Status(**status) for code, status in data["statuses"].items()},
+            seconds=data["seconds"],
+            problem=data["problem"],
+            notes=tuple(data["notes"]),
+            curve=Curve(curve["xlabel"], [Series(**series) for series in curve["series"]]) if curve else None,
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """The reports of all losses that one call checked, in the order of their targets."""
+
+    losses: tuple[LossReport, ...]
+
+    def __iter__(self) -> Iterator[LossReport]:
+        return iter(self.losses)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(finding for loss in self.losses for finding in loss.findings)
+
+    @property
+    def ok(self) -> bool:
+        """True when every loss was checked and no finding is an error."""
+        return all(loss.ok for loss in self.losses)
+
+    @property
+    def exit_code(self) -> int:
+        """2 if a loss could not be checked, else 1 if there are errors, else 0."""
+        if any(loss.problem for loss in self.losses):
+            return 2
+        return 0 if self.ok else 1
+
+    @property
+    def statuses(self) -> Mapping[str, Status]:
+        """Every rule's answer; for several losses, use the reports one by one."""
+        return self._only().statuses
+
+    @property
+    def contract(self) -> ContractNote | None:
+        return self._only().contract
+
+    def _only(self) -> LossReport:
+        if len(self.losses) != 1:
+            raise ValueError(f"this report is of {len(self.losses)} losses: ask one of `report.losses`")
+        return self.losses[0]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"losses": [loss.as_json() for loss in self.losses]}
+
+    def __str__(self) -> str:
+        from lossmith.report.text import render  # the words of a report have one home
+
+        return render(self)

@@ -1,0 +1,1 @@
+"""Findings -> text, JSON, HTML. Renders, computes nothing, and says the same words everywhere."""
