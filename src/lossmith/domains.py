@@ -80,3 +80,20 @@ class Domain:
         if bad := [axis for axis in axes if not re.fullmatch(r"[A-Za-z]\w*|[1-9]\d*", axis)]:
             raise ContractError(message(f"{text!r}: {bad[0]!r} is not an axis", fix="a name (N) or a size (4)"))
         return cls(KINDS[match[1]], axes)
+
+
+class Declare:
+    """A kind as an annotation: `Annotated[Tensor, Logits("N C")]` says the same as `logits[N,C]`."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __call__(self, axes: str = "N") -> Domain:
+        return Domain.parse(f"{self.kind}[{','.join(axes.split())}]")
+
+
+Real, Positive, Logits, Prob = Declare("real"), Declare("positive"), Declare("logits"), Declare("prob")
+Simplex, LogProb, Dist, OneHot = Declare("simplex"), Declare("logprob"), Declare("dist"), Declare("onehot")
+Binary, Soft, PlusMinusOne, Index = Declare("binary"), Declare("soft"), Declare("pm1"), Declare("index")
+Count, Boxes, Embedding, Unit = Declare("count"), Declare("boxes"), Declare("embedding"), Declare("unit")
+Mask, Weight, Lengths = Declare("mask"), Declare("weight"), Declare("lengths")

@@ -1,0 +1,185 @@
+"""Any framework's loss as a torch callable: its forward is the framework's, its backward the framework's own VJP.
+
+The rules then measure one kind of thing. A Keras loss on the torch back end needs no bridge at all. What a bridge
+hides (constants, intermediate sizes, user lines inside the foreign graph) the rules that need it skip, and say so.
+"""
+
+import copy
+import functools
+import sys
+from collections.abc import Callable
+from types import CodeType, FunctionType
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+Framework = Literal["torch", "keras", "tensorflow", "jax"]
+
+
+def framework_of(loss: Any) -> Framework:
+    """Which framework's arrays a loss takes: from its base class, else from the modules that its code names."""
+    cls = loss if isinstance(loss, type) else type(loss)
+    bases = {base.__module__.partition(".")[0] for base in cls.__mro__}
+    if "keras" in bases:
+        return "keras"
+    if "torch" in bases and not isinstance(loss, FunctionType):
+        return "torch"
+    roots = _roots_used(loss)
+    for root, framework in (("torch", "torch"), ("tensorflow", "tensorflow"), ("keras", "keras"), ("jax", "jax")):
+        if root in roots:
+            return framework  # type: ignore[return-value]
+    return "jax" if "optax" in roots else "torch"
+
+
+def _roots_used(loss: Any) -> set[str]:
+    while isinstance(loss, functools.partial):
+        loss = loss.func
+    function = loss if isinstance(loss, FunctionType) else getattr(type(loss), "__call__", None)
+    function = getattr(function, "__wrapped__", function)
+    if not isinstance(function, FunctionType):
+        return {getattr(loss, "__module__", "").partition(".")[0]}
+    found = {function.__module__.partition(".")[0]}
+    for name in _names(function.__code__):
+        value = function.__globals__.get(name)
+        module = getattr(value, "__name__", "") if isinstance(value, type(sys)) else getattr(value, "__module__", "")
+        found.add((module or "").partition(".")[0])
+    return found
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = [_names(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
+    return set(code.co_names).union(*inner)
+
+
+def keras_backend() -> str:
+    import keras
+
+    return keras.backend.backend()
+
+
+def as_torch(loss: Callable[..., Any], framework: Framework) -> Callable[..., Any]:
+    """A callable on torch tensors that computes what `loss` computes, with gradients."""
+    if framework == "keras":
+        framework = {"torch": "torch", "tensorflow": "tensorflow", "jax": "jax"}.get(keras_backend(), "torch")  # type: ignore[assignment]
+    if framework == "tensorflow":
+        return functools.partial(_foreign, functools.partial(_tensorflow_vjp, loss))
+    if framework == "jax":
+        return functools.partial(_foreign, functools.partial(_jax_vjp, loss))
+    return loss
+
+
+def is_bridged(framework: Framework) -> bool:
+    return framework in ("tensorflow", "jax") or (framework == "keras" and keras_backend() != "torch")
+
+
+class _Bridge(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, vjp_of: Callable[..., Any], *tensors: Any) -> Tensor:
+        arrays = [value.detach().numpy() if isinstance(value, Tensor) else value for value in tensors]
+        value, ctx.vjp = vjp_of(*arrays)
+        return torch.from_numpy(value.copy())
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        found = ctx.vjp(grad_outputs[0].numpy())
+        return (None, *(None if grad is None else torch.from_numpy(grad.copy()) for grad in found))
+
+
+def _foreign(vjp_of: Callable[..., Any], *tensors: Any) -> Tensor:
+    if any(isinstance(value, Tensor) and value.dtype == torch.bfloat16 for value in tensors):
+        raise TypeError("bfloat16 does not cross the bridge: numpy has no such type")
+    return _Bridge.apply(vjp_of, *tensors)  # type: ignore[no-any-return]
+
+
+def _tensorflow_vjp(loss: Callable[..., Any], *arrays: Any) -> Any:
+    import tensorflow as tf
+
+    inputs = [tf.constant(array) for array in arrays]
+    with tf.GradientTape() as tape:
+        watched = [value for value in inputs if value.dtype.is_floating]
+        tape.watch(watched)
+        output = tf.convert_to_tensor(_first(loss(*inputs)))
+
+    def pull(cotangent: Any) -> list[Any]:
+        grads = tape.gradient(output, inputs, output_gradients=tf.constant(cotangent, dtype=output.dtype))
+        return [None if grad is None else tf.convert_to_tensor(grad).numpy() for grad in grads]
+
+    return output.numpy(), pull
+
+
+def _jax_vjp(loss: Callable[..., Any], *arrays: Any) -> Any:
+    import jax
+    import numpy as np
+
+    moving = [i for i, array in enumerate(arrays) if np.issubdtype(array.dtype, np.floating)]
+    if any(arrays[i].dtype == np.float64 for i in moving) and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        raise TypeError("float64 needs jax_enable_x64")
+
+    def of_floats(*floats: Any) -> Any:
+        values = [jax.numpy.asarray(array) for array in arrays]
+        for index, value in zip(moving, floats, strict=True):
+            values[index] = value
+        return _first(loss(*values))
+
+    output, pull = jax.vjp(of_floats, *(jax.numpy.asarray(arrays[i]) for i in moving))
+
+    def back(cotangent: Any) -> list[Any]:
+        grads: list[Any] = [None] * len(arrays)
+        for index, grad in zip(moving, pull(jax.numpy.asarray(cotangent, dtype=output.dtype)), strict=True):
+            grads[index] = np.asarray(grad)
+        return grads
+
+    return np.asarray(output), back
+
+
+def _first(output: Any) -> Any:
+    """A loss that returns (total, parts) or {"loss": ...} is judged by its total."""
+    if isinstance(output, dict):
+        return output.get("loss", next(iter(output.values())))
+    return output[0] if isinstance(output, (tuple, list)) else output
+
+
+first_of = _first
+
+
+def copy_of(loss: Any) -> Any:
+    """A fresh copy with the same state. Keras refuses to copy losses that are not registered: their parts are copied."""
+    if hasattr(loss, "_dtype_policy"):
+        twin = object.__new__(type(loss))
+        twin.__dict__.update(copy.deepcopy(vars(loss)))
+        return twin
+    return copy.deepcopy(loss)
+
+
+def in_dtype(loss: Any, dtype: torch.dtype) -> Any:
+    """A copy of a loss object whose own numbers are of `dtype`: parameters, buffers, plain tensors, Keras policies."""
+    if isinstance(loss, torch.nn.Module):
+        twin = copy.deepcopy(loss).to(dtype)
+        for module in twin.modules():
+            for name, value in list(vars(module).items()):
+                if isinstance(value, Tensor) and value.is_floating_point():
+                    setattr(module, name, value.to(dtype))
+                elif isinstance(value, (list, tuple, dict)):
+                    setattr(module, name, _cast_inside(value, dtype))
+        return twin
+    if hasattr(loss, "_dtype_policy") and dtype == torch.float64:
+        import keras
+
+        twin = copy_of(loss)
+        twin._dtype_policy = keras.dtype_policies.get("float64")
+        twin._dtype = "float64"
+        return twin
+    return loss
+
+
+def _cast_inside(value: Any, dtype: torch.dtype) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(dtype) if value.is_floating_point() else value
+    if isinstance(value, torch.nn.Module):
+        return in_dtype(value, dtype)
+    if isinstance(value, dict):
+        return {key: _cast_inside(item, dtype) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_cast_inside(item, dtype) for item in value)
+    return value

@@ -1,0 +1,37 @@
+"""What the losses that frameworks ship take, by their own documentation, and which findings on them were reviewed.
+
+A shipped loss is not probed: its contract is written here once, from its documentation. A finding on one of them that
+is real but deliberate or documented is listed below with its evidence, and reported as allowed.
+"""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from lossmith.checker.contract import Argument, Contract
+from lossmith.checker.subject import Subject
+from lossmith.domains import Domain
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(files("lossmith.checker").joinpath("known.toml").read_text(encoding="utf-8"))
+
+
+def known_contract(subject: Subject) -> Contract | None:
+    """The documented contract of a shipped loss, or None."""
+    entry = _table().get(subject.family, {})
+    declared = entry.get("takes")
+    if not declared:
+        return None
+    arguments = tuple(
+        Argument(name, role, Domain.parse(text))
+        for name, (role, text) in ((name, pair) for name, pair in declared.items())
+    )
+    return Contract(arguments, f"known: {subject.family}")
+
+
+def reviewed(subject: Subject) -> dict[str, str]:
+    """Codes that were looked at for this shipped loss, with the reason why they are no news."""
+    return dict(_table().get(subject.family, {}).get("reviewed", {}))

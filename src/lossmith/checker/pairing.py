@@ -1,0 +1,204 @@
+"""Which prediction meets which target: pairs of shapes that broadcast, and losses that pair all with all.
+
+A loss that pairs all with all has, in any order of its targets, the total of all N x N pairs called alone. Losses
+on sets (Chamfer, energy distance) are blind to the order too, but are not that total; losses on differences of two
+groups (a ranking of positives above negatives) are, but are not best where prediction and target agree.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossmith.checker.batch import near, orders, precise, same, size, take
+from lossmith.checker.sample import batched, draw, head
+from lossmith.checker.subject import Subject, Trial
+from lossmith.checker.watch import Largest
+
+ELEMENTWISE = ("real", "positive", "logits", "prob", "binary", "soft", "count", "pm1")
+LABELS = ("index", "binary", "soft", "pm1", "count")
+FEW = 3  # samples in the evidence
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Proof that a loss pairs all with all: its total, that of all pairs, and that of the matching ones."""
+
+    trial: Trial
+    all_pairs: float
+    matching: float
+    n: int
+    shape: tuple[int, ...] = ()
+    line: str = ""
+
+
+def every_pair(subject: Subject) -> Meeting | None:
+    found: list[Meeting] = []
+    for seed in range(3):
+        inputs = subject.draw(seed)
+        inputs = head(subject.contract, inputs, min(size(subject, inputs), 4))
+        meeting = _meeting(subject, inputs)
+        if meeting is None:
+            return None
+        found.append(meeting)
+    return found[0]
+
+
+def _meeting(subject: Subject, inputs: tuple[Any, ...]) -> Meeting | None:
+    n, dtype, target = size(subject, inputs), precise(subject, inputs), subject.contract.target or 0
+    seen = Largest(subject.file)
+    whole = subject.run(inputs, dtype=dtype, watch=None if subject.bridged else seen)
+    if not whole.ok or not all(same(whole, _reordered(subject, inputs, target, o, dtype)) for o in orders(n, 3)):
+        return None
+    pairs = torch.tensor([[_alone(subject, inputs, i, j, dtype) for j in range(n)] for i in range(n)])
+    if not bool(torch.isfinite(pairs).all()) or not (subject.bridged or _square(seen.shape, n)):
+        return None
+    for scale in (1.0, n, n * n):  # a sum, a sum over one axis and a mean over the other, a mean
+        every, matching = float(pairs.sum()) / scale, float(pairs.diagonal().sum()) / scale * (n if scale > n else 1)
+        if near(whole.value, every, 1e-5) and not near(every, matching, 1e-3) and _agreement_is_best(subject, inputs, dtype):
+            return Meeting(subject.run(inputs), every, matching, n, seen.shape, seen.line)
+    return None
+
+
+def _square(shape: Sequence[int], n: int) -> bool:
+    return list(shape).count(n) >= 2
+
+
+def _reordered(subject: Subject, inputs: tuple[Any, ...], index: int, order: Sequence[int], dtype: torch.dtype) -> Trial:
+    moved = inputs[index][list(order)]
+    return subject.run((*inputs[:index], moved, *inputs[index + 1 :]), dtype=dtype)
+
+
+def _alone(subject: Subject, inputs: tuple[Any, ...], i: int, j: int, dtype: torch.dtype) -> float:
+    """The loss of prediction i with target j, as a batch of one."""
+    one, other = take(subject, inputs, (i,)), take(subject, inputs, (j,))
+    target = subject.contract.target
+    return subject.run(
+        tuple(b if k == target else a for k, (a, b) in enumerate(zip(one, other, strict=True))), dtype=dtype, grad=False
+    ).value
+
+
+def _agreement_is_best(subject: Subject, inputs: tuple[Any, ...], dtype: torch.dtype) -> bool:
+    """True for labels; for two numbers, if one sample alone is best where the prediction equals its target."""
+    target = subject.contract.target or 0
+    if subject.contract.target_kind() in LABELS:
+        return True
+    one = take(subject, inputs, (0,))
+    where = subject.contract.preds[0]
+    pred = one[where]
+    if one[target].numel() != pred.numel():
+        return False
+
+    def at(value: Tensor) -> float:
+        given = (*one[:where], value, *one[where + 1 :])
+        return subject.run(given, dtype=dtype, grad=False).value
+
+    best = one[target].reshape(pred.shape).to(pred.dtype)
+    return all(at(best) < at(best + step) for step in (-2.0, -0.5, 0.5, 2.0))
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A pair of shapes that does not belong together, accepted, and the value that the aligned pair has.
+
+    `single`: one target for all predictions. `repair`: what makes the target fit, as source; may be empty.
+    """
+
+    trial: Trial
+    aligned: Trial
+    target: Tensor
+    single: bool
+    by_label: bool
+    warned: str
+    broadcast: tuple[int, ...]
+    line: str
+    repair: str
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return tuple(self.trial.inputs[self.trial.where].shape), tuple(self.target.shape)
+
+
+def mismatches(subject: Subject) -> tuple[list[Mismatch], int]:
+    """All pairs of shapes that are accepted and mean something else, and how many aligned pairs were accepted."""
+    found: list[Mismatch] = []
+    tried = 0
+    for layout in _layouts(subject):
+        aligned = subject.run(layout.aligned)
+        if not aligned.ok or not aligned.finite_value:
+            continue
+        tried += 1
+        for target, repair in layout.targets:
+            mismatch = _accepted(subject, layout, aligned, target, repair)
+            if mismatch is not None:
+                found.append(mismatch)
+    return found, tried
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Aligned arguments, and targets of other shapes with the source that repairs each."""
+
+    aligned: tuple[Any, ...]
+    targets: tuple[tuple[Tensor, str], ...]
+    by_label: bool = False
+
+
+def _layouts(subject: Subject) -> Iterator[_Layout]:
+    contract, where = subject.contract, subject.contract.target or 0
+    inputs = _few(subject)
+    pred, target = inputs[contract.preds[0]], inputs[where]
+    if len(contract.preds) == 1 and contract.pred.kind in ELEMENTWISE and contract.target_kind() in ELEMENTWISE:
+        if target.shape == pred.shape:
+            yield from _elementwise(subject, inputs)
+    elif target.ndim == 1:
+        wide = (target.unsqueeze(-1), ".squeeze(-1)")
+        yield _Layout(inputs, (wide, (target[:1], "")), by_label=True)
+
+
+def _few(subject: Subject) -> tuple[Any, ...]:
+    """A few samples with a single column or channel where the contract leaves their number open."""
+    contract = subject.contract
+    if contract.draw is not None:
+        return head(contract, subject.draw(0), FEW)
+    narrow = contract.pred.kind in ELEMENTWISE and contract.target_kind() in ELEMENTWISE
+    sizes = {**(contract.sizes or {}), **({"C": 1} if narrow else {})}
+    return draw(replace(contract, sizes=sizes), 10_000 * subject.seed, FEW)
+
+
+def _elementwise(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[_Layout]:
+    """(N, 1) with (N,), (N,) with (N, 1), (N,) with (1,); for images (N, 1, H, W) with (N, H, W)."""
+    where, rows = subject.contract.target or 0, batched(subject.contract, inputs)
+    pred = inputs[subject.contract.preds[0]]
+    if pred.ndim > 2:
+        if pred.shape[1] == 1:
+            yield _Layout(inputs, ((inputs[where].squeeze(1), ".unsqueeze(1)"),))
+        return
+    flat = tuple(_column(value) if row else value for value, row in zip(inputs, rows, strict=True))
+    wide = tuple(value.unsqueeze(-1) if row else value for value, row in zip(flat, rows, strict=True))
+    yield _Layout(wide, ((flat[where], ".unsqueeze(-1)"),))
+    yield _Layout(flat, ((wide[where], ".squeeze(-1)"), (flat[where][:1], "")))
+
+
+def _column(value: Tensor) -> Tensor:
+    return value if value.ndim == 1 else value[:, 0]
+
+
+def _accepted(
+    subject: Subject, layout: _Layout, aligned: Trial, target: Tensor, repair: str
+) -> Mismatch | None:
+    where = subject.contract.target or 0
+    given = (*layout.aligned[:where], target, *layout.aligned[where + 1 :])
+    seen = Largest(subject.file)
+    trial = subject.run(given, grad=False, watch=None if subject.bridged else seen)
+    if not trial.ok or near(trial.value, aligned.value, 1e-4):
+        return None
+    shapes = layout.aligned[subject.contract.preds[0]].shape, target.shape
+    broadcast = () if layout.by_label else tuple(torch.broadcast_shapes(*shapes))
+    if layout.by_label and seen.elements > max(part.numel() for part in given if isinstance(part, Tensor)):
+        broadcast = seen.shape
+    warned = next((text for text in trial.warned if "size" in text or "shape" in text or "broadcast" in text), "")
+    line = seen.line if seen.shape == broadcast else ""
+    return Mismatch(trial, aligned, target, not repair, layout.by_label, warned, broadcast, line, repair)

@@ -1,0 +1,64 @@
+"""One rule a file, documentation first. The order is the order in which findings are read."""
+
+from importlib import import_module
+from typing import Any
+
+from lossmith.errors import SettingError, message
+
+# LS1 gradient, LS2 domain, LS3 precision, LS4 shape, LS5 reduction, LS6 engineering. A code is never reused.
+_FILES = (
+    "ls101_wrong_gradient",
+    "ls102_ignores_grad_output",
+    "ls103_dead_branch_nan",
+    "ls104_nan_at_perfect_prediction",
+    "ls105_no_usable_gradient",
+    "ls106_input_without_effect",
+    "ls107_gradient_leaks_into_target",
+    "ls201_non_finite_value",
+    "ls202_nan_gradient_finite_value",
+    "ls204_empty_selection_nan",
+    "ls301_unrepresentable_constant",
+    "ls302_half_overflow",
+    "ls401_silent_broadcast",
+    "ls402_batch_of_one",
+    "ls501_micro_batch_not_additive",
+    "ls505_reduction_contract",
+    "ls506_order_dependent",
+    "ls604_unregistered_tensor",
+    "ls605_mutates_input",
+    "ls607_hidden_state_or_rng",
+)
+# What the parent process sees when a child does not come back; there is nothing to run for these.
+PROCESS_CODES = {
+    "LS613": "does-not-finish",
+    "LS614": "ends-the-process",
+    "LS615": "exhausts-memory",
+}
+
+
+def all_rules() -> dict[str, Any]:
+    """Every rule module by its code."""
+    from pathlib import Path  # TEMP
+    modules = [import_module(f"{__name__}.{file}") for file in _FILES if (Path(__file__).parent/f"{file}.py").exists()]
+    return {module.CODE: module for module in modules}
+
+
+def known_codes() -> dict[str, str]:
+    """Every code with its name, without importing a framework."""
+    return {_code(file): _name(file) for file in _FILES} | PROCESS_CODES
+
+
+def _code(file: str) -> str:
+    return file.partition("_")[0].upper()
+
+
+def _name(file: str) -> str:
+    return file.partition("_")[2].replace("_", "-")
+
+
+def rule_file(code: str) -> str:
+    """The module of a rule. Raises `SettingError` for a code that does not exist."""
+    for file in _FILES:
+        if _code(file) == code.upper():
+            return f"{__name__}.{file}"
+    raise SettingError(message(f"{code!r} is no rule", {"rules": ", ".join(known_codes())}))

@@ -1,0 +1,266 @@
+"""LS101 wrong-gradient
+
+What it checks
+    The gradient that autograd gives is the derivative of what the forward computes. Autograd in float64 is held
+    against the loss's own differences, element by element, at several steps from both sides; at a kink, or where the
+    differences are not sure of themselves, nothing is said.
+
+Why it matters
+    A hand-written backward that is off by a factor, a sign or a term still trains, only worse: every step is of the
+    wrong size or in the wrong direction, and the loss that is printed does not show it.
+
+Example
+    def forward(ctx, pred, target):
+        ctx.save_for_backward(pred, target)
+        return ((pred - target) ** 2).mean()
+
+    def backward(ctx, grad):
+        pred, target = ctx.saved_tensors
+        return grad * 2 * (pred - target) / len(pred), None      # the mean is over all elements, not over samples
+
+Write instead
+        return grad * 2 * (pred - target) / pred.numel(), None
+
+When to allow it
+    The gradient is meant to be another one than the derivative (a surrogate) and the checker could not see it.
+    A detach(), a straight-through estimator and a gradient reversal are seen, and are information, never an error.
+"""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lossmith.checker.conditions import conditions
+from lossmith.checker.cuts import DETACHING, LEAVING, QUIET, depends_on, detached_at
+from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show, shrink
+from lossmith.checker.factor import STEADY, Factor, factor_of, near
+from lossmith.checker.finding import Finding
+from lossmith.checker.handwritten import HandWritten, surrounding
+from lossmith.checker.slopes import Point, Sample, look, narrowed, repeatable
+from lossmith.checker.subject import Subject
+
+CODE, NAME, SINCE = "LS101", "wrong-gradient", "0.1"
+LARGE = 2000  # numbers in the inputs, beyond which fewer elements are looked at
+OFFERED = re.compile(r"custom_gradient|custom_vjp|custom_jvp|defvjp")
+
+
+def applies(subject: Subject) -> str:
+    return "" if subject.contract.preds else "the contract names no prediction"
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    dtype = _precision(subject)
+    points = _points(subject, dtype)
+    wrong = [point for point in points if point.wrong]
+    if len(wrong) < 2:
+        return
+    functions = surrounding(subject, wrong[0].trial)
+    if reason := _deliberate(subject, wrong, functions):
+        yield _surrogate(subject, _smallest(subject, wrong[0], dtype), reason)
+        return
+    yield _accusation(subject, wrong, dtype, functions)
+
+
+def _precision(subject: Subject) -> torch.dtype:
+    """float64 if the loss takes it, else float32. Raises `SkipRule` where differences cannot judge."""
+    inputs = subject.draw(1)
+    trials = {dtype: subject.run(inputs, dtype=dtype) for dtype in (torch.float64, torch.float32)}
+    dtype = next((dtype for dtype, trial in trials.items() if trial.ok), None)
+    if dtype is None:
+        raise SkipRule("the loss raises on valid inputs")
+    first = trials[dtype].grads[subject.contract.preds[0]]
+    if first is None:
+        raise SkipRule("there is no gradient at all (LS105)")
+    if not bool((first != 0).any()):
+        raise SkipRule("the gradient is 0 on ordinary inputs (LS105)")
+    if not repeatable(subject, inputs, dtype):
+        raise SkipRule("the loss does not give the same answer twice (LS607)")
+    if narrow := narrowed(subject, inputs, dtype):
+        raise SkipRule(f"the loss computes in {narrow} inside: too coarse for differences")
+    return dtype
+
+
+def _points(subject: Subject, dtype: torch.dtype) -> list[Point]:
+    first = subject.draw(1)
+    large = sum(value.numel() for value in first if isinstance(value, Tensor)) > LARGE
+    places = [(subject.draw(seed), 3 if large else 8) for seed in (1, 2, 3)]
+    if not large:
+        places += [(condition.inputs, 4) for condition in conditions(subject)[1:] if _moderate(condition)][:4]
+    found = (look(subject, inputs, dtype, most) for inputs, most in places)
+    return [point for point in found if point is not None]
+
+
+def _moderate(condition: Any) -> bool:
+    floats = [value for value in condition.inputs if isinstance(value, Tensor) and value.is_floating_point()]
+    return not condition.match and all(1e-2 < float(value.abs().max()) <= 100 for value in floats)
+
+
+def _deliberate(subject: Subject, wrong: Sequence[Point], functions: Sequence[HandWritten]) -> str:
+    """Why the difference is meant, or at least not the fault of a hand-written backward; empty if it is not."""
+    if subject.bridged:
+        return _deliberate_abroad(subject)
+    for function in functions:
+        if function.identity:
+            return f"{function.name} returns its input and has its own backward: it exists to change the gradient"
+        if function.flat:
+            return (
+                f"the forward of {function.name} is piecewise constant: its backward stands in for a derivative of 0"
+            )
+    if reason := _detached(subject, wrong):
+        return reason
+    blamed = [function for function in functions if function.exact is not True]
+    if functions and not blamed:
+        return "every hand-written backward agrees with its forward: something else on the way changes the gradient"
+    if functions:
+        return ""
+    cut = depends_on(subject, wrong[0].trial.inputs, LEAVING)
+    place = f" by {cut.shown} ({cut.line})" if cut else ""
+    return f"no hand-written backward is involved: a part of the loss is kept out of autograd{place}"
+
+
+def _deliberate_abroad(subject: Subject) -> str:
+    try:
+        text = Path(subject.file).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        text = ""
+    if OFFERED.search(text) and "stop_gradient" not in text:
+        return ""
+    return "a part of the loss is kept out of the gradient; the bridge to its framework hides which"
+
+
+def _detached(subject: Subject, wrong: Sequence[Point]) -> str:
+    """Named only if autograd agrees with the differences once nothing is detached, at every point."""
+    removed: list[Any] = []
+    for point in wrong:
+        trial, removed = detached_at(subject, point.trial.inputs)
+        if not removed or not trial.ok or not all(_agrees(trial.grads, sample) for sample in point.wrong):
+            return ""
+    names = sorted({cut.shown for cut in removed if cut.name in (*DETACHING, QUIET)})
+    lines = sorted({cut.line for cut in removed if cut.line})
+    place = f" ({lines[0]})" if lines else ""
+    return f"without {' and '.join(names)}{place} autograd agrees with the differences"
+
+
+def _agrees(grads: Sequence[Tensor | None], sample: Sample) -> bool:
+    grad = grads[sample.argument]
+    return grad is not None and not replace(sample, autograd=float(grad.flatten()[sample.element])).wrong
+
+
+def _smallest(subject: Subject, point: Point, dtype: torch.dtype) -> Point:
+    def still(part: tuple[Any, ...]) -> bool:
+        small = look(subject, part, dtype, 12)
+        return small is not None and bool(small.wrong)
+
+    small = look(subject, shrink(subject, point.trial.inputs, still), dtype, 12)
+    return small if small is not None and small.wrong else point
+
+
+def _surrogate(subject: Subject, point: Point, reason: str) -> Finding:
+    sample = point.wrong[0]
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="info",
+        message=f"a surrogate gradient: autograd gives {sample.autograd:.4g} where the derivative of the value is "
+        f"{sample.slope.value:.4g}",
+        trial=point.trial,
+        evidence=_evidence(subject, point),
+        why=reason,
+    )
+
+
+def _accusation(
+    subject: Subject, wrong: Sequence[Point], dtype: torch.dtype, functions: Sequence[HandWritten]
+) -> Finding:
+    point = _smallest(subject, wrong[0], dtype)
+    factor = factor_of(subject, wrong, dtype)
+    culprit = next((function for function in functions if function.exact is not True), None)
+    return finding(
+        sys.modules[__name__],
+        subject,
+        message=_message(point, factor),
+        trial=point.trial,
+        evidence=_evidence(subject, point),
+        why=_why(culprit, factor),
+        fix=_fix(culprit, factor),
+        line=culprit.line if culprit else "",
+        reproducer=reproduce(subject, point.trial.inputs, _ending(subject, point.wrong[0])),
+    )
+
+
+def _message(point: Point, factor: Factor | None) -> str:
+    if factor is None:
+        sample = max(point.wrong, key=lambda sample: abs(sample.autograd - sample.slope.value))
+        return f"autograd gives {sample.autograd:.4g} where the derivative of the forward is {sample.slope.value:.4g}"
+    if near(factor.ratio, -1.0):
+        return "autograd gives the derivative of the forward with the opposite sign"
+    if abs(factor.ratio) < STEADY:
+        return "autograd gives 0 where the derivative of the forward is not 0"
+    return f"autograd gives {factor.ratio:.4g} times the derivative of the forward"
+
+
+def _why(culprit: HandWritten | None, factor: Factor | None) -> str:
+    parts: list[str] = []
+    if culprit is not None and culprit.exact is False:
+        parts.append(f"the backward of {culprit.name}, called alone, is not the derivative of its forward")
+        if culprit.ignores_grad_output:
+            parts.append("it gives the same for any grad_output")
+    if factor is not None and factor.tested:
+        size = f"1 / {factor.tested}" if factor.inverse else f"the {factor.tested}"
+        parts.append(f"the factor is {size} ({factor.example})")
+    return "; ".join(parts)
+
+
+def _fix(culprit: HandWritten | None, factor: Factor | None) -> str:
+    place = f"{culprit.name}.backward" if culprit else "the backward"
+    if culprit is not None and culprit.ignores_grad_output:
+        return f"multiply what {place} returns by its grad_output"
+    if factor is None or abs(factor.ratio) < STEADY:
+        return f"return the derivative of the forward from {place}, or leave it out and let autograd differentiate"
+    if factor.tested:
+        return f"{'multiply' if factor.inverse else 'divide'} what {place} returns by the {factor.tested}"
+    if near(factor.ratio, -1.0):
+        return f"return the negative of what {place} returns"
+    return f"divide what {place} returns by {factor.ratio:.4g}"
+
+
+def _evidence(subject: Subject, point: Point) -> Mapping[str, str]:
+    rows = evidence_of(subject, point.trial)
+    for argument in sorted({sample.argument for sample in point.wrong}):
+        base: Tensor = point.trial.inputs[argument]
+        samples = [sample for sample in point.samples if sample.argument == argument]
+        label = f"differences {subject.contract.arguments[argument].name}"
+        if base.numel() <= 12:
+            slopes = torch.full((base.numel(),), torch.nan, dtype=torch.float64)
+            for sample in samples:
+                slopes[sample.element] = sample.slope.value
+            rows[label] = show(slopes.reshape(base.shape))
+        else:
+            wrong = [sample for sample in samples if sample.wrong][:4]
+            rows[label] = ", ".join(f"{s.slope.value:.6g} at {s.element} (autograd {s.autograd:.6g})" for s in wrong)
+    return rows
+
+
+def _ending(subject: Subject, sample: Sample) -> list[str]:
+    names = [argument.name for argument in subject.contract.arguments]
+    pred = names[sample.argument]
+    called = ", ".join("moved" if name == pred else name for name in names)
+    step = f"1e-4 * max(1.0, abs({pred}.flatten()[{sample.element}].item()))"
+    return [
+        *(["loss_fn = loss_fn.double()"] if isinstance(subject.loss, nn.Module) else []),
+        f"{pred}.requires_grad_()",
+        f"(grad,) = torch.autograd.grad(loss_fn({called.replace('moved', pred)}).sum(), {pred})",
+        f"step = {step}",
+        f"one = torch.zeros_like({pred}).flatten()",
+        f"one[{sample.element}] = step",
+        f"one = one.reshape({pred}.shape)",
+        f"total = lambda moved: loss_fn({called}).sum()",
+        f"print('autograd   ', grad.flatten()[{sample.element}].item())",
+        f"print('differences', ((total({pred} + one) - total({pred} - one)) / (2 * step)).item())",
+    ]

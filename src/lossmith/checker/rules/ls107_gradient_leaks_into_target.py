@@ -1,0 +1,88 @@
+"""LS107 gradient-leaks-into-target
+
+What it checks
+    No gradient flows into an argument that is the output of a network which does not learn here: a teacher, a moving
+    average, a target network, the logits that a student is to copy. Targets that come from data are not checked.
+
+Why it matters
+    If the caller forgets `no_grad`, the teacher is trained to agree with the student: both can meet at an answer
+    that is worth nothing, and the loss goes down while they do. The graph of the teacher is kept in memory too.
+
+Example
+    return F.mse_loss(student, teacher)
+
+Write instead
+    return F.mse_loss(student, teacher.detach())
+
+When to allow it
+    Both networks are meant to learn from this loss, or every caller is known to detach.
+"""
+
+import sys
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from lossmith.checker.evidence import SkipRule, finding, reproduce, shrink
+from lossmith.checker.finding import Finding
+from lossmith.checker.subject import Subject, Trial
+
+CODE, NAME, SINCE = "LS107", "gradient-leaks-into-target", "0.1"
+STOPS = {
+    "torch": "{}.detach()",
+    "keras": "keras.ops.stop_gradient({})",
+    "tensorflow": "tf.stop_gradient({})",
+    "jax": "jax.lax.stop_gradient({})",
+}
+
+
+def applies(subject: Subject) -> str:
+    return "" if _frozen(subject) else "no argument is the output of a network that does not learn here"
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    ran = False
+    for index in _frozen(subject):
+        for seed in range(3):
+            trial = subject.run(subject.draw(seed), wrt=(index,))
+            ran = ran or trial.ok
+            if _leaks(trial, index):
+                yield _told(subject, index, trial)
+                break
+    if not ran:
+        raise SkipRule("the loss raises when the target requires a gradient")
+
+
+def _frozen(subject: Subject) -> list[int]:
+    """Arguments whose name says so, and the target of a distillation: logits for logits."""
+    contract, drawn = subject.contract, subject.draw(0)
+    copied = contract.target if contract.pred.kind == contract.target_kind() == "logits" else None
+    return [
+        index
+        for index, argument in enumerate(contract.arguments)
+        if (argument.frozen or index == copied)
+        and contract.preds != (index,)
+        and isinstance(drawn[index], Tensor)
+        and drawn[index].is_floating_point()
+    ]
+
+
+def _leaks(trial: Trial, index: int) -> bool:
+    grad = trial.grads[index] if trial.ok and trial.grads else None
+    return grad is not None and bool(grad.isfinite().all()) and bool(grad.any())
+
+
+def _told(subject: Subject, index: int, trial: Trial) -> Finding:
+    inputs = shrink(subject, trial.inputs, lambda part: _leaks(subject.run(part, wrt=(index,)), index))
+    names = [argument.name for argument in subject.contract.arguments]
+    name, stopped = names[index], STOPS[subject.framework].format(names[index])
+    ending = [f"{name}.requires_grad_()", f"loss_fn({', '.join(names)}).sum().backward()", f"print({name}.grad)"]
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message=f"the loss sends a gradient into {name}, which is another network's output",
+        trial=subject.run(inputs, wrt=(index,)),
+        fix=f"use {stopped} in the loss",
+        reproducer=reproduce(subject, inputs, ending),
+    )

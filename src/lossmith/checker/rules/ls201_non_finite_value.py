@@ -1,0 +1,54 @@
+"""LS201 non-finite-value
+
+What it checks
+    The value is finite for every valid input whose true value is finite: saturated logits, probabilities of exactly 0
+    and 1, residuals up to 1e4.
+
+Why it matters
+    `0 * log(0)` is NaN although it stands for 0, and exp(89) is inf in float32 although its logarithm is 89. One such
+    sample makes the loss of the batch NaN, and with it every weight.
+
+Example
+    p = torch.sigmoid(pred)
+    return -(target * p.log() + (1 - target) * (1 - p).log()).mean()
+
+Write instead
+    return torch.nn.functional.binary_cross_entropy_with_logits(pred, target)
+
+When to allow it
+    The loss is documented for inputs that stay away from these values.
+"""
+
+import sys
+from collections.abc import Iterator
+
+from lossmith.checker.evidence import finding
+from lossmith.checker.faults import Fault, faults
+from lossmith.checker.finding import Finding
+from lossmith.checker.subject import Subject
+
+CODE, NAME, SINCE = "LS201", "non-finite-value", "0.1"
+
+
+def applies(subject: Subject) -> str:
+    return ""
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    for fault in faults(subject, "float32"):
+        if fault.what == "value" and not fault.constant:
+            yield finding(
+                sys.modules[__name__],
+                subject,
+                message=f"the value is {fault.trial.value:g} {fault.condition.name}",
+                trial=fault.trial,
+                why=_why(fault),
+                fix="use the stable form: softplus, logsumexp, log_softmax, log1p, expm1, torch.xlogy",
+            )
+            return  # the mildest condition; the harsher ones repeat it
+
+
+def _why(fault: Fault) -> str:
+    if fault.finite_in_double and fault.truth is not None:
+        return f"in float64 it is {fault.truth.value:g}: an intermediate leaves the range of float32"
+    return "values just before it are moderate, so the formula has a limit here that the code does not reach"

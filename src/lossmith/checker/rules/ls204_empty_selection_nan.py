@@ -1,0 +1,109 @@
+"""LS204 empty-selection-nan
+
+What it checks
+    A batch in which nothing is selected has a finite value and gradient: no positives, no negatives, every label the
+    same, every label ignored, an empty mask, no pair that belongs together.
+
+Why it matters
+    Dividing by the number of selected entries gives 0/0 in the one batch that has none. It comes after hours, in the
+    tail of an epoch or on one rank of many.
+
+Example
+    return loss[target == 1].mean()
+
+Write instead
+    chosen = target == 1
+    return (loss * chosen).sum() / chosen.sum().clamp(min=1)
+
+When to allow it
+    NaN is meant as a signal, and the training loop looks for it. (torch.nn.CrossEntropyLoss does this by decision.)
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lossmith.checker.evidence import finding, shrink
+from lossmith.checker.finding import Finding
+from lossmith.checker.sample import perfect
+from lossmith.checker.subject import Subject, Trial
+
+CODE, NAME, SINCE = "LS204", "empty-selection-nan", "0.1"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A batch in which something is absent."""
+
+    name: str
+    inputs: tuple[Any, ...]
+
+
+def applies(subject: Subject) -> str:
+    kinds = set(subject.contract.kinds())
+    chosen = kinds & {"index", "binary", "onehot", "pm1", "mask", "labels", "soft"}
+    return "" if chosen else "the contract has nothing that selects: no classes, labels or masks"
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    for selection in _selections(subject):
+        trial = subject.run(selection.inputs)
+        if not _broken(trial) or _broken(subject.run(subject.draw(1))):
+            continue
+        inputs = shrink(subject, selection.inputs, lambda part: _broken(subject.run(part)))
+        yield finding(
+            sys.modules[__name__],
+            subject,
+            message=f"the {'gradient' if trial.finite_value else 'value'} is not finite {selection.name}",
+            trial=subject.run(inputs),
+            fix="divide by count.clamp(min=1), and select with a product or where instead of indexing",
+        )
+        return
+
+
+def _broken(trial: Trial) -> bool:
+    return trial.ok and not (trial.finite_value and trial.finite_grad)
+
+
+def _selections(subject: Subject) -> Iterator[Selection]:
+    contract, inputs = subject.contract, subject.draw(1)
+    for index, argument in enumerate(contract.arguments):
+        value, kind = inputs[index], argument.kind
+
+        def put(new: Any, where: int = index) -> tuple[Any, ...]:
+            return tuple(new if i == where else old for i, old in enumerate(inputs))
+
+        if kind in ("binary", "soft"):
+            for number, word in ((0.0, "positives"), (1.0, "negatives")):
+                empty = put(torch.full_like(value, number))
+                yield Selection(f"in a batch without {word}", empty)
+                best = perfect(contract, empty)
+                if best is not None and contract.pred.kind == "prob":
+                    yield Selection(f"in a batch without {word} that is predicted exactly", best)
+        elif kind == "pm1":
+            for number in (1.0, -1.0):
+                yield Selection(f"in a batch whose targets are all {number:+g}", put(torch.full_like(value, number)))
+        elif kind == "mask":
+            yield Selection("where the mask is empty", put(torch.zeros_like(value)))
+        elif kind == "index":
+            yield from _labels(subject, index, inputs)
+
+
+def _labels(subject: Subject, index: int, inputs: tuple[Any, ...]) -> Iterator[Selection]:
+    value = inputs[index]
+
+    def put(new: Any) -> tuple[Any, ...]:
+        return tuple(new if i == index else old for i, old in enumerate(inputs))
+
+    yield Selection("in a batch of a single class", put(torch.zeros_like(value)))
+    if subject.contract.pred.kind in ("embedding", "unit"):
+        distinct = torch.arange(value.numel(), dtype=value.dtype).reshape(value.shape)
+        yield Selection("in a batch in which no two samples share a class", put(distinct))
+    ignored = getattr(subject.loss, "ignore_index", None)
+    if ignored is None:
+        ignored = subject.settings.get("ignore_index")
+    if isinstance(ignored, int):
+        yield Selection(f"where every label is ignored ({ignored})", put(torch.full_like(value, ignored)))

@@ -1,0 +1,139 @@
+"""LS401 silent-broadcast
+
+What it checks
+    Predictions of shape (N, 1) with targets of shape (N,), and the like, are refused or aligned. A loss that accepts
+    such a pair must give the value of the aligned one. Its own code must not pair every prediction with every target.
+
+Why it matters
+    (N, 1) - (N,) is an N x N matrix of differences between unrelated samples. Its mean has its minimum where every
+    prediction is the mean of all targets: the model learns to ignore its input while the loss goes down as usual.
+
+Example
+    return (pred - target).square().mean()
+
+Write instead
+    if pred.shape != target.shape:
+        raise ValueError(f"pred {tuple(pred.shape)} and target {tuple(target.shape)} must have one shape")
+    return (pred - target).square().mean()
+
+When to allow it
+    All callers go through one place that compares the shapes.
+"""
+
+import sys
+from collections.abc import Iterator
+
+from lossmith.checker.batch import no_batch, precise, size
+from lossmith.checker.evidence import SkipRule, finding, reproduce, show
+from lossmith.checker.finding import Finding, Severity
+from lossmith.checker.pairing import Meeting, Mismatch, every_pair, mismatches
+from lossmith.checker.subject import Subject
+
+CODE, NAME, SINCE = "LS401", "silent-broadcast", "0.1"
+
+
+def applies(subject: Subject) -> str:
+    if subject.contract.target is None:
+        return "it takes no target"
+    if reason := no_batch(subject):
+        return reason
+    return "" if size(subject, subject.draw(0)) > 1 else "the example is a batch of one"
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    precise(subject, subject.draw(0))
+    if meeting := every_pair(subject):
+        yield _own_code(subject, meeting)
+        return
+    found, tried = mismatches(subject)
+    if not tried:
+        raise SkipRule("it takes neither (N,) nor (N, 1), the shapes that are mixed up")
+    if found:
+        yield _mixed(subject, found)
+
+
+def _own_code(subject: Subject, meeting: Meeting) -> Finding:
+    rows = {a.name: show(v) for a, v in zip(subject.contract.arguments, meeting.trial.inputs, strict=True)}
+    rows |= {"value": show(meeting.trial.value), "over all pairs": show(meeting.all_pairs)}
+    rows["over matching pairs"] = show(meeting.matching)
+    if meeting.shape:
+        rows["largest result"] = f"shape {meeting.shape}"
+    target = _name(subject)
+    return finding(
+        sys.modules[__name__],
+        subject,
+        message="every prediction meets every target: the total is the same for targets in any order",
+        evidence=rows,
+        why=f"the total equals that of all {meeting.n} x {meeting.n} pairs, each called alone",
+        fix=f"give {target} the shape of {subject.contract.pred.name} before they meet",
+        line=meeting.line,
+        reproducer=reproduce(
+            subject,
+            meeting.trial.inputs,
+            [f"print({_call(subject, '')})", f"print({_call(subject, '.flip(0)')})"],
+        ),
+    )
+
+
+def _call(subject: Subject, suffix: str) -> str:
+    """The call with something done to the target."""
+    names = [a.name + (suffix if i == subject.contract.target else "") for i, a in enumerate(subject.contract.arguments)]
+    return f"loss_fn({', '.join(names)})"
+
+
+def _name(subject: Subject) -> str:
+    return subject.contract.arguments[subject.contract.target or 0].name
+
+
+def _mixed(subject: Subject, found: list[Mismatch]) -> Finding:
+    worst = min(found, key=lambda each: (each.single, bool(each.warned)))
+    severity, why = _severity(subject, worst)
+    pred, target = subject.contract.pred.name, _name(subject)
+    shapes = tuple(worst.trial.inputs[worst.trial.where].shape), tuple(worst.target.shape)
+    rows = {a.name: show(v) for a, v in zip(subject.contract.arguments, worst.trial.inputs, strict=True)}
+    rows |= {"shapes": f"{pred} {shapes[0]}, {target} {shapes[1]}", "value": show(worst.trial.value)}
+    rows["value aligned"] = show(worst.aligned.value)
+    if worst.broadcast:
+        rows["broadcast to"] = str(worst.broadcast)
+    others = [f"{pred} {each.shapes[0]} with {target} {each.shapes[1]}" for each in found if each is not worst]
+    if others:
+        rows["also accepted"] = "; ".join(others)
+    if worst.warned:
+        rows["warns"] = worst.warned.splitlines()[0][:160]
+    how = "is accepted with a warning" if worst.warned else "is accepted in silence"
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity=severity,
+        message=f"{pred} of shape {shapes[0]} with {target} of shape {shapes[1]} {how}: {show(worst.trial.value)} "
+        f"instead of {show(worst.aligned.value)}",
+        evidence=rows,
+        why=why,
+        fix=_fix(subject, worst),
+        line=worst.line,
+        reproducer=reproduce(
+            subject,
+            worst.trial.inputs,
+            [f"print({_call(subject, '')})", f"print({_call(subject, worst.repair)})"] if worst.repair else None,
+        ),
+    )
+
+
+def _severity(subject: Subject, worst: Mismatch) -> tuple[Severity, str]:
+    """One target for all predictions may be meant; a warning is not silence; keras aligns what it wraps itself."""
+    if worst.single:
+        return "warning", "one target is used for all predictions"
+    why = f"the shapes broadcast to {worst.broadcast}: unrelated samples are paired" if worst.broadcast else ""
+    if worst.warned:
+        return "warning", why
+    if subject.framework == "keras" and not hasattr(subject.loss, "call"):
+        aligns = "compile(loss=function) aligns the ranks first, a direct call does not"
+        return "warning", f"{why}; {aligns}" if why else aligns
+    return "error", why
+
+
+def _fix(subject: Subject, worst: Mismatch) -> str:
+    pred, target = subject.contract.pred.name, _name(subject)
+    if worst.by_label:
+        return f"if {target}.shape != {pred}.shape[:1]: raise ValueError(f'one label a sample: {{{target}.shape}}')"
+    return f"if {pred}.shape != {target}.shape: raise ValueError(f'{{{pred}.shape}} and {{{target}.shape}} differ')"

@@ -1,0 +1,117 @@
+"""Run every rule on one loss and collect the answers. No rule stops another, and none is left out in silence."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lossmith.checker.contract import Contract
+from lossmith.checker.curve import curve_of
+from lossmith.checker.evidence import SkipRule
+from lossmith.checker.finding import Finding, LossReport, Status
+from lossmith.checker.known import reviewed
+from lossmith.checker.resolve import Declared, resolve
+from lossmith.checker.rules import all_rules
+from lossmith.checker.selection import Selection
+from lossmith.checker.subject import Subject, one_thread
+from lossmith.errors import LossmithError
+
+# What these say depends on the values that the contract calls valid.
+DOMAIN_RULES = frozenset(("LS104", "LS201", "LS202", "LS204", "LS301", "LS302"))
+
+
+@dataclass
+class Answers:
+    findings: list[Finding] = field(default_factory=list[Finding])
+    statuses: dict[str, Status] = field(default_factory=dict[str, Status])
+
+
+def examine(
+    subject: Subject,
+    declared: Declared | None = None,
+    selection: Selection | None = None,
+    curve: bool = True,
+    on_rule: Callable[[str], None] | None = None,
+) -> LossReport:
+    """Find the contract of a loss, run the rules, and report. A contract that cannot be found becomes the `problem`."""
+    started = time.perf_counter()
+    with one_thread():
+        try:
+            contracts = resolve(subject, declared or Declared())
+        except LossmithError as error:
+            spent = time.perf_counter() - started
+            return LossReport(subject.name, subject.location, seconds=spent, problem=str(error))
+        subject = subject.with_contract(contracts[0])
+        answers = run_rules(subject, selection or Selection(), on_rule=on_rule)
+        if len(contracts) > 1:
+            answers = _only_common(answers, subject, contracts[1], selection or Selection())
+        drawn = curve_of(subject) if curve else None
+    return LossReport(
+        subject.name,
+        subject.location,
+        contracts[0].note(),
+        tuple(answers.findings),
+        answers.statuses,
+        round(time.perf_counter() - started, 3),
+        notes=tuple(subject.notes),
+        curve=drawn,
+    )
+
+
+def run_rules(
+    subject: Subject,
+    selection: Selection,
+    only: Collection[str] | None = None,
+    on_rule: Callable[[str], None] | None = None,
+) -> Answers:
+    """Every rule in order; `on_rule` hears the code of each before it runs."""
+    answers = Answers()
+    excused = reviewed(subject)
+    for code, rule in all_rules().items():
+        if only is not None and code not in only:
+            continue
+        if on_rule is not None:
+            on_rule(code)
+        if selection.ignored(code):
+            answers.statuses[code] = Status("allowed", "--ignore")
+        elif not selection.wants(code):
+            answers.statuses[code] = Status("skipped", "not selected")
+        else:
+            _run_rule(rule, subject, answers, excused)
+    return answers
+
+
+def _run_rule(rule: Any, subject: Subject, answers: Answers, excused: Mapping[str, str]) -> None:
+    try:
+        if reason := rule.applies(subject):
+            answers.statuses[rule.CODE] = Status("not applicable", reason)
+            return
+        found = list(rule.check(subject))
+    except SkipRule as skip:
+        answers.statuses[rule.CODE] = Status("skipped", str(skip))
+        return
+    except Exception as error:  # a rule that fails is not a verdict on the loss; it must be seen all the same
+        answers.statuses[rule.CODE] = Status(
+            "skipped", f"the rule itself failed: {type(error).__name__}: {error}"[:300]
+        )
+        return
+    if found and rule.CODE in excused:
+        answers.statuses[rule.CODE] = Status("allowed", excused[rule.CODE])
+        return
+    answers.findings.extend(found)
+    answers.statuses[rule.CODE] = Status("failed") if found else Status("passed")
+
+
+def _only_common(answers: Answers, subject: Subject, second: Contract, selection: Selection) -> Answers:
+    """An unsure contract: a finding that depends on it stays an error only if the other reading has it too."""
+    doubtful = {f.code for f in answers.findings if f.severity == "error" and f.code in DOMAIN_RULES}
+    if not doubtful:
+        return answers
+    other = run_rules(subject.with_contract(second), selection, only=doubtful)
+    kept = {f.code for f in other.findings if f.severity == "error"}
+    for position, found in enumerate(answers.findings):
+        if found.code in doubtful - kept:
+            note = f"only if the contract is right ({', '.join(subject.contract.kinds())}); pin it to be sure"
+            why = f"{found.why}; {note}" if found.why else note
+            answers.findings[position] = replace(found, severity="warning", grade="heuristic", why=why)
+    return answers

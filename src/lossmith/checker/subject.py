@@ -1,0 +1,240 @@
+"""The loss under examination: called in any precision, from a fresh copy each time, with everything recorded."""
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lossmith.checker.contract import Contract
+from lossmith.checker.frameworks import Framework, as_torch, copy_of, first_of, framework_of, in_dtype, is_bridged
+from lossmith.checker.limits import OverMemory, is_over_memory, limited_call
+from lossmith.checker.sample import draw
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One call of the loss: what went in, what came out, what went wrong."""
+
+    inputs: tuple[Any, ...]
+    output: Tensor | None = None
+    total: Tensor | None = None
+    grads: tuple[Tensor | None, ...] = ()
+    error: Exception | None = None
+    warned: tuple[str, ...] = ()
+    returned: str = ""
+    where: int = 0  # which argument is the (first) prediction
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None and self.total is not None
+
+    @property
+    def value(self) -> float:
+        """The total, NaN if there is none."""
+        return float("nan") if self.total is None else float(self.total)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient with respect to the first prediction."""
+        return self.grads[self.where] if self.grads else None
+
+    @property
+    def finite_value(self) -> bool:
+        return self.total is not None and bool(torch.isfinite(self.total).all())
+
+    @property
+    def finite_grad(self) -> bool:
+        """False only if a gradient exists and holds an inf or a NaN."""
+        return all(grad is None or bool(torch.isfinite(grad).all()) for grad in self.grads)
+
+
+@dataclass
+class Subject:
+    """A loss with its contract. `loss` is the user's object, `args` the settings it was built with."""
+
+    name: str
+    loss: Any
+    location: str = ""
+    file: str = ""
+    recipe: tuple[str, ...] = ()
+    build: Callable[..., Any] | None = None
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    contract: Contract = field(default_factory=lambda: Contract((), "none"))
+    framework: Framework = "torch"
+    family: str = ""  # "torch.nn.HuberLoss": set for a loss that a framework ships
+    notes: list[str] = field(default_factory=list[str])
+    seed: int = 0  # shifts every draw
+    _twins: dict[torch.dtype, Any] = field(default_factory=dict[torch.dtype, Any])
+    cache: dict[Any, Any] = field(default_factory=dict[Any, Any])
+
+    @classmethod
+    def of(cls, name: str, loss: Any, **known: Any) -> "Subject":
+        return cls(name=name, loss=loss, framework=framework_of(loss), **known)
+
+    @property
+    def bridged(self) -> bool:
+        return is_bridged(self.framework)
+
+    @property
+    def module(self) -> nn.Module | None:
+        return self.loss if isinstance(self.loss, nn.Module) else None
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the arguments that the loss must be given, in order."""
+        return required_parameters(self.loss)
+
+    def with_contract(self, contract: Contract) -> "Subject":
+        return replace(self, contract=contract, cache={})
+
+    def with_settings(self, **settings: Any) -> "Subject | None":
+        """The same loss built with other settings, or None if it cannot be built so."""
+        if self.build is None:
+            return None
+        merged = {**self.settings, **settings}
+        try:
+            return replace(self, loss=self.build(**merged), settings=merged, _twins={}, cache={})
+        except Exception:  # the loss does not take this value: the caller asks for another
+            return None
+
+    def twin(self, dtype: torch.dtype) -> Any:
+        """A fresh copy of the loss in this precision: no state is carried from one trial to the next."""
+        if dtype not in self._twins:
+            self._twins[dtype] = in_dtype(self.loss, dtype) if dtype != torch.float32 else self.loss
+        try:
+            return copy_of(self._twins[dtype])
+        except Exception:  # not every object can be copied (a lock, an open file): then it is shared
+            return self._twins[dtype]
+
+    def call(self, loss: Any, inputs: Sequence[Any]) -> Any:
+        function = loss.apply if isinstance(loss, type) and issubclass(loss, torch.autograd.Function) else loss
+        return as_torch(function, self.framework)(*inputs)
+
+    def draw(self, seed: int = 0, n: int | None = None) -> tuple[Any, ...]:
+        return draw(self.contract, seed + 10_000 * self.seed, n)
+
+    def run(
+        self,
+        inputs: Sequence[Any],
+        *,
+        dtype: torch.dtype | None = None,
+        grad: bool = True,
+        wrt: Sequence[int] | None = None,
+        cotangent: float = 1.0,
+        loss: Any = None,
+        watch: AbstractContextManager[Any] | None = None,
+        seed: int = 0,
+    ) -> Trial:
+        """Call the loss on copies of `inputs` (floats cast to `dtype`), and differentiate the total.
+
+        `wrt` are the arguments to differentiate (the predictions by default); `loss` replaces the fresh copy of
+        the loss; `watch` is entered around the call. An exception of the loss is recorded, not raised.
+        """
+        wanted = tuple(self.contract.preds if wrt is None else wrt) if grad else ()
+        given = tuple(cast(value, dtype) for value in inputs)
+        live = tuple(_leaf(value, index in wanted) for index, value in enumerate(given))
+        floats = [value.dtype for value in given if isinstance(value, Tensor) and value.is_floating_point()]
+        chosen = self.twin(floats[0] if floats else torch.float32) if loss is None else loss
+        torch.manual_seed(seed)
+        first = self.contract.preds[0] if self.contract.preds else 0
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                with limited_call():
+                    with watch or nullcontext():
+                        raw = self.call(chosen, live)
+                    output, returned = as_tensor(raw)
+                    total = output.sum() if output.ndim else output
+                    grads = _gradients(total, live, wanted, cotangent)
+            except Exception as error:  # the loss is a stranger's: whatever it raises is an observation
+                if is_over_memory(error):
+                    raise OverMemory(_shapes(given)) from None
+                return Trial(given, error=error, warned=_texts(caught), where=first)
+        return Trial(given, output.detach(), total.detach(), grads, None, _texts(caught), returned, first)
+
+    def values(self, inputs: Sequence[Any], *, dtype: torch.dtype | None = None) -> float:
+        """The total alone; NaN if the loss raises. Runs without gradients."""
+        with torch.no_grad():
+            return self.run(inputs, dtype=dtype, grad=False).value
+
+
+def _gradients(
+    total: Tensor, live: Sequence[Any], wanted: Sequence[int], cotangent: float
+) -> tuple[Tensor | None, ...]:
+    if not wanted or not total.requires_grad:
+        return tuple(None for _ in live)
+    asked = [index for index in wanted if isinstance(live[index], Tensor) and live[index].requires_grad]
+    found = torch.autograd.grad(
+        total, [live[index] for index in asked], torch.full_like(total, cotangent), allow_unused=True
+    )
+    by_index = dict(zip(asked, found, strict=True))
+    return tuple(by_index.get(index) for index in range(len(live)))
+
+
+def as_tensor(raw: Any) -> tuple[Tensor, str]:
+    """The loss's answer as a tensor, with the name of the type that it really returned."""
+    first = first_of(raw)
+    if isinstance(first, Tensor):
+        return first, "Tensor"
+    if isinstance(first, (bool, str)) or first is None:
+        raise TypeError(f"the loss returned {type(first).__name__}, not a number")
+    return torch.as_tensor(float(first)), type(first).__name__
+
+
+def cast(value: Any, dtype: torch.dtype | None) -> Any:
+    if dtype is None or not isinstance(value, Tensor) or not value.is_floating_point():
+        return value
+    return value.to(dtype)
+
+
+def _shapes(given: Sequence[Any]) -> str:
+    shapes = ", ".join(str(tuple(value.shape)) for value in given if isinstance(value, Tensor))
+    return f"it asked for more memory than it may have, for inputs of shapes {shapes}"
+
+
+def _leaf(value: Any, requires_grad: bool) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    leaf = value.detach().clone(memory_format=torch.preserve_format)
+    return leaf.requires_grad_() if requires_grad and leaf.is_floating_point() else leaf
+
+
+def _texts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
+    return tuple(str(entry.message) for entry in caught)
+
+
+def required_parameters(loss: Any) -> tuple[str, ...]:
+    """Names of the positional parameters without a default; the first two if all have one."""
+    function: Any = loss
+    if (isinstance(loss, type) and issubclass(loss, torch.autograd.Function)) or isinstance(loss, nn.Module):
+        function = loss.forward
+    elif not inspect.isroutine(loss) and hasattr(loss, "call") and not isinstance(loss, functools.partial):
+        function = loss.call
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # builtins without a signature
+        return ("pred", "target")
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if isinstance(loss, type) and positional and positional[0].name in ("ctx", "self"):
+        positional = positional[1:]
+    required = [p.name for p in positional if p.default is p.empty]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters) and len(required) < 2:
+        return ("pred", "target")
+    return tuple(required or [p.name for p in positional[:2]])
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Small tensors are slower on many threads, and sums in another order are other sums."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

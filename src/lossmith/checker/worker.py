@@ -1,0 +1,123 @@
+"""The child process: loads one target, examines its losses one by one, and writes what it finds to a pipe.
+
+Nothing that a stranger's code does here reaches the parent but lines of JSON: its output is thrown away, and its
+crash, its endless loop or its `sys.exit` ends this process alone. Run as `python -m lossmith.checker.worker`.
+"""
+
+import faulthandler
+import json
+import os
+import sys
+from dataclasses import asdict
+from typing import IO, Any
+
+CALL_SECONDS = 10.0
+
+
+def main() -> None:
+    job: dict[str, Any] = json.loads(sys.stdin.readline())
+    pipe = os.fdopen(int(job["pipe"]), "w", encoding="utf-8")
+    _be_quiet()
+    os.register_at_fork(after_in_child=_end_at_once)
+    faulthandler.enable(open(job["crash_file"], "w", encoding="utf-8"))  # noqa: SIM115  (lives as long as the process)
+    _choose_backend(job["target"])
+    _work(job, pipe)
+    pipe.flush()
+    os._exit(0)  # a stranger's threads and exit handlers are not waited for
+
+
+def _be_quiet() -> None:
+    """Standard streams of this process lead nowhere: a loss may print megabytes, or ask a question."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+
+
+def _end_at_once() -> None:
+    """A loss has no business forking; a copy of this process would write to the same pipe."""
+    os._exit(0)
+
+
+def _choose_backend(target: str) -> None:
+    """Keras computes with torch here, unless the user's environment or the file itself speaks for another."""
+    from lossmith.checker.target import Place, imports_of
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    place = Place.parse(target)
+    used = imports_of(place.source) if place.is_file else {place.source.partition(".")[0]}
+    chosen = (
+        "tensorflow" if "tensorflow" in used else "jax" if used & {"jax", "optax"} and "torch" not in used else "torch"
+    )
+    os.environ.setdefault("KERAS_BACKEND", chosen)
+
+
+def _work(job: dict[str, Any], pipe: IO[str]) -> None:
+    from lossmith.errors import LossmithError
+
+    def say(**event: Any) -> None:
+        pipe.write(json.dumps(event) + "\n")
+        pipe.flush()
+
+    try:
+        _examine_all(job, say)
+    except LossmithError as error:
+        say(event="problem", text=str(error))
+
+
+def _examine_all(job: dict[str, Any], say: Any) -> None:
+    import torch
+
+    from lossmith.checker.limits import limit_calls, limit_memory
+    from lossmith.checker.target import Place, check_settings, find, load
+
+    torch.set_num_threads(1)
+    place = Place.parse(job["target"])
+    module = load(place)
+    found = find(place, module)
+    check_settings(place, found, job["settings"])
+    say(event="names", names=list(found))
+    limit_calls(job.get("call_seconds", CALL_SECONDS))
+    limit_memory(job["memory"])
+    for name, value in found.items():
+        if name not in job["skip"]:
+            say(event="begin", name=name, location=_location(value, place))
+            report = _examine(job, place, module, name, value, say)
+            say(event="done", report=report)
+
+
+def _location(value: Any, place: Any) -> str:
+    from lossmith.checker.target import locate
+
+    return locate(value, place)[0]
+
+
+def _examine(job: dict[str, Any], place: Any, module: Any, name: str, value: Any, say: Any) -> dict[str, Any]:
+    from lossmith.checker.finding import LossReport
+    from lossmith.checker.limits import OverMemory, OverTime
+    from lossmith.checker.resolve import Declared
+    from lossmith.checker.runner import examine
+    from lossmith.checker.selection import Selection
+    from lossmith.checker.stopped import stopped_report
+    from lossmith.checker.target import example_of, make, settings_for, table_of
+    from lossmith.errors import LossmithError
+
+    location = _location(value, place)
+    try:
+        subject = make(place, module, name, value, settings_for(value, job["settings"]))
+        subject.seed = job["seed"]
+        declared = Declared(job["flags"], example_of(module, name), table_of(place, name))
+        selection = Selection(tuple(job["select"]), tuple(job["ignore"]))
+        report = examine(subject, declared, selection, on_rule=lambda code: say(event="rule", code=code))
+    except LossmithError as error:
+        report = LossReport(name, location, problem=str(error))
+    except OverTime:
+        report = stopped_report(name, location, "LS613", f"one call did not return within {CALL_SECONDS:g} s")
+    except OverMemory as error:
+        report = stopped_report(name, location, "LS615", str(error))
+    except SystemExit as error:
+        report = stopped_report(name, location, "LS614", f"it ends the process: SystemExit({error.code!r})")
+    return asdict(report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""The command line: parses and delegates. Exit codes: 0 clean, 1 errors were found, 2 it could not run."""
+
+import ast
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from lossmith import __version__
+from lossmith.checker import Options, Report, check_target, explain
+from lossmith.checker.finding import LossReport
+from lossmith.errors import LossmithError, SettingError, message
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Design, verify and look at loss functions.",
+)
+STDOUT = "-"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lossmith {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Design, verify and look at loss functions."""
+
+
+@app.command("check")
+def check_command(
+    targets: Annotated[
+        list[str], typer.Argument(metavar="TARGET...", help="losses.py, losses.py:Name or package.module:Name")
+    ],
+    arg: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A setting of the loss; repeat it.")
+    ] = None,
+    pred: Annotated[
+        str | None, typer.Option(metavar="KIND[AXES]", help="What the prediction is: logits[N,C].")
+    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="KIND[AXES]", help="What the target is: index[N].")] = None,
+    input: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=KIND[AXES]", help="What another argument is; repeat it.")
+    ] = None,
+    html: Annotated[str | None, typer.Option(metavar="FILE", help="Write a report to look at.")] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="[FILE]", help="Write JSON; to standard output without FILE.")
+    ] = None,
+    select: Annotated[list[str] | None, typer.Option(metavar="CODE,...", help="Only these rules: LS1, LS401.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(metavar="CODE,...", help="Not these rules.")] = None,
+    seed: Annotated[int, typer.Option(help="Draw other inputs.")] = 0,
+    timeout: Annotated[float, typer.Option(help="Seconds for one loss.", min=1.0)] = 120.0,
+    memory: Annotated[float, typer.Option(help="GiB that one target may allocate.", min=0.1)] = 2.0,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print the reproducers and every rule's answer.")
+    ] = False,
+) -> None:
+    """Check losses: find what they take, run every rule, print what is wrong with proof and a fix."""
+    options = Options(
+        settings=dict(_setting(text) for text in arg or []),
+        flags=_flags(pred, target, input or []),
+        select=_split(select),
+        ignore=_split(ignore),
+        seed=seed,
+        timeout=timeout,
+        memory=int(memory * 2**30),
+    )
+    _writable(html, json)
+    report = _check_all(targets, options)
+    _write(report, html, json, verbose)
+    raise typer.Exit(report.exit_code)
+
+
+@app.command("explain")
+def explain_command(code: Annotated[str, typer.Argument(help="A rule: LS104.")]) -> None:
+    """Print the documentation of a rule."""
+    typer.echo(explain(code))
+
+
+def _check_all(targets: Sequence[str], options: Options) -> Report:
+    from lossmith.checker.selection import Selection
+
+    Selection(tuple(options.select), tuple(options.ignore))  # refuse a wrong code before any process starts
+    console = Console(stderr=True)
+    reports: list[LossReport] = []
+    with console.status("starting ...") as status:
+        for text in targets:
+            status.update(f"{text} ...")
+            reports += check_target(text, options, lambda one: status.update(f"{one.name} done ..."))
+    return Report(tuple(reports))
+
+
+def _write(report: Report, html: str | None, json: str | None, verbose: bool) -> None:
+    from lossmith.report import json as json_report
+    from lossmith.report import text
+
+    if json == STDOUT:
+        typer.echo(json_report.dump(report))
+    else:
+        text.show(report, verbose=verbose)
+        if json is not None:
+            Path(json).write_text(json_report.dump(report) + "\n", encoding="utf-8")
+    if html is not None:
+        from lossmith.report.html import render
+
+        Path(html).write_text(render(report), encoding="utf-8")
+        typer.echo(f"report: {html}", err=json == STDOUT)
+
+
+def _writable(*files: str | None) -> None:
+    """A file that cannot be written is said before the work, not after it."""
+    for file in files:
+        if file is not None and file != STDOUT and not Path(file).resolve().parent.is_dir():
+            raise SettingError(
+                message(
+                    f"{file} cannot be written", fix=f"mkdir -p {Path(file).parent}", why="its folder does not exist"
+                )
+            )
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise SettingError(message(f"--arg {text}: not NAME=VALUE", fix="such as --arg gamma=2"))
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value  # a bare word is a string
+
+
+def _flags(pred: str | None, target: str | None, others: Sequence[str]) -> dict[str, str]:
+    from lossmith.domains import Domain
+
+    flags = {name: text for name, text in (("pred", pred), ("target", target)) if text is not None}
+    for text in others:
+        name, equals, domain = text.partition("=")
+        if not equals:
+            raise SettingError(message(f"--input {text}: not NAME=KIND[AXES]", fix="such as --input mask=mask[N]"))
+        flags[name] = domain
+    for text in flags.values():
+        Domain.parse(text)
+    return flags
+
+
+def _split(codes: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(code.strip().upper() for text in codes or () for code in text.split(",") if code.strip())
+
+
+def _with_default_files(arguments: Sequence[str]) -> list[str]:
+    """`--json` may stand alone, which click cannot say: then it means standard output; `--html` likewise, a file."""
+    spelled: list[str] = []
+    for position, word in enumerate(arguments):
+        following = arguments[position + 1] if position + 1 < len(arguments) else ""
+        alone = not following or following.startswith("--") or ".py" in following or ":" in following
+        if word == "--json" and alone:
+            spelled.append(f"--json={STDOUT}")
+        elif word == "--html" and alone:
+            spelled.append("--html=lossmith-report.html")
+        else:
+            spelled.append(word)
+    return spelled
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point: user errors are printed without a traceback, with exit code 2."""
+    given = _with_default_files(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(given, prog_name="lossmith")
+    except LossmithError as error:
+        typer.echo(f"lossmith: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

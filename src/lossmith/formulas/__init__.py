@@ -1,0 +1,24 @@
+"""The losses, one family a file. Each name is a `lossmith.spec.Formula`: call it on any framework's arrays.
+
+A formula returns values, unreduced; it imports no framework; the class axis, where there is one, is the last.
+"""
+
+from lossmith.formulas.binary import binary_cross_entropy, binary_focal
+from lossmith.formulas.contrastive import contrastive
+from lossmith.formulas.divergence import kl_divergence
+from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
+from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
+
+__all__ = [
+    "absolute_error",
+    "asymmetric_squared_error",
+    "binary_cross_entropy",
+    "binary_focal",
+    "contrastive",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "softmax_cross_entropy",
+    "softmax_focal",
+    "squared_error",
+]

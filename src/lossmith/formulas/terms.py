@@ -1,0 +1,70 @@
+"""Pieces that several families share: how sure a row of logits is, and products that keep 0 at 0.
+
+Let a be the class with the largest logit and m the margin by which the others together trail it:
+
+    gap_c = x_a - x_c                      0 or more, 0 for the leader
+    m     = log sum_{j != a} e^(-gap_j)    -inf with one class
+    -log p_c     = gap_c + softplus(m)     the surprisal s_c, in nats
+    log(1 - p_a) = -softplus(-m)           for the leader
+    log(1 - p_c) = log1p(-e^(-s_c))        for the others, whose p is at most 1/2
+
+Nothing cancels: each sum is of terms of one sign. The usual logsumexp(x) - x_c rounds to 0 as soon as the leader
+is ahead by 17 (float32), and its gradient p - t with it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Generic, Literal
+
+from lossmith.errors import ShapeError, message
+from lossmith.ops import A, Ops
+
+PredIs = Literal["logit", "log_prob", "prob"]
+
+
+@dataclass(frozen=True)
+class Standing(Generic[A]):
+    """How the classes of each row stand: who leads, and -log p of each class."""
+
+    leader: A
+    margin: A
+    surprisal: A
+
+
+def standing(ops: Ops[A], logits: A) -> Standing[A]:
+    """Compare every class with the leader of its row; the classes are the last axis."""
+    leader = ops.one_hot(ops.argmax(logits, axis=-1), logits)
+    top = ops.sum(ops.where(leader, logits, 0.0), axis=-1, keepdims=True)
+    gap = ops.where(~leader, top - logits, 0.0)
+    # the leader's own term would be 1, and swallow what is smaller than its rounding
+    margin = ops.logsumexp(ops.where(~leader, -gap, -inf), axis=-1, keepdims=True)
+    return Standing(leader, margin, gap + ops.softplus(margin))
+
+
+def log_complement(ops: Ops[A], row: Standing[A]) -> A:
+    """log(1 - p) of each class."""
+    others = ops.where(~row.leader, row.surprisal, 1.0)  # the leader's may be 0, where this branch has no slope
+    return ops.where(row.leader, -ops.softplus(-row.margin), ops.log1p(-ops.exp(-others)))
+
+
+def surprisal(ops: Ops[A], pred: A, pred_is: PredIs, needed: A) -> A:
+    """-log p of each class. Where `needed` is False a probability counts as 1: log has no slope at 0."""
+    if pred_is == "logit":
+        return standing(ops, pred).surprisal
+    return -pred if pred_is == "log_prob" else -ops.log(ops.where(needed, pred, 1.0))
+
+
+def share(ops: Ops[A], part: A, cost: A) -> A:
+    """part * cost; 0 with gradient 0 where `part` is 0, even if the cost is inf there: 0 log 0 = 0."""
+    return part * ops.where(ops.truth(part), cost, 0.0)
+
+
+def fitted(ops: Ops[A], caller: str, name: str, weights: A | float | Sequence[float], like: A) -> A:
+    """A keyword that is one number, or one for each class, as an array that broadcasts over the last axis."""
+    array = ops.asarray(weights, like=like)
+    own, full = ops.shape(array), ops.shape(like)
+    if own is None or full is None or own == () or own == full[-1:]:
+        return array
+    given = {name: own, "classes": full[-1] if full else "no axis"}
+    raise ShapeError(message(f"{caller}: {name} must be one number, or one for each class (the last axis)", given))

@@ -1,0 +1,242 @@
+"""The base of every keras face: constructor, checks, masks, sample weights, reduction. It holds no mathematics.
+
+    class Huber(Loss, formula=formulas.huber):
+        delta: float = leading(default=1.0)
+
+is a complete face, registered for saving, on the TensorFlow, JAX and torch back ends.
+
+Shapes     an elementwise loss is averaged over the last axis, as in keras: (N, ..., D) gives values (N, ...)
+           a prediction (N,) is N samples; keras averages it away, and multiplies its mean by each sample weight
+           y_pred (N, 1) with y_true (N,) and the reverse is keras's habit and is taken: no two samples are mixed;
+           anything that would broadcast is refused
+Dtype      y_pred and y_true are taken in the loss's dtype, labels as integers; the total is in that dtype too
+Ignored    entries masked by a layer (`_keras_mask`) or by `ignore_class` are removed exactly, in value and gradient;
+           keras multiplies them by 0, so that a NaN among them spoils the batch
+Reduction  "sum_over_batch_size" and "mean" divide by the number of values that count, "mean_with_sample_weight" by
+           the sum of their weights; nothing left to count gives 0 with a zero gradient
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, dataclass_transform
+
+import keras
+from keras import ops as kops
+
+from lossmith.errors import SettingError
+from lossmith.face import Declaration, declare, leading
+from lossmith.keras.align import (
+    Array,
+    as_labels,
+    as_tensor,
+    mask_of,
+    one_rank,
+    rank,
+    require_distribution,
+    split_pair,
+    with_unit_axes,
+    without_unit_axis,
+)
+from lossmith.ops import Ops, common_reader
+from lossmith.reduction import Reduction, guard, reduce
+from lossmith.settings import require_word
+from lossmith.spec import Formula
+
+KerasReduction = Literal["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none"] | None
+_WORDS: dict[str | None, Reduction] = {
+    "sum_over_batch_size": "mean",
+    "mean": "mean",
+    "mean_with_sample_weight": "weighted_mean",
+    "sum": "sum",
+    "none": "none",
+    None: "none",
+}
+_BASE = ("reduction", "name", "dtype")
+_OWN = (*_BASE, "from_logits", "label_smoothing", "axis", "ignore_class", "apply_class_balancing")
+_PAIR = ("y_pred[..., 0, :]", "y_pred[..., 1, :]", "y_true")
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(leading,))
+class Face(keras.losses.Loss):
+    """What all keras faces share. A face derives from `Loss` and names its formula.
+
+    from_logits, label_smoothing, axis, ignore_class and apply_class_balancing are keras's settings, read here for
+    every face that has them; renamed, fixed and differs are told in `lossmith.face`; `labels`: y_true holds class
+    numbers, not distributions.
+    """
+
+    formula: ClassVar[Formula]
+    labels: ClassVar[bool]
+    declaration: ClassVar[Declaration | None] = None
+
+    def __init_subclass__(
+        cls,
+        *,
+        formula: Formula | None = None,
+        renamed: Mapping[str, str] | None = None,
+        fixed: Mapping[str, Any] | None = None,
+        differs: Collection[str] = (),
+        labels: bool = False,
+    ) -> None:
+        super().__init_subclass__()
+        if formula is None:
+            return
+        cls.formula, cls.labels = formula, labels
+        by_logits = {"pred_is": "prob"} if hasattr(cls, "from_logits") else {}
+        cls.declaration = declare(
+            cls,
+            Face,
+            formula.keywords,
+            own=[name for name in _OWN if name not in formula.keywords],
+            renamed=renamed or {},
+            fixed={**by_logits, **(fixed or {})},
+            differs=differs,
+            held={"dtype": None},
+        )
+        cls.__signature__ = cls.declaration.signature()
+        keras.saving.register_keras_serializable(package=cls.__module__.partition(".")[0])(cls)
+
+    def __init__(self, *positional: object, **settings: Any) -> None:
+        declared = self._declared()
+        values = declared.fill(positional, settings)
+        for setting, note in declared.notes.items():
+            require_word(declared.caller, setting, values[setting], note)
+        self._given_dtype = values.pop("dtype")
+        name = values.pop("name") or _snake(declared.caller)
+        super().__init__(name=name, reduction=values.pop("reduction"), dtype=self._given_dtype)
+        for setting, value in values.items():
+            setattr(self, setting, value)
+        self.formula.check_settings(declared.caller, self._keywords())
+
+    def __call__(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> Array:
+        """The total; with reduction "none", the values.
+
+        `sample_weight` has the shape of the values or its leading part, one number for each sample; a last axis of
+        length 1 is dropped, as in keras.
+        """
+        with keras.name_scope(self.name):
+            ops, values, mask = self._values(y_true, y_pred, mask_of(y_pred))
+            total = reduce(
+                ops,
+                values,
+                reduction=_WORDS[self.reduction],
+                weight=None if sample_weight is None else without_unit_axis(sample_weight, rank(values)),
+                mask=mask,
+                caller=self.name,
+            )
+            total = kops.cast(total, self.dtype)
+            return total if _WORDS[self.reduction] in ("none", "sum") else _per_replica(total)
+
+    def call(self, y_true: Array, y_pred: Array) -> Array:
+        """The values, before sample weights and reduction."""
+        return self._values(y_true, y_pred, None)[1]
+
+    def get_config(self) -> dict[str, Any]:
+        """Every setting, so that a saved model comes back with the loss it had."""
+        names = [name for name in self._declared().defaults if name != "dtype"]
+        config = {name: _plain(getattr(self, name)) for name in names}
+        return config if self._given_dtype is None else {**config, "dtype": self.dtype}
+
+    def _declared(self) -> Declaration:
+        if self.declaration is None:
+            raise SettingError(f"{type(self).__name__} is a base: a face names its formula in the class line")
+        return self.declaration
+
+    def _keywords(self) -> dict[str, Any]:
+        """The formula's keywords as this instance sets them."""
+        declared = self._declared()
+        keywords = {key: getattr(self, name) for name, key in declared.keywords.items()} | dict(declared.fixed)
+        from_logits = getattr(self, "from_logits", None)
+        if from_logits is not None:
+            keywords["pred_is"] = "logit" if from_logits else "prob"
+        if not getattr(self, "apply_class_balancing", True):
+            keywords["alpha"] = None
+        return keywords
+
+    def _values(self, y_true: Array, y_pred: Array, mask: Array | None) -> tuple[Ops[Any], Array, Array | None]:
+        """The reader, the values, and the mask that says which of them count."""
+        keywords = self._keywords()
+        arrays = self._arrays(y_true, y_pred)
+        ops = common_reader(*arrays)
+        names = _PAIR if len(arrays) == 3 else ("y_pred", "y_true")
+        self.formula.check(type(self).__name__, *arrays, names=names, **keywords)
+        arrays, mask = self._without_ignored(ops, arrays, mask, keywords)
+        target = self._smoothed(arrays[-1])
+        values = self.formula.values(ops, *arrays[:-1], target, **keywords)
+        averaged = self.formula.shapes.elementwise and rank(values) != 1
+        return ops, kops.mean(values, axis=-1) if averaged else values, mask
+
+    def _arrays(self, y_true: Array, y_pred: Array) -> tuple[Array, ...]:
+        """The formula's arguments, in its order, with the class axis last."""
+        pred = as_tensor(y_pred, self.dtype)
+        target = as_labels(y_true) if self.labels else as_tensor(y_true, self.dtype)
+        if len(self.formula.arguments) == 3:
+            return *split_pair(type(self).__name__, pred), without_unit_axis(target, rank(pred) - 2)
+        if self.formula.shapes.elementwise:
+            pred, target = one_rank(pred, target)
+        elif self.labels:
+            target = without_unit_axis(target, rank(pred) - 1)
+        else:
+            require_distribution(type(self).__name__, pred, target)
+        axis = getattr(self, "axis", -1)
+        if axis != -1:
+            pred = kops.moveaxis(pred, axis, -1)
+            target = target if self.labels else kops.moveaxis(target, axis, -1)
+        return pred, target
+
+    def _without_ignored(
+        self, ops: Ops[Any], arrays: Sequence[Array], mask: Array | None, keywords: Mapping[str, Any]
+    ) -> tuple[Sequence[Array], Array | None]:
+        """Replace what is ignored by something harmless; the mask says what is left."""
+        kinds, caller = self.formula.kinds_of(ops, *arrays, **keywords), type(self).__name__
+        if mask is not None:
+            mask = without_unit_axis(
+                kops.cast(mask, "bool"), max(rank(arrays[0]) - 1, self.formula.shapes.elementwise)
+            )
+        arrays = guard(ops, arrays, kinds, mask, caller=caller)
+        ignored = getattr(self, "ignore_class", None)
+        if ignored is None:
+            return arrays, mask
+        counted = kops.not_equal(arrays[-1], ignored)
+        if mask is not None:
+            counted = kops.logical_and(counted, with_unit_axes(mask, rank(counted)))
+        return guard(ops, arrays, kinds, counted, caller=caller), counted
+
+    def _smoothed(self, target: Array) -> Array:
+        """Targets drawn towards the even distribution, for a formula that does not do it itself."""
+        amount = getattr(self, "label_smoothing", 0.0)
+        if not amount or "label_smoothing" in self.formula.keywords:
+            return target
+        even = 0.5 if self.formula.shapes.elementwise else 1.0 / target.shape[-1]
+        return target * (1.0 - amount) + amount * even
+
+
+class Loss(Face):
+    """The base of a face: a prediction and a target, `loss(y_true, y_pred, sample_weight=None)`."""
+
+    reduction: KerasReduction = "sum_over_batch_size"
+    name: str | None = None
+    if TYPE_CHECKING:  # at run time `dtype` is keras's property
+        dtype: Any = None
+
+
+def _per_replica(total: Array) -> Array:
+    """Under tf.distribute each replica holds a part of the batch, and keras adds their means up."""
+    if keras.backend.backend() != "tensorflow":
+        return total
+    import tensorflow as tf
+
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return total / replicas if replicas > 1 else total
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON holds it: arrays as lists."""
+    if not hasattr(value, "shape"):
+        return value
+    array: Any = kops.convert_to_numpy(value)
+    return array.tolist()

@@ -1,0 +1,117 @@
+"""The operations through `keras.ops`: symbolic tensors, keras variables, and tensors of the back end.
+
+An array of a back end is read by that framework itself; this reader serves what only keras knows.
+"""
+
+import sys
+from typing import Any
+
+import keras
+from keras import ops
+
+from lossmith.ops import NumberKind, Shape, derived, register
+
+_here: Any = sys.modules[__name__]  # this module, as a reader
+Array = Any  # a KerasTensor, a Variable, or a tensor of the back end
+
+abs = ops.abs
+exp = ops.exp
+expm1 = ops.expm1
+log = ops.log
+log1p = ops.log1p
+sqrt = ops.sqrt
+square = ops.square
+minimum = ops.minimum
+maximum = ops.maximum
+isfinite = ops.isfinite
+stop_gradient = ops.stop_gradient
+
+
+def softplus(x: Array) -> Array:
+    # on the torch back end keras' softplus returns x above 20; its log_sigmoid has no threshold
+    return ops.negative(ops.log_sigmoid(-x))
+
+
+def where(condition: Array, x: Array, y: Array | float) -> Array:
+    return ops.where(condition, x, ops.full_like(x, y) if isinstance(y, (int, float)) else y)
+
+
+def sum(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
+    return ops.sum(x, axis=axis, keepdims=keepdims)
+
+
+def max(x: Array, *, axis: int, keepdims: bool = False) -> Array:
+    return ops.max(x, axis=axis, keepdims=keepdims)
+
+
+def argmax(x: Array, *, axis: int) -> Array:
+    return ops.argmax(x, axis=axis)
+
+
+def logsumexp(x: Array, *, axis: int, keepdims: bool = False) -> Array:
+    return derived.logsumexp(_here, x, axis=axis, keepdims=keepdims)
+
+
+def expand_dims(x: Array, *, axis: int) -> Array:
+    return ops.expand_dims(x, axis)
+
+
+def one_hot(labels: Array, like: Array) -> Array:
+    classes = ops.arange(like.shape[-1], dtype="int32")
+    return ops.equal(ops.expand_dims(ops.cast(labels, "int32"), -1), classes)
+
+
+def full_like(x: Array, value: float) -> Array:
+    return ops.full_like(x, value)
+
+
+def asarray(x: object, *, like: Array | None = None) -> Array:
+    if not isinstance(x, keras.KerasTensor):
+        x = ops.convert_to_tensor(x)
+    return x if like is None else ops.cast(x, _dtype(like))
+
+
+def astype(x: Array, like: Array) -> Array:
+    return ops.cast(x, _dtype(like))
+
+
+def widen(x: Array) -> Array:
+    return ops.cast(x, "float32") if _dtype(x) in ("float16", "bfloat16") else x
+
+
+def truth(x: Array) -> Array:
+    return ops.cast(x, "bool")
+
+
+def shape(x: Array) -> Shape:
+    return tuple(x.shape)
+
+
+def size(x: Array) -> Array | int:
+    known = 1
+    for length in x.shape:
+        if length is None:
+            return ops.cast(ops.size(x), _dtype(x))
+        known *= length
+    return known
+
+
+def count_nonzero(x: Array, like: Array) -> Array:
+    return ops.cast(ops.count_nonzero(x), _dtype(like))
+
+
+def number_kind(x: Array) -> NumberKind:
+    name = _dtype(x)
+    if "float" in name:
+        return "float"
+    if name == "bool":
+        return "bool"
+    return "integer" if "int" in name else "other"
+
+
+def _dtype(x: Array) -> str:
+    return keras.backend.standardize_dtype(x.dtype)
+
+
+register(keras.KerasTensor, _here)
+register(keras.Variable, _here)

@@ -1,0 +1,97 @@
+"""The operations on tensorflow tensors and variables, whatever the back end of keras is."""
+
+import sys
+from typing import Any
+
+import tensorflow as tf
+
+from lossmith.ops import NumberKind, Shape, derived, register
+
+_here: Any = sys.modules[__name__]  # this module, as a reader
+Array = Any  # tensorflow ships no types
+
+abs = tf.abs
+exp = tf.exp
+expm1 = tf.math.expm1
+log = tf.math.log
+log1p = tf.math.log1p
+sqrt = tf.sqrt
+square = tf.square
+softplus = tf.math.softplus
+minimum = tf.minimum
+maximum = tf.maximum
+isfinite = tf.math.is_finite
+expand_dims = tf.expand_dims
+stop_gradient = tf.stop_gradient
+
+
+def where(condition: Array, x: Array, y: Array | float) -> Array:
+    return tf.where(condition, x, tf.convert_to_tensor(y, dtype=x.dtype))
+
+
+def sum(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
+    return tf.reduce_sum(x, axis=axis, keepdims=keepdims)
+
+
+def max(x: Array, *, axis: int, keepdims: bool = False) -> Array:
+    return tf.reduce_max(x, axis=axis, keepdims=keepdims)
+
+
+def argmax(x: Array, *, axis: int) -> Array:
+    return tf.argmax(x, axis=axis)
+
+
+def logsumexp(x: Array, *, axis: int, keepdims: bool = False) -> Array:
+    return derived.logsumexp(_here, x, axis=axis, keepdims=keepdims)
+
+
+def one_hot(labels: Array, like: Array) -> Array:
+    classes = tf.range(tf.shape(like, out_type=tf.int64)[-1], dtype=tf.int64)
+    return tf.expand_dims(tf.cast(labels, tf.int64), -1) == classes
+
+
+def full_like(x: Array, value: float) -> Array:
+    return tf.zeros_like(x) + tf.cast(value, x.dtype)
+
+
+def asarray(x: Any, *, like: Array | None = None) -> Array:
+    if like is None:
+        return tf.convert_to_tensor(x)
+    return tf.cast(x, like.dtype)
+
+
+def astype(x: Array, like: Array) -> Array:
+    return tf.cast(x, like.dtype)
+
+
+def widen(x: Array) -> Array:
+    return tf.cast(x, tf.float32) if x.dtype in (tf.float16, tf.bfloat16) else x
+
+
+def truth(x: Array) -> Array:
+    return tf.cast(x, tf.bool)
+
+
+def shape(x: Array) -> Shape | None:
+    return None if x.shape.rank is None else tuple(x.shape.as_list())
+
+
+def size(x: Array) -> Array | int:
+    known = x.shape.num_elements()
+    return tf.cast(tf.size(x, out_type=tf.int64), x.dtype) if known is None else known
+
+
+def count_nonzero(x: Array, like: Array) -> Array:
+    return tf.cast(tf.math.count_nonzero(x), like.dtype)
+
+
+def number_kind(x: Array) -> NumberKind:
+    if x.dtype.is_floating:
+        return "float"
+    if x.dtype.is_bool:
+        return "bool"
+    return "integer" if x.dtype.is_integer else "other"
+
+
+register(tf.Tensor, _here)
+register(tf.Variable, _here)

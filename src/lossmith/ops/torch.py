@@ -1,0 +1,115 @@
+"""The operations on torch tensors."""
+
+import sys
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.functional import logsigmoid
+
+from lossmith.ops import NumberKind, Shape, derived, register
+
+_here: Any = sys.modules[__name__]  # this module, as a reader
+_HALF = (torch.float16, torch.bfloat16)
+
+abs = torch.abs
+exp = torch.exp
+expm1 = torch.expm1
+log = torch.log
+log1p = torch.log1p
+sqrt = torch.sqrt
+square = torch.square
+isfinite = torch.isfinite
+
+
+def softplus(x: Tensor) -> Tensor:
+    # torch's softplus returns x above 20, which is 1e-10 off in float64; logsigmoid has no threshold
+    return -logsigmoid(-x)
+
+
+def minimum(x: Tensor, y: Tensor | float) -> Tensor:
+    return torch.minimum(x, y) if isinstance(y, Tensor) else torch.clamp(x, max=y)
+
+
+def maximum(x: Tensor, y: Tensor | float) -> Tensor:
+    return torch.maximum(x, y) if isinstance(y, Tensor) else torch.clamp(x, min=y)
+
+
+def where(condition: Tensor, x: Tensor, y: Tensor | float) -> Tensor:
+    return torch.where(condition, x, y)
+
+
+def sum(x: Tensor, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    return torch.sum(x) if axis is None else torch.sum(x, dim=axis, keepdim=keepdims)
+
+
+def max(x: Tensor, *, axis: int, keepdims: bool = False) -> Tensor:
+    return torch.amax(x, dim=axis, keepdim=keepdims)
+
+
+def argmax(x: Tensor, *, axis: int) -> Tensor:
+    return torch.argmax(x, dim=axis)
+
+
+def logsumexp(x: Tensor, *, axis: int, keepdims: bool = False) -> Tensor:
+    return derived.logsumexp(_here, x, axis=axis, keepdims=keepdims)
+
+
+def expand_dims(x: Tensor, *, axis: int) -> Tensor:
+    return torch.unsqueeze(x, axis)
+
+
+def one_hot(labels: Tensor, like: Tensor) -> Tensor:
+    return labels.unsqueeze(-1) == torch.arange(like.shape[-1], device=labels.device)
+
+
+def full_like(x: Tensor, value: float) -> Tensor:
+    return torch.full_like(x, value)
+
+
+def asarray(x: object, *, like: Tensor | None = None) -> Tensor:
+    if isinstance(x, Tensor):
+        return x if like is None else x.to(device=like.device, dtype=like.dtype)
+    return torch.as_tensor(x) if like is None else torch.as_tensor(x, dtype=like.dtype, device=like.device)
+
+
+def astype(x: Tensor, like: Tensor) -> Tensor:
+    return x.to(like.dtype)
+
+
+def widen(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in _HALF else x
+
+
+def truth(x: Tensor) -> Tensor:
+    return x.bool()
+
+
+def stop_gradient(x: Tensor) -> Tensor:
+    return x.detach()
+
+
+def shape(x: Tensor) -> Shape:
+    return tuple(x.shape)
+
+
+def size(x: Tensor) -> Tensor | int:
+    count = x.numel()
+    return count if isinstance(count, int) else torch.scalar_tensor(count, dtype=x.dtype, device=x.device)
+
+
+def count_nonzero(x: Tensor, like: Tensor) -> Tensor:
+    return x.bool().sum().to(like.dtype)
+
+
+def number_kind(x: Tensor) -> NumberKind:
+    if x.dtype.is_floating_point:
+        return "float"
+    if x.dtype.is_complex:
+        return "other"
+    return "bool" if x.dtype == torch.bool else "integer"
+
+
+register(Tensor, _here)
+register(Parameter, _here)

@@ -1,0 +1,237 @@
+"""The base of every torch face: constructor, checks, masks, weights, reduction. It holds no mathematics.
+
+    class HuberLoss(Loss, formula=formulas.huber):
+        delta: float = 1.0
+
+is a complete face. `HuberLoss(delta=2.0, reduction="sum")` has the signature that its annotations say, for editors
+and type checkers too (PEP 681).
+
+Shapes     the class axis is axis 1, or axis 0 of an unbatched prediction, as in torch.nn; formulas take it last
+Dtype      the total has the prediction's dtype; under autocast it stays float32, as torch.nn's losses do
+Ignored    `mask` and `ignore_index` remove an entry exactly, in value and gradient, whatever it holds
+Reduction  none | sum | mean | weighted_mean: `mean` divides by the number of entries that count, `weighted_mean`
+           by the sum of their weights; nothing left to count gives 0 with a zero gradient
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, dataclass_transform, get_args
+
+import torch
+from torch import Tensor, nn
+
+from lossmith.errors import SettingError, ShapeError, message
+from lossmith.face import Declaration, declare, leading
+from lossmith.ops import Ops, common_reader
+from lossmith.reduction import Reduction, guard, reduce
+from lossmith.settings import require_word
+from lossmith.spec import Formula
+
+_OWN = ("reduction", "ignore_index", "weight")
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(leading,))
+class Face(nn.Module):
+    """What all torch faces share. A face derives from `Loss` or `PairLoss` and names its formula.
+
+    renamed       settings that the formula knows by another name
+    fixed         keywords of the formula that the face settles
+    class_weight  the setting that holds one weight for each class, already part of the values
+    """
+
+    formula: ClassVar[Formula]
+    declaration: ClassVar[Declaration | None] = None
+    class_weight: ClassVar[str | None] = None
+    reduction: Any  # each base below says which words
+
+    def __init_subclass__(
+        cls,
+        *,
+        formula: Formula | None = None,
+        renamed: Mapping[str, str] | None = None,
+        fixed: Mapping[str, Any] | None = None,
+        class_weight: str | None = None,
+    ) -> None:
+        super().__init_subclass__()
+        if formula is None:
+            return
+        cls.formula, cls.class_weight = formula, class_weight
+        cls.declaration = declare(cls, Face, formula.keywords, own=_OWN, renamed=renamed or {}, fixed=fixed or {})
+        cls.__signature__ = cls.declaration.signature()
+        for name in _tensors(cls.declaration):
+            delattr(cls, name)  # a class attribute would hide the buffer of the same name
+
+    def __init__(self, *positional: object, **settings: Any) -> None:
+        super().__init__()
+        declared = self._declared()
+        values = declared.fill(positional, settings)
+        for name, note in declared.notes.items():
+            require_word(declared.caller, name, values[name], note)
+        for name, value in values.items():
+            if name in _tensors(declared) and (value is None or isinstance(value, Tensor)):
+                self.register_buffer(name, value)
+            else:
+                setattr(self, name, value)
+        self.formula.check_settings(declared.caller, self._keywords())
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={_shown(getattr(self, name))}" for name in self._declared().defaults)
+
+    def _declared(self) -> Declaration:
+        if self.declaration is None:
+            raise SettingError(f"{type(self).__name__} is a base: a face names its formula in the class line")
+        return self.declaration
+
+    def _keywords(self) -> dict[str, Any]:
+        """The formula's keywords as this instance sets them."""
+        declared = self._declared()
+        return {key: getattr(self, name) for name, key in declared.keywords.items()} | dict(declared.fixed)
+
+    def _total(
+        self,
+        names: Sequence[str],
+        given: Sequence[Tensor],
+        weight: Tensor | float | None,
+        mask: Tensor | None,
+        denominator: Tensor | float | None,
+    ) -> Tensor:
+        """Check, take ignored entries out, compute, reduce."""
+        caller, keywords, formula = type(self).__name__, self._keywords(), self.formula
+        ops = common_reader(*given)
+        arrays = [self._class_axis_last(array, given[0].ndim) for array in given]
+        formula.check(caller, *arrays, names=names, shown=[tuple(array.shape) for array in given], **keywords)
+        kinds = formula.kinds_of(ops, *arrays, **keywords)
+        arrays, mask = self._without_ignored(ops, arrays, kinds, mask)
+        values = formula.values(ops, *arrays, **keywords)
+        values, inside = self._weighted(ops, values, arrays[-1], kinds[-1])
+        total = reduce(
+            ops,
+            values,
+            reduction=self._reduction(given[0]),
+            weight=weight,
+            mask=mask,
+            denominator=denominator,
+            normaliser=inside,
+            caller=caller,
+        )
+        return total if torch.is_autocast_enabled(given[0].device.type) else ops.astype(total, given[0])
+
+    def _reduction(self, pred: Tensor) -> Reduction:
+        """The word that `reduce` knows: "batchmean" is "mean" where torch.nn's two divisors agree with it."""
+        if self.reduction != "batchmean":
+            return self.reduction
+        if pred.ndim != 2:
+            raise ShapeError(
+                message(
+                    f"{type(self).__name__}: reduction 'batchmean' is for (N, C)",
+                    {"input": tuple(pred.shape)},
+                    why="torch.nn divides by the length of the first axis, whatever the others are",
+                    fix="reduction='mean', which divides by the number of distributions",
+                )
+            )
+        return "mean"
+
+    def _class_axis_last(self, array: Tensor, axes: int) -> Tensor:
+        """Move axis 1 last where it is the classes; labels have one axis less than the prediction, and no classes."""
+        classes = self.formula.shapes.arguments[0][0][-1] == "C"
+        return array.movedim(1, -1) if classes and array.ndim == axes > 2 else array
+
+    def _without_ignored(
+        self, ops: Ops[Tensor], arrays: Sequence[Tensor], kinds: Sequence[str], mask: Tensor | None
+    ) -> tuple[Sequence[Tensor], Tensor | None]:
+        """Replace what is ignored by something harmless; the mask says what is left."""
+        caller = type(self).__name__
+        kept = None if mask is None else torch.as_tensor(mask, device=arrays[0].device)
+        arrays = guard(ops, arrays, kinds, kept, caller=caller)
+        if kinds[-1] != "index" or (ignored := getattr(self, "ignore_index", None)) is None:
+            return arrays, kept
+        counted = arrays[-1] != ignored
+        if kept is not None:
+            counted = counted & _like_leading(kept, counted)
+        return guard(ops, arrays, kinds, counted, caller=caller), counted
+
+    def _weighted(
+        self, ops: Ops[Tensor], values: Tensor, target: Tensor, kind: str
+    ) -> tuple[Tensor, Tensor | None]:
+        """The values with the weights that belong to the loss itself, and those weights for `weighted_mean`."""
+        if self.class_weight is not None:
+            weights = getattr(self, self.class_weight)
+            divides = weights is not None and self.reduction == "weighted_mean"
+            return values, _of_class(ops, weights, values, target, kind) if divides else None
+        own = getattr(self, "weight", None)
+        if own is None:
+            return values, None
+        own = _expand(type(self).__name__, own, values)
+        return values * own, own
+
+
+class Loss(Face):
+    """The base of a face that compares a prediction with a target."""
+
+    reduction: Reduction = "mean"
+
+    def forward(
+        self,
+        input: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | float | None = None,
+        mask: Tensor | None = None,
+        denominator: Tensor | float | None = None,
+    ) -> Tensor:
+        """The total; with reduction "none", the values.
+
+        weight, mask   the shape of the values, or its leading part: one number for each sample
+        mask           True or 1 where an entry counts; the others are removed, whatever they hold
+        denominator    replaces the divisor, so that micro-batches add up to the whole batch
+        """
+        return self._total(("input", "target"), (input, target), weight, mask, denominator)
+
+
+class PairLoss(Face):
+    """The base of a face that compares two predictions, given what they should be to each other."""
+
+    reduction: Reduction = "mean"
+
+    def forward(
+        self,
+        input1: Tensor,
+        input2: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | float | None = None,
+        mask: Tensor | None = None,
+        denominator: Tensor | float | None = None,
+    ) -> Tensor:
+        """The total; `weight`, `mask` and `denominator` as in `Loss.forward`."""
+        return self._total(("input1", "input2", "target"), (input1, input2, target), weight, mask, denominator)
+
+
+def _tensors(declared: Declaration) -> list[str]:
+    """The settings that may hold a tensor: buffers, as in torch.nn, also while they are None."""
+    return [name for name, note in declared.notes.items() if Tensor in get_args(note)]
+
+
+def _shown(value: object) -> str:
+    return f"tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+
+
+def _like_leading(mask: Tensor, full: Tensor) -> Tensor:
+    return mask.bool().reshape(mask.shape + (1,) * (full.ndim - mask.ndim))
+
+
+def _of_class(ops: Ops[Tensor], weights: Tensor | float, values: Tensor, target: Tensor, kind: str) -> Tensor:
+    """The class weight of each value: of its label, or the mean under its distribution."""
+    weights = torch.as_tensor(weights, dtype=values.dtype, device=values.device)
+    if weights.ndim == 0:
+        return weights.expand(values.shape)
+    shares = ops.one_hot(target, weights) if kind == "index" else target
+    return (shares.to(values.dtype) * weights).sum(-1)
+
+
+def _expand(caller: str, weight: Tensor, values: Tensor) -> Tensor:
+    """A constructor's weight is aligned from the last axis, as torch.nn does; it may not enlarge the values."""
+    try:
+        return weight.to(values).expand(values.shape)
+    except RuntimeError as error:
+        given = {"values": tuple(values.shape), "weight": tuple(weight.shape)}
+        raise ShapeError(message(f"{caller}: weight must expand to the shape of the values", given)) from error

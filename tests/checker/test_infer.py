@@ -1,0 +1,208 @@
+"""The contract of a loss is found by calling it: what it takes, in which order, with how much certainty."""
+
+from math import log, pi
+
+import pytest
+import torch
+import torch.nn.functional as F
+from ruletest import subject_of
+from torch import nn
+
+from lossmith.checker.infer import infer
+from lossmith.checker.subject import Subject
+from lossmith.errors import ContractError
+
+
+def mse(pred, target):
+    return ((pred - target) ** 2).mean()
+
+
+def rmse(pred, target):
+    return ((pred - target) ** 2).mean().sqrt()
+
+
+def mse_of_the_last_axis(pred, target):
+    return ((pred - target) ** 2).sum(-1).mean()
+
+
+def keras_order(y_true, y_pred):
+    return F.softplus(y_pred).mean() - (y_true * y_pred).mean()
+
+
+def pinball(pred, target):
+    e = target - pred
+    return torch.maximum(0.9 * e, -0.1 * e).mean()
+
+
+def squared_log(pred, target):
+    return ((pred.log() - target.log()) ** 2).mean()
+
+
+def bce_on_probabilities(p, t):
+    return -(t * p.log() + (1 - t) * (1 - p).log()).mean()
+
+
+def clamped_bce(p, t):
+    p = p.clamp(1e-6, 1 - 1e-6)
+    return -(t * p.log() + (1 - t) * (1 - p).log()).mean()
+
+
+def dice_on_logits(x, t):
+    p = torch.sigmoid(x)
+    return 1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1)
+
+
+def hinge(x, y):
+    return F.relu(1 - x * y).mean()
+
+
+def focal_by_index(x, t):
+    log_p = F.log_softmax(x, 1).gather(1, t[:, None]).squeeze(1)
+    return (-((1 - log_p.exp()) ** 2) * log_p).mean()
+
+
+def likelihood_of_probabilities(p, t):
+    return -p.gather(1, t[:, None]).log().mean()
+
+
+def smoothed(x, t):
+    return F.cross_entropy(x, t, label_smoothing=0.1)
+
+
+def soft_cross_entropy(x, t):
+    return -(t * x.log_softmax(1)).sum(1).mean()
+
+
+def kl_of_probabilities(p, q):
+    return (q * (q.log() - p.log())).sum(1).mean()
+
+
+def distillation(student, teacher):
+    return F.kl_div(student.log_softmax(1), teacher.softmax(1), reduction="batchmean")
+
+
+def iou(a, b):
+    low, high = torch.maximum(a[:, :2], b[:, :2]), torch.minimum(a[:, 2:], b[:, 2:])
+    inner = (high - low).clamp(min=0).prod(1)
+    area = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - inner
+    center = ((a[:, :2] + a[:, 2:] - b[:, :2] - b[:, 2:]) ** 2).sum(1) / 4
+    return (1 - inner / area + center / pi).mean()
+
+
+def info_nce(a, b):
+    a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
+    return F.cross_entropy(a @ b.T / 0.1, torch.arange(len(a)))
+
+
+def cosine_distance(a, b):
+    return (1 - F.cosine_similarity(a, b)).mean()
+
+
+def supervised_contrastive(z, y):
+    z = F.normalize(z, dim=1)
+    s = z @ z.T / 0.1
+    others = ~torch.eye(len(z), dtype=torch.bool)
+    positive = (y[:, None] == y[None]) & others
+    log_p = s - (s.exp() * others).sum(1, keepdim=True).log()
+    return -((log_p * positive).sum(1) / positive.sum(1).clamp(min=1)).mean()
+
+
+def triplet(anchor, positive, negative):
+    return F.relu((anchor - positive).norm(dim=1) - (anchor - negative).norm(dim=1) + 0.2).mean()
+
+
+def masked_mse(pred, target, mask):
+    return (((pred - target) ** 2) * mask).sum() / mask.sum().clamp(min=1)
+
+
+def total_variation(image):
+    return (image[..., 1:] - image[..., :-1]).abs().mean() + (image[..., 1:, :] - image[..., :-1, :]).abs().mean()
+
+
+def poisson(rate, count):
+    return (rate.exp() - count * rate).mean()
+
+
+FOUND = [
+    (mse, "real[N,C], real[N,C]"),
+    (rmse, "real[N,C], real[N,C]"),
+    (mse_of_the_last_axis, "real[N,C], real[N,C]"),
+    (keras_order, "binary[N,C], logits[N,C]"),
+    (pinball, "real[N,C], real[N,C]"),
+    (squared_log, "positive[N,C], positive[N,C]"),
+    (bce_on_probabilities, "prob[N,C], binary[N,C]"),
+    (clamped_bce, "prob[N,C], binary[N,C]"),
+    (nn.BCEWithLogitsLoss(), "logits[N,C], binary[N,C]"),
+    (dice_on_logits, "logits[N,C], binary[N,C]"),
+    (hinge, "logits[N,C], pm1[N,C]"),
+    (nn.CrossEntropyLoss(), "logits[N,C], index[N]"),
+    (focal_by_index, "logits[N,C], index[N]"),
+    (smoothed, "logits[N,C], index[N]"),
+    (nn.NLLLoss(), "logprob[N,C], index[N]"),
+    (likelihood_of_probabilities, "simplex[N,C], index[N]"),
+    (soft_cross_entropy, "logits[N,C], onehot[N,C]"),
+    (nn.KLDivLoss(reduction="batchmean"), "logprob[N,C], dist[N,C]"),
+    (kl_of_probabilities, "simplex[N,C], dist[N,C]"),
+    (distillation, "logits[N,C], logits[N,C]"),
+    (nn.MultiLabelMarginLoss(), "logits[N,C], labels[N,C]"),
+    (iou, "boxes[N,4], boxes[N,4]"),
+    (info_nce, "embedding[N,D], embedding[N,D]"),
+    (cosine_distance, "embedding[N,D], embedding[N,D]"),
+    (supervised_contrastive, "embedding[N,D], index[N]"),
+    (triplet, "embedding[N,D], embedding[N,D], embedding[N,D]"),
+    (nn.CosineEmbeddingLoss(), "embedding[N,D], embedding[N,D], pm1[N]"),
+    (masked_mse, "real[N,C], real[N,C], mask[N,C]"),
+    (total_variation, "real[N,C,H,W]"),
+    (poisson, "real[N,C], count[N,C]"),
+]
+
+
+def inferred(loss):
+    return infer(Subject.of(getattr(loss, "__name__", type(loss).__name__), loss))
+
+
+@pytest.mark.parametrize(("loss", "takes"), FOUND, ids=[getattr(f, "__name__", type(f).__name__) for f, _ in FOUND])
+def test_the_contract_is_found(loss, takes):
+    contract = inferred(loss)[0]
+    assert ", ".join(str(argument.domain) for argument in contract.arguments) == takes
+    assert contract.confidence in ("sure", "likely")
+
+
+def test_the_target_may_come_first():
+    assert [argument.role for argument in inferred(keras_order)[0].arguments] == ["target", "pred"]
+
+
+def worst_of_all(pred, target):
+    return -((pred - target) ** 2).mean()
+
+
+def test_a_loss_with_the_wrong_sign_is_unsure_and_gets_a_second_reading():
+    contracts = inferred(worst_of_all)
+    assert [contract.confidence for contract in contracts] == ["unsure", "unsure"]
+    assert contracts[0].kinds() != contracts[1].kinds()
+
+
+def test_what_cannot_be_found_is_said_with_what_was_tried():
+    def picky(pred, target):
+        raise ValueError("only on Sundays")
+
+    with pytest.raises(ContractError) as caught:
+        inferred(picky)
+    text = str(caught.value)
+    assert "picky: what it takes could not be found out" in text
+    assert "only on Sundays" in text
+    assert "--pred" in text
+    assert "example(seed=0)" in text
+
+
+def test_a_broken_gradient_does_not_hide_the_contract():
+    def detached(pred, target):
+        return F.mse_loss(pred.detach(), target)
+
+    assert subject_of(detached).contract.kinds() == ("real", "real")
+
+
+def test_the_test_above_can_fail():
+    """Cross entropy read as regression is refused: being right is not being equal there."""
+    assert inferred(nn.CrossEntropyLoss())[0].kinds() != ("real", "real")
+    assert log(5) == pytest.approx(float(F.cross_entropy(torch.zeros(1, 5), torch.tensor([0]))))

@@ -1,0 +1,169 @@
+"""A loss that hangs, exits, crashes or eats memory is a finding; the other losses of its file are still checked."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lossmith.checker.process import Options, check_target
+from lossmith.errors import TargetError
+
+HOSTILE = '''
+import ctypes, os, signal, sys
+import torch
+import torch.nn.functional as F
+
+
+def first_loss(pred, target):
+    return F.mse_loss(pred, target)
+
+
+def exit_loss(pred, target):
+    sys.exit(3)
+
+
+def die_loss(pred, target):
+    os._exit(9)
+
+
+def segfault_loss(pred, target):
+    ctypes.string_at(0)
+
+
+def greedy_loss(pred, target):
+    return ((pred - target) ** 2).mean() + torch.ones(10**11).mean()
+
+
+def noisy_loss(pred, target):
+    print("x" * 100_000)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    input("anything? ")
+
+
+def forking_loss(pred, target):
+    if os.fork() == 0:
+        while True:
+            pass
+    return F.mse_loss(pred, target)
+
+
+def last_loss(pred, target):
+    return F.l1_loss(pred, target)
+'''
+
+HANGING = '''
+import torch.nn.functional as F
+
+
+def hanging_loss(pred, target):
+    while True:
+        pass
+
+
+def last_loss(pred, target):
+    return F.l1_loss(pred, target)
+'''
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    file = tmp_path_factory.mktemp("hostile") / "hostile.py"
+    file.write_text(HOSTILE)
+    options = Options(select=("LS104", "LS605"), memory=2**30, timeout=90.0)
+    return {report.name: report for report in check_target(str(file), options)}
+
+
+def codes(report):
+    return [finding.code for finding in report.findings]
+
+
+def test_every_loss_of_the_file_is_reported(reports):
+    assert list(reports) == [
+        "first_loss",
+        "exit_loss",
+        "die_loss",
+        "segfault_loss",
+        "greedy_loss",
+        "noisy_loss",
+        "forking_loss",
+        "last_loss",
+    ]
+
+
+def test_the_innocent_losses_are_checked_as_if_alone(reports):
+    for name in ("first_loss", "last_loss"):
+        assert reports[name].ok
+        assert reports[name].statuses["LS104"].status == "passed"
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "says"),
+    [
+        ("exit_loss", "LS614", "SystemExit(3)"),
+        ("die_loss", "LS614", "exit code 9"),
+        ("segfault_loss", "LS614", "SIGSEGV"),
+        ("greedy_loss", "LS615", "more memory than it may have"),
+    ],
+)
+def test_what_does_not_come_back_is_a_finding_that_says_how_it_ended(reports, name, code, says):
+    report = reports[name]
+    assert codes(report) == [code]
+    assert report.findings[0].severity == "error"
+    assert says in report.findings[0].message + " ".join(report.findings[0].evidence.values())
+    assert report.statuses["LS104"].status == "skipped"
+    assert code in report.statuses["LS104"].reason
+
+
+def test_a_crash_names_the_line_of_the_loss(reports):
+    assert "hostile.py" in reports["segfault_loss"].findings[0].evidence["ended"]
+    assert "segfault_loss" in reports["segfault_loss"].findings[0].evidence["ended"]
+
+
+def test_a_loss_that_prints_and_asks_gets_no_terminal(reports):
+    assert "EOFError" in reports["noisy_loss"].problem
+
+
+def test_what_a_loss_forks_dies_with_its_worker(reports):
+    assert reports["forking_loss"].contract is not None
+    left = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    assert "lossmith.checker.worker" not in left or _all_young(left)
+
+
+def _all_young(listing):
+    """Other tests may run workers of their own at the same time; none may be an orphan of init."""
+    pids = [line.split()[0] for line in listing.splitlines() if "lossmith.checker.worker" in line]
+    parents = subprocess.run(["ps", "-o", "ppid=", "-p", ",".join(pids)], capture_output=True, text=True, check=False)
+    return "1" not in parents.stdout.split()
+
+
+def test_a_loop_without_end_is_stopped_and_the_next_loss_is_checked(tmp_path):
+    file = tmp_path / "hanging.py"
+    file.write_text(HANGING)
+    started = time.monotonic()
+    hanging, last = check_target(str(file), Options(select=("LS104",), timeout=60.0))
+    assert codes(hanging) == ["LS613"]
+    assert last.ok
+    assert time.monotonic() - started < 60.0
+
+
+def test_a_file_that_exits_while_it_is_imported_is_a_message(tmp_path):
+    file = tmp_path / "rude.py"
+    file.write_text("import os\nos._exit(7)\n")
+    with pytest.raises(TargetError, match=r"rude\.py could not be loaded[\s\S]*exit code 7"):
+        check_target(str(file), Options())
+
+
+def test_the_users_file_and_folder_are_left_as_they_were(tmp_path):
+    file = tmp_path / "plain.py"
+    file.write_text("def my_loss(pred, target):\n    return ((pred - target) ** 2).mean()\n")
+    check_target(str(file), Options(select=("LS104",)))
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name != "__pycache__"] == ["plain.py"]
+    assert "my_loss" in file.read_text()
+
+
+def test_importing_the_parents_side_imports_no_framework():
+    code = "import json, sys, lossmith.checker.process; print(json.dumps(sorted(sys.modules)))"
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    assert not {"torch", "keras", "tensorflow", "jax"} & set(loaded)

@@ -1,0 +1,323 @@
+"""The keras faces on one back end. `test_keras_backends.py` runs this file once for each, in a process of its own."""
+
+import doctest
+import importlib
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras_cases import CASES, N, gradient
+
+import lossmith.keras as faces
+from lossmith import formulas
+from lossmith.errors import SettingError, ShapeError
+
+REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
+WEIGHT = np.array([1.0, 2.0, 0.5, 3.0, 1.5, 0.25], dtype="float32")
+KEEP = np.array([True, False, True, True, False, True])
+WITH_KERAS = [case for case in CASES if case.keras is not None]
+# softmax of the labels' case is a batch axis elsewhere: a sample cannot be taken out along axis 0
+BY_SAMPLE = [case for case in CASES if case.name != "bce axis"]
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+every_keras_case = pytest.mark.parametrize("case", WITH_KERAS, ids=lambda case: case.name)
+every_sampled_case = pytest.mark.parametrize("case", BY_SAMPLE, ids=lambda case: case.name)
+
+
+def close(got, want, rtol=2e-5):
+    """Float32 sums of two ways to one number; keras moves probabilities by 1e-7, which is 1e-6 of the smallest."""
+    np.testing.assert_allclose(np.asarray(got), np.asarray(want), rtol=rtol, atol=2e-6)
+
+
+def agree(case, ours, theirs, **given):
+    y_true, y_pred = case.arrays()
+    (value, grad), (wanted, wanted_grad) = (gradient(loss, y_true, y_pred, **given) for loss in (ours, theirs))
+    close(value, wanted)
+    if case.name in ("cce", "scce", "cfocal"):  # keras divides rows by their sum: the slopes differ by a constant
+        grad, wanted_grad = (_along_the_simplex(y_pred, g) for g in (grad, wanted_grad))
+    close(grad, wanted_grad)
+
+
+def _along_the_simplex(prob, grad):
+    """The gradient in the logits of the probabilities."""
+    return prob * (grad - (prob * grad).sum(-1, keepdims=True))
+
+
+@every_keras_case
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_a_face_is_the_loss_of_keras_that_has_its_name(case, reduction):
+    agree(case, case.make(reduction=reduction), case.keras(reduction=reduction))
+    if case.name not in ("bce axis", "scce steps"):
+        weight = WEIGHT if len(case.make(reduction="none")(*case.arrays()).shape) == 1 else np.tile(WEIGHT, (5, 1)).T
+        agree(case, case.make(reduction=reduction), case.keras(reduction=reduction), sample_weight=weight)
+
+
+def test_the_comparison_can_fail():
+    huber = next(case for case in CASES if case.name == "huber")
+    with pytest.raises(AssertionError):
+        agree(huber, faces.Huber(0.51), keras.losses.Huber(0.5))
+
+
+def test_every_face_has_a_case_and_keras_name_and_defaults():
+    made = {type(case.make()).__name__ for case in CASES}
+    assert made | {"Loss"} == set(faces.__all__)
+    import inspect
+
+    for name in made & set(dir(keras.losses)):
+        ours, theirs = inspect.signature(getattr(faces, name)), inspect.signature(getattr(keras.losses, name))
+        wanted = {key: p.default for key, p in theirs.parameters.items()}
+        assert {key: p.default for key, p in ours.parameters.items()} | {"name": None} == wanted | {"name": None}
+        assert getattr(faces, name)().name == getattr(keras.losses, name)().name
+
+
+@every_sampled_case
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30])
+def test_a_masked_sample_is_removed_whatever_it_holds(case, reduction, bad):
+    require_removed(case, case.make(reduction=reduction), bad)
+
+
+def require_removed(case, loss, bad):
+    y_true, y_pred = case.arrays()
+    want, want_grad = gradient(loss, y_true[KEEP], y_pred[KEEP], sample_weight=WEIGHT[KEEP])
+    y_true, y_pred = y_true.copy(), y_pred.copy()
+    y_pred[~KEEP] = bad
+    y_true[~KEEP] = bad if y_true.dtype.kind == "f" else 10**6
+    value, grad = gradient(loss, y_true, y_pred, mask=KEEP, sample_weight=WEIGHT)
+    close(value, want, rtol=1e-5)
+    assert not grad[~KEEP].any()
+    close(grad[KEEP], want_grad, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mse", "bce logits", "cce logits"])
+def test_the_test_of_masks_can_fail(name):
+    case = next(case for case in CASES if case.name == name)
+    with pytest.raises(AssertionError):
+        require_removed(case, case.keras(), np.nan)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_ignored_class_is_removed_whatever_its_prediction_holds(bad):
+    y_true, y_pred = (next(case for case in CASES if case.name == "scce steps")).arrays()
+    y_true, broken = np.where(y_true == 2, -7, y_true), np.where((y_true == 2)[..., None], bad, y_pred)
+    assert (y_true == -7).any()
+    loss = faces.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-7)
+    value, grad = gradient(loss, y_true, broken.astype("float32"))
+    want = faces.SparseCategoricalCrossentropy(from_logits=True)(y_true[y_true >= 0], y_pred[y_true >= 0])
+    close(value, want)
+    assert not grad[y_true == -7].any()
+    assert grad[y_true >= 0].all()
+
+
+@every_sampled_case
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
+def test_nothing_left_gives_zero_with_a_zero_gradient(case, reduction):
+    y_true, y_pred = case.arrays()
+    loss = case.make(reduction=reduction)
+    value, grad = gradient(loss, y_true, np.full_like(y_pred, np.nan), mask=np.zeros(N, bool))
+    assert value == 0
+    assert not grad.any()
+    assert float(loss(y_true[:0], y_pred[:0])) == 0.0
+
+
+@every_case
+def test_a_configuration_brings_the_loss_back(case):
+    loss = case.make(reduction="sum")
+    again = type(loss).from_config(loss.get_config())
+    written = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
+    for other in (again, written):
+        assert type(other) is type(loss)
+        assert other.get_config() == loss.get_config()
+        assert float(other(*case.arrays())) == float(loss(*case.arrays()))
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [
+        ("mse", "huber"),
+        ("scce logits", "scce"),
+    ],
+)
+def test_a_model_trains_with_a_face_and_keeps_it_when_saved(tmp_path: Path, name, loss):
+    keras.utils.set_random_seed(0)
+    y_true, _ = next(case for case in CASES if case.name == name).arrays()
+    x = np.random.default_rng(3).normal(size=(N, 5)).astype("float32")
+    face = faces.Huber(0.7) if loss == "huber" else faces.SparseCategoricalCrossentropy(from_logits=True)
+    model = keras.Sequential([keras.layers.Dense(4 if loss == "scce" else 3)])
+    jit = keras.backend.backend() != "torch"  # there it needs a C++ compiler; the next test compiles without one
+    model.compile("sgd", face, jit_compile=jit)
+    history = model.fit(x, y_true, sample_weight=WEIGHT, epochs=5, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert type(again.loss) is type(face)
+    assert again.loss.get_config() == face.get_config()
+    close(again.evaluate(x, y_true, verbose=0), face(y_true, model(x)), rtol=1e-4)
+
+
+@every_case
+def test_a_face_compiles_and_computes_the_same(case):
+    y_true, y_pred = (keras.ops.convert_to_tensor(array) for array in case.arrays())
+    loss = case.make()
+    close(_compiled(lambda a, b: loss(a, b))(y_true, y_pred), loss(y_true, y_pred), rtol=1e-5)
+
+
+def _compiled(call):
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(call, jit_compile=True)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(call)
+    import torch
+
+    torch._dynamo.reset()
+    return torch.compile(call, backend="aot_eager")
+
+
+@every_case
+def test_symbolic_tensors_give_the_shape(case):
+    y_true, y_pred = case.arrays()
+    symbols = [keras.KerasTensor(array.shape, dtype=str(array.dtype)) for array in (y_true, y_pred)]
+    for reduction in ("sum", "none"):
+        want = case.make(reduction=reduction)(y_true, y_pred)
+        assert tuple(case.make(reduction=reduction)(*symbols).shape) == tuple(want.shape)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@every_case
+def test_half_precision_sums_in_float32_and_rounds_once(case, dtype):
+    y_true, y_pred = (array if array.dtype.kind == "i" else _rounded(array, dtype) for array in case.arrays())
+    half = case.make(dtype=dtype, reduction="sum")(y_true, y_pred)
+    assert keras.backend.standardize_dtype(half.dtype) == dtype
+    wide = case.make(reduction="sum")(y_true, y_pred)
+    if "label_smoothing" not in case.make().get_config():  # smoothed targets are rounded to the dtype first
+        np.testing.assert_array_equal(
+            keras.ops.convert_to_numpy(keras.ops.cast(half, "float32")),
+            keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.cast(wide, dtype), "float32")),
+        )
+
+
+def _rounded(array, dtype):
+    return keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.cast(array, dtype), "float32"))
+
+
+def test_labels_may_come_as_floats_and_as_a_column():
+    y_true, y_pred = next(case for case in CASES if case.name == "scce logits").arrays()
+    loss = faces.SparseCategoricalCrossentropy(from_logits=True)
+    want = float(loss(y_true, y_pred))
+    assert float(loss(y_true.astype("float32"), y_pred)) == want
+    assert float(loss(y_true[:, None], y_pred)) == want
+    assert float(loss(y_true.astype("uint8"), y_pred)) == want
+
+
+def test_a_column_stands_beside_a_vector_as_in_keras():
+    y, p = np.array([1.0, 2.0, 4.0], "float32"), np.array([0.0, 2.0, 1.0], "float32")
+    for y_true, y_pred in ((y, p[:, None]), (y[:, None], p)):
+        for reduction in ("sum_over_batch_size", "sum", "none"):
+            ours, theirs = faces.Huber(reduction=reduction), keras.losses.Huber(reduction=reduction)
+            close(ours(y_true, y_pred, WEIGHT[:3]), theirs(y_true, y_pred, WEIGHT[:3]))
+    close(faces.Huber()(y, np.tile(p[:, None], (1, 1))), faces.Huber()(y, p))
+
+
+def test_a_vector_of_predictions_is_a_batch_of_samples():
+    y, p = np.array([1.0, 2.0, 4.0], "float32"), np.array([0.0, 2.0, 1.0], "float32")
+    close(faces.MeanSquaredError(reduction="none")(y, p), [1.0, 0.0, 9.0])
+    close(faces.MeanSquaredError()(y, p), keras.losses.MeanSquaredError()(y, p))
+
+
+@pytest.mark.parametrize(("true", "pred"), [((3,), (3, 2)), ((3, 1), (3, 2)), ((1, 2), (3, 2)), ((2, 3), (3, 2))])
+def test_shapes_that_would_broadcast_are_refused(true, pred):
+    with pytest.raises(ShapeError, match="MeanSquaredError: y_pred and y_true must have one shape"):
+        faces.MeanSquaredError()(np.zeros(true, "float32"), np.zeros(pred, "float32"))
+
+
+@pytest.mark.parametrize("shape", [(3,), (1,), (2, 6), (6, 3)])
+def test_sample_weights_that_would_broadcast_are_refused(shape):
+    with pytest.raises(ShapeError, match="weight must have the shape of the values"):
+        faces.MeanSquaredError()(np.zeros((6, 3), "float32"), np.ones((6, 3), "float32"), np.ones(shape, "float32"))
+
+
+def test_labels_where_a_distribution_belongs_are_refused():
+    with pytest.raises(ShapeError, match="y_true must hold a distribution for each prediction"):
+        faces.CategoricalCrossentropy()(np.array([0, 1]), np.full((2, 3), 1 / 3, "float32"))
+    with pytest.raises(ShapeError, match="two embeddings for each pair"):
+        faces.Contrastive()(np.zeros(2, "float32"), np.zeros((2, 3, 4), "float32"))
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: faces.Huber(beta=1.0), "Huber has no setting 'beta'"),
+        (lambda: faces.Huber(1.0, 2.0), "Huber takes its settings by name"),
+        (lambda: faces.Huber(delta=-1.0), "Huber: delta must be a finite number above 0"),
+        (lambda: faces.Huber(reduction="average"), "Huber: reduction must be"),
+        (lambda: faces.BinaryCrossentropy(label_smoothing=2.0), "label_smoothing must be a number from 0 to 1"),
+        (lambda: faces.Loss(), "Loss is a base"),
+    ],
+)
+def test_a_setting_that_does_not_exist_or_fit_is_refused(make, says):
+    with pytest.raises(SettingError) as error:
+        make()
+    assert says in str(error.value)
+
+
+def test_a_face_that_differs_from_its_formula_is_refused_when_it_is_made():
+    with pytest.raises(SettingError, match=r"Wrong\.delta must have its formula's default"):
+
+        class Wrong(faces.Loss, formula=formulas.huber):
+            delta: float = 2.0
+
+    with pytest.raises(SettingError, match=r"Same\.delta must differ from its formula's default"):
+
+        class Same(faces.Loss, formula=formulas.huber, differs=("delta",)):
+            delta: float = 1.0
+
+
+def test_saturated_probabilities_are_exact_where_keras_clips():
+    y_true, y_pred = np.array([[1.0, 1.0]], "float32"), np.array([[1e-20, 1.0]], "float32")
+    close(faces.BinaryCrossentropy()(y_true, y_pred), 0.5 * 20 * np.log(10.0))
+    assert float(faces.BinaryCrossentropy()(np.ones((1, 1)), np.zeros((1, 1)))) == np.inf
+    value, grad = gradient(faces.BinaryFocalCrossentropy(gamma=0.5), y_true, np.array([[1.0, 0.5]], "float32"))
+    assert np.isfinite(value)
+    assert np.isfinite(grad).all()
+    assert grad[0, 0] == 0
+
+
+def test_a_mask_from_a_layer_reaches_the_loss():
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((5,), dtype="int32")
+    hidden = keras.layers.Embedding(7, 3, mask_zero=True)(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
+    tokens = np.array([[1, 2, 0, 0, 0], [3, 0, 0, 0, 0]])
+    target = np.where((tokens > 0)[..., None], np.ones((2, 5, 2)), np.nan).astype("float32")
+    face = faces.MeanSquaredError()
+    model.compile("sgd", face)
+    want = np.mean((np.asarray(keras.ops.convert_to_numpy(model(tokens)))[tokens > 0] - 1.0) ** 2)
+    close(model.evaluate(tokens, target, verbose=0), want, rtol=1e-4)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.distribute is tensorflow's")
+def test_replicas_share_the_mean_as_in_keras():
+    import tensorflow as tf
+
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+    y_true, y_pred = CASES[0].arrays()
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    for reduction in ("sum", "mean"):
+        with strategy.scope():
+            ours = faces.MeanSquaredError(reduction=reduction)(y_true, y_pred)
+            theirs = keras.losses.MeanSquaredError(reduction=reduction)(y_true, y_pred)
+        close(ours, theirs)
+
+
+@pytest.mark.parametrize("family", ["regression", "classification", "distribution", "metric"])
+def test_each_example_runs(family):
+    module = importlib.import_module(f"lossmith.keras.{family}")
+    failed, tried = doctest.testmod(module)
+    assert tried
+    assert not failed

@@ -1,0 +1,157 @@
+"""Every keras face with data that it takes, and the value and gradient of a loss on the back end in use."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+import lossmith.keras as faces
+
+N, C = 6, 4
+Arrays = tuple[np.ndarray, np.ndarray]  # y_true, y_pred
+
+
+@dataclass(frozen=True)
+class Case:
+    """One face with some settings, and keras's own loss where it has it."""
+
+    name: str
+    make: Callable[..., Any]
+    data: Callable[[np.random.Generator], Arrays]
+    keras: Callable[..., Any] | None = None
+
+    def arrays(self, seed: int = 0) -> Arrays:
+        return self.data(np.random.default_rng(seed))
+
+
+def normal(g: np.random.Generator, *shape: int) -> np.ndarray:
+    return (2.0 * g.normal(size=shape)).astype("float32")
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def real(g: np.random.Generator) -> Arrays:
+    return normal(g, N, 3), normal(g, N, 3)
+
+
+def steps(g: np.random.Generator) -> Arrays:
+    return normal(g, N, 5, 3), normal(g, N, 5, 3)
+
+
+def binary(g: np.random.Generator) -> Arrays:
+    return g.integers(0, 2, (N, C)).astype("float32"), normal(g, N, C)
+
+
+def probability(g: np.random.Generator) -> Arrays:
+    return g.integers(0, 2, (N, C)).astype("float32"), g.uniform(0.05, 0.95, (N, C)).astype("float32")
+
+
+def one_hot(g: np.random.Generator) -> Arrays:
+    return np.eye(C, dtype="float32")[g.integers(0, C, N)], normal(g, N, C)
+
+
+def one_hot_steps(g: np.random.Generator) -> Arrays:
+    return softmax(normal(g, N, 5, C)), normal(g, N, 5, C)
+
+
+def labels(g: np.random.Generator) -> Arrays:
+    return g.integers(0, C, N), normal(g, N, C)
+
+
+def label_steps(g: np.random.Generator) -> Arrays:
+    return g.integers(0, C, (N, 5)), normal(g, N, 5, C)
+
+
+def one_hot_probability(g: np.random.Generator) -> Arrays:
+    target, logits = one_hot(g)
+    return target, softmax(logits)
+
+
+def label_probability(g: np.random.Generator) -> Arrays:
+    target, logits = labels(g)
+    return target, softmax(logits)
+
+
+def distributions(g: np.random.Generator) -> Arrays:
+    return softmax(normal(g, N, C)), softmax(normal(g, N, C))
+
+
+def pairs(g: np.random.Generator) -> Arrays:
+    return g.integers(0, 2, N).astype("float32"), 0.4 * normal(g, N, 2, 3)
+
+
+def case(name: str, face: str, data: Callable[..., Arrays], **settings: Any) -> Case:
+    own = getattr(keras.losses, face, None)
+    build = lambda cls: None if cls is None else lambda **more: cls(**settings, **more)
+    return Case(name, build(getattr(faces, face)), data, build(own))
+
+
+CASES = [
+    case("mse", "MeanSquaredError", real),
+    case("mse steps", "MeanSquaredError", steps),
+    case("mae", "MeanAbsoluteError", real),
+    case("huber", "Huber", real, delta=0.5),
+    case("log cosh", "LogCosh", real),
+    case("asymmetric", "AsymmetricMeanSquaredError", real, under=2.0, over=0.5),
+    case("bce logits", "BinaryCrossentropy", binary, from_logits=True, label_smoothing=0.1),
+    case("bce", "BinaryCrossentropy", probability),
+    case("bce axis", "BinaryCrossentropy", binary, from_logits=True, axis=0),
+    case("cce logits", "CategoricalCrossentropy", one_hot, from_logits=True, label_smoothing=0.1),
+    case("cce steps", "CategoricalCrossentropy", one_hot_steps, from_logits=True),
+    case("cce axis", "CategoricalCrossentropy", one_hot_steps, from_logits=True, axis=1),
+    case("cce", "CategoricalCrossentropy", one_hot_probability),
+    case("scce logits", "SparseCategoricalCrossentropy", labels, from_logits=True),
+    case("scce steps", "SparseCategoricalCrossentropy", label_steps, from_logits=True, ignore_class=2),
+    case("scce", "SparseCategoricalCrossentropy", label_probability),
+    case("bfocal", "BinaryFocalCrossentropy", probability, apply_class_balancing=True, gamma=1.5),
+    case("bfocal logits", "BinaryFocalCrossentropy", binary, from_logits=True),
+    case("cfocal", "CategoricalFocalCrossentropy", one_hot_probability, gamma=1.5),
+    case("cfocal logits", "CategoricalFocalCrossentropy", one_hot, from_logits=True, label_smoothing=0.1),
+    case("kl", "KLDivergence", distributions),
+    case("contrastive", "Contrastive", pairs, margin=2.0),
+]
+
+
+def gradient(loss: Callable[..., Any], y_true: Any, y_pred: Any, mask: Any = None, **given: Any) -> Arrays:
+    """The loss and its gradient with respect to y_pred, which carries the mask that a layer would leave on it."""
+
+    def total(pred: Any) -> Any:
+        if mask is not None:
+            pred = keras.ops.multiply(pred, 1.0)  # a mask belongs to an output of a model, not to its variable
+            keras.src.backend.set_keras_mask(pred, keras.ops.convert_to_tensor(mask))
+        return loss(y_true, pred, **given)
+
+    return _GRADIENT[keras.backend.backend()](total, y_pred)
+
+
+def _tensorflow(total: Callable[..., Any], y_pred: Any) -> Arrays:
+    import tensorflow as tf
+
+    pred = tf.Variable(y_pred)
+    with tf.GradientTape() as tape:
+        value = total(pred + 0.0)
+    return value.numpy(), tape.gradient(value, pred).numpy()
+
+
+def _jax(total: Callable[..., Any], y_pred: Any) -> Arrays:
+    import jax
+
+    pred = jax.numpy.asarray(y_pred)
+    return np.asarray(total(pred)), np.asarray(jax.grad(lambda x: total(x).sum())(pred))
+
+
+def _torch(total: Callable[..., Any], y_pred: Any) -> Arrays:
+    import torch
+
+    pred = torch.tensor(y_pred, requires_grad=True)
+    value = total(pred)
+    value.sum().backward()
+    return value.detach().numpy(), pred.grad.numpy()
+
+
+_GRADIENT = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}

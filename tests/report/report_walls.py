@@ -1,0 +1,67 @@
+"""What a page would let in: a parser that names scripts, handlers, requests and elements of strangers."""
+
+import re
+from html.parser import HTMLParser
+
+# The page loads nothing, so an element that could load or run something has no place in it at all.
+LOADING = {"img", "image", "audio", "video", "source", "track", "iframe", "frame", "object", "embed"}
+FORBIDDEN = LOADING | {"script", "form", "input", "button", "base", "applet", "portal"}
+ADDRESSES = frozenset(("href", "xlink:href", "src", "srcset", "action", "data", "poster", "background"))
+NAMESPACES = ("http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink")
+
+
+class Page(HTMLParser):
+    """`tags` is the skeleton, `text` what a person reads, `faults` what must not be there."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.faults: list[str] = []
+        self._styles = 0
+        self.feed(document)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self._styles += tag == "style"
+        if tag in FORBIDDEN:
+            self.faults.append(f"element {tag}")
+        for name, value in attrs:
+            self._attribute(tag, name, value or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.tags.append("/" + tag)
+        self.text += " " if tag in ("th", "td") else ""  # cells stand apart without white space between them
+        self._styles -= tag == "style"
+
+    def handle_data(self, data: str) -> None:
+        if self._styles:
+            self._style("style element", data)
+        else:
+            self.text += data
+
+    def _attribute(self, tag: str, name: str, value: str) -> None:
+        if name == "id":
+            self.ids.append(value)
+        if name.startswith("on"):
+            self.faults.append(f"handler {name} on {tag}")
+        if name in ADDRESSES:
+            self.links.append(value)
+            if not value.startswith("#") and value != "data:,":
+                self.faults.append(f"address {value!r} on {tag}")
+        elif "://" in value and value not in NAMESPACES:
+            self.faults.append(f"address {value!r} in {name} on {tag}")
+        else:
+            self._style(f"{name} on {tag}", value)
+
+    def _style(self, place: str, style: str) -> None:
+        if "@import" in style or "expression(" in style or re.search(r"url\((?!#)", style):
+            self.faults.append(f"request in {place}")
+        self.links += [f"#{name}" for name in re.findall(r"url\(#([^)]*)\)", style)]
