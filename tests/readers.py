@@ -21,7 +21,10 @@ ALL = (*HALF, "float32", "float64")
 
 @dataclass(frozen=True)
 class Reader:
-    """One reader: how to make its arrays, how to read them back, and how it differentiates."""
+    """One reader: how to make its arrays, how to read them back, and how it differentiates.
+
+    `prepare` compiles a function where running it operation by operation would take long.
+    """
 
     name: str
     ops: Any
@@ -30,6 +33,7 @@ class Reader:
     dtypes: tuple[str, ...] = ALL
     gradient: Callable[..., list[Any]] | None = None
     scope: Callable[[], AbstractContextManager[Any]] = nullcontext
+    prepare: Callable[[Any], Any] = lambda function: function
 
     def __repr__(self) -> str:
         return self.name
@@ -51,7 +55,7 @@ def _torch_gradient(function, *arrays):
 
 
 def _jax_gradient(function, *arrays):
-    return [jax.grad(lambda x, *rest: function(x, *rest).sum())(*arrays)]
+    return [jax.jit(jax.grad(lambda x, *rest: function(x, *rest).sum()))(*arrays)]
 
 
 def _tf_gradient(function, *arrays):
@@ -63,6 +67,8 @@ def _tf_gradient(function, *arrays):
 
 
 def _plain(x):
+    if torch.is_tensor(x):  # keras computes with torch in these tests
+        return _torch_read(x)
     x = np.asarray(x.numpy() if tf.is_tensor(x) else x)
     return x.astype(np.float64) if x.dtype in DTYPES.values() else x
 
@@ -81,6 +87,7 @@ READERS = [
         _plain,
         gradient=_jax_gradient,
         scope=lambda: jax.enable_x64(True),
+        prepare=jax.jit,
     ),
     Reader("tensorflow", reader_of(tf.zeros(1)), _tf_make, _plain, gradient=_tf_gradient),
     Reader("keras", reader_of(keras.KerasTensor((1,))), keras.ops.convert_to_tensor, _plain),

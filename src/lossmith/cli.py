@@ -47,9 +47,7 @@ def check_command(
     arg: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A setting of the loss; repeat it.")
     ] = None,
-    pred: Annotated[
-        str | None, typer.Option(metavar="KIND[AXES]", help="What the prediction is: logits[N,C].")
-    ] = None,
+    pred: Annotated[str | None, typer.Option(metavar="KIND[AXES]", help="What the prediction is: logits[N,C].")] = None,
     target: Annotated[str | None, typer.Option(metavar="KIND[AXES]", help="What the target is: index[N].")] = None,
     input: Annotated[
         list[str] | None, typer.Option(metavar="NAME=KIND[AXES]", help="What another argument is; repeat it.")

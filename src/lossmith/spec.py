@@ -18,9 +18,11 @@ from inspect import Parameter, Signature, getdoc, signature
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from lossmith.domains import KINDS
 from lossmith.errors import DtypeError, SettingError, message
-from lossmith.ops import Ops, common_reader
+from lossmith.ops import Ops, common_reader, reader_of
 from lossmith.settings import Rule, require_settings, rules_of
 from lossmith.shapes import Shapes
 
@@ -29,16 +31,16 @@ from lossmith.shapes import Shapes
 class Claims:
     """What is true of a formula, at every keyword inside its range unless a line says otherwise.
 
-    range           the smallest and largest value on valid arguments
-    zero_at_match   the value is exactly 0 where pred equals target
-    even            over- and under-shooting cost the same: the value depends on |pred - target| only
-    convex          convex in the prediction (in all of its entries together)
-    smooth          the gradient with respect to the prediction has no jump
-    monotone        the value never falls as the prediction moves away from the target
-    proper          the prediction that costs least on average is the true probability; at default keywords
-    shift_invariant the same number added to all logits of a row changes nothing
-    grad_bound      no entry of the gradient is larger: a number, or a function of the keywords (None: no bound)
-    batch_coupled   a value depends on other entries of the batch
+    range            the smallest and largest value on valid arguments
+    zero_at_match    the value is exactly 0 where pred equals target
+    even             over- and under-shooting cost the same: the value depends on |pred - target| only
+    convex           convex in the prediction (in all of its entries together)
+    smooth           the gradient with respect to the prediction has no jump
+    monotone         the value never falls as the prediction moves away from a hard target; at default keywords
+    proper           the prediction that costs least on average is the true probability; at default keywords
+    shift_invariant  the same number added to all logits of a row changes nothing
+    grad_bound       no entry of the gradient is larger: a number, or a function of the keywords (None: no bound)
+    batch_coupled    a value depends on other entries of the batch
     """
 
     range: tuple[float, float] = (0.0, inf)
@@ -190,6 +192,8 @@ class Formula:
 
 
 FORMULAS: dict[str, Formula] = {}
+# The table of readers may not be empty when a formula is first called inside torch.compile: it could not grow there.
+reader_of(np.zeros(0))
 
 
 def formula(

@@ -17,7 +17,9 @@ def subject_of(loss: Any, *, example: Any = None, build: Any = None, **flags: st
     location, file = locate(loss)
     if build is None and inspect.isclass(type(loss)) and hasattr(loss, "forward"):
         build = type(loss)
-    subject = Subject.of(getattr(loss, "__name__", type(loss).__name__), loss, location=location, file=file, build=build)
+    subject = Subject.of(
+        getattr(loss, "__name__", type(loss).__name__), loss, location=location, file=file, build=build
+    )
     with one_thread():
         return subject.with_contract(resolve(subject, Declared(flags, example))[0])
 

@@ -10,7 +10,7 @@ import pytest
 from lossmith.checker.process import Options, check_target
 from lossmith.errors import TargetError
 
-HOSTILE = '''
+HOSTILE = """
 import ctypes, os, signal, sys
 import torch
 import torch.nn.functional as F
@@ -51,9 +51,9 @@ def forking_loss(pred, target):
 
 def last_loss(pred, target):
     return F.l1_loss(pred, target)
-'''
+"""
 
-HANGING = '''
+HANGING = """
 import torch.nn.functional as F
 
 
@@ -64,7 +64,7 @@ def hanging_loss(pred, target):
 
 def last_loss(pred, target):
     return F.l1_loss(pred, target)
-'''
+"""
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,17 @@
 """The grid on which every formula is judged: ordinary points, kinks, saturation, and several keyword settings.
 
-A grid, not a draw: each point is there because something breaks near it. The dtype rounds the points first; the
-textbook is asked about the rounded ones.
+A grid, not a draw: each point is there because something breaks near it. The points are rounded to float32 first,
+so that one answer of the textbook judges float32 and float64.
 """
 
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 import textbook
+
 from judge import DTYPES
 
 RESIDUALS = [0.0, 1e-30, 1e-20, 1e-6, 1e-4, 1e-2, 0.5, 0.999, 1.0, 1.001, 2.0, 5.0, 17.0, 88.0, 89.0, 355.0, 1e4]
@@ -30,8 +31,17 @@ ROWS = [
     [-1e-6, 1e-6, 0.0, 1e-30],
     [-700.0, -703.0, -701.0, -702.5],
 ]
-SHARES = [[1.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0], [0.25, 0.25, 0.25, 0.25], [0.1, 0.2, 0.3, 0.4], [0.0, 0.0, 0.0, 1.0]]
+SHARES = [
+    [1.0, 0.0, 0.0, 0.0],
+    [0.5, 0.5, 0.0, 0.0],
+    [0.25, 0.25, 0.25, 0.25],
+    [0.1, 0.2, 0.3, 0.4],
+    [0.0, 0.0, 0.0, 1.0],
+]
 PROB_ROWS = [[0.25, 0.25, 0.25, 0.25], [1e-30, 0.5, 0.25, 0.25], [0.7, 0.1, 0.1, 0.1], [0.999, 1e-6, 1e-9, 1e-3]]
+
+
+KINK = 1e-40  # where the curvature jumps the central difference is off by its step of 1e-60, far below this
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +49,7 @@ class Case:
     """One formula at one setting on one set of arguments; `wrt` are the arguments to differentiate by.
 
     `slope_scale` is the size of the terms that cancel in the gradient: 1 where it is p - t with t inside (0, 1).
+    `digits` is what the textbook needs beyond its own: x / log 10 for the 1 - p of a logit x.
     """
 
     name: str
@@ -46,13 +57,14 @@ class Case:
     settings: dict[str, Any] = field(default_factory=dict)
     wrt: tuple[int, ...] = (0,)
     slope_scale: float = 0.0
+    digits: int = 0
 
     def __repr__(self) -> str:
         return "-".join([self.name, *(f"{k}={v}".replace(" ", "") for k, v in self.settings.items())])
 
     def held(self, dtype: str) -> tuple[np.ndarray, ...]:
-        """The arguments as the dtype holds them; labels stay integers."""
-        return tuple(a.astype(DTYPES[dtype]) if a.dtype.kind == "f" else a for a in self.arrays)
+        """The arguments as the dtype holds them, float64 what float32 holds; labels stay integers."""
+        return tuple(a.astype("f4").astype(DTYPES[dtype]) if a.dtype.kind == "f" else a for a in self.arrays)
 
 
 def cross(first: list, second: list) -> tuple[np.ndarray, ...]:
@@ -71,19 +83,21 @@ def residual_cases():
         "asymmetric_squared_error": [{"under": 4.0, "over": 0.5}, {}],
         "log_cosh": [{}],
     }
-    return [Case(name, (pred, target), s, wrt=(0, 1)) for name, each in settings.items() for s in each]
+    return [Case(n, (pred, target), s, wrt=(0, 1), slope_scale=KINK) for n, each in settings.items() for s in each]
 
 
 def binary_cases():
     logits, probs = cross(LOGITS, [0.0, 1.0, 0.3]), cross(PROBS, [0.0, 1.0, 0.3])
+    inner = cross([1e-12, *PROBS[1:]], [0.0, 1.0, 0.3])  # at 1e-30 a part of the focal slope underflows in float32
     ends = np.array([0.0, 1.0])
     return [
-        Case("binary_cross_entropy", logits),
-        Case("binary_cross_entropy", logits, {"pos_weight": 3.5}),
+        Case("binary_cross_entropy", logits, digits=4400),
+        Case("binary_cross_entropy", logits, {"pos_weight": 3.5}, digits=4400),
         Case("binary_cross_entropy", probs, {"pred_is": "prob"}),
         Case("binary_cross_entropy", (ends, ends), {"pred_is": "prob", "pos_weight": 2.0}, wrt=()),
-        *(Case("binary_focal", logits, {"gamma": gamma}) for gamma in (0.0, 0.5, 1.0, 2.0, 5.0)),
-        Case("binary_focal", logits, {"gamma": 2.0, "alpha": 0.25}),
+        *(Case("binary_focal", logits, {"gamma": gamma}, digits=4400) for gamma in (0.0, 0.5, 1.0, 2.0, 5.0)),
+        Case("binary_focal", logits, {"gamma": 2.0, "alpha": 0.25}, digits=4400),
+        *(Case("binary_focal", inner, {"pred_is": "prob", "gamma": gamma}) for gamma in (0.0, 0.5, 2.0)),
     ]
 
 
@@ -105,6 +119,7 @@ def softmax_cases():
         Case(name, logs, {"pred_is": "log_prob", "class_weight": weights}),
         *(Case("softmax_focal", labelled, {"gamma": gamma}) for gamma in (0.0, 0.5, 1.0, 2.0, 5.0)),
         Case("softmax_focal", labelled, {"alpha": weights}),
+        *(Case("softmax_focal", probs, {"pred_is": "prob", "gamma": gamma}) for gamma in (0.0, 0.5, 2.0)),
         Case("softmax_focal", shared, {"alpha": 0.25}, slope_scale=1.0),
     ]
 
@@ -121,13 +136,24 @@ def divergence_cases():
 
 
 def contrastive_cases():
-    gaps = [[0.0, 0.0, 0.0], [0.3, -0.4, 0.0], [1e-25, 2e-25, -1e-25], [0.375, 0.5, 0.0], [30.0, 1.0, -5.0], [1e-3, 0.0, 0.0]]
+    gaps = [
+        [0.0, 0.0, 0.0],
+        [0.3, -0.4, 0.0],
+        [1e-25, 2e-25, -1e-25],
+        [0.375, 0.5, 0.0],
+        [30.0, 1.0, -5.0],
+        [1e-3, 0.0, 0.0],
+    ]
     gap, target = cross(gaps, [0.0, 1.0, 0.3])
     away = np.broadcast_to(np.array([1.0, -2.0, 0.5]), gap.shape)
     near = (gap, np.zeros_like(gap), target)
     kept = np.abs(gap).max(-1) > 1e-2  # rounding swallows the smaller gaps
     far = (gap[kept] + away[kept], away[kept].copy(), target[kept])
-    return [Case("contrastive", arrays, {"margin": m}, wrt=(0, 1)) for arrays in (near, far) for m in (1.0, 0.625)]
+    return [
+        Case("contrastive", arrays, {"margin": m}, wrt=(0, 1), slope_scale=KINK)
+        for arrays in (near, far)
+        for m in (1.0, 0.625)
+    ]
 
 
 CASES = [*residual_cases(), *binary_cases(), *softmax_cases(), *divergence_cases(), *contrastive_cases()]
@@ -140,25 +166,27 @@ def exactly(x: np.ndarray) -> Any:
     return [textbook.mp.mpf(float(v)) for v in x] if x.ndim else textbook.mp.mpf(float(x))
 
 
-@lru_cache(maxsize=None)
-def truth(case: Case, dtype: str, wrt: int | None = None) -> np.ndarray:
+@cache
+def truth(case: Case, wrt: int | None = None) -> np.ndarray:
     """The values by the textbook, or the gradient with respect to one argument."""
     function = partial(getattr(textbook, case.name), **case.settings)
-    held = case.held(dtype)
+    held = case.held("float64")
     results = []
     for i in range(len(held[0])):
-        with textbook.mp.workdps(textbook.DIGITS + int(np.abs(held[0][i]).max() / 2)):
+        extra = case.digits if np.abs(held[0][i]).max() > 900 else 0
+        with textbook.mp.workdps(textbook.DIGITS + extra):
             sample = [exactly(np.asarray(a[i])) for a in held]
             results.append(function(*sample) if wrt is None else textbook.gradient(function, sample, wrt))
     return np.array(results, dtype=object)
 
 
-def value_scale(case: Case, dtype: str) -> np.ndarray | None:
+@cache
+def value_scale(case: Case) -> np.ndarray | None:
     """The size of the terms that cancel in a value: those of the divergence, t log t against t log p."""
     if case.name != "kl_divergence":
         return None
     cost = partial(textbook.softmax_cross_entropy, pred_is=case.settings.get("pred_is", "log_prob"))
-    pred, target = case.held(dtype)
+    pred, target = case.held("float64")
     if case.settings.get("log_target"):
         target = np.exp(target)
     rows = zip(pred, target, strict=True)

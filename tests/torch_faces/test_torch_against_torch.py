@@ -27,6 +27,13 @@ import lossmith.torch as faces
 
 CE, NLL, KL = faces.CrossEntropyLoss, faces.NLLLoss, faces.KLDivLoss
 ROWS = torch.linspace(0.0, 2.0, 6, dtype=torch.float64).reshape(6, 1)
+CHANNELS = torch.tensor([0.5, 3.0], dtype=torch.float64).reshape(2, 1, 1)
+
+
+def images(g: torch.Generator) -> tuple[torch.Tensor, ...]:
+    return tuple(array.reshape(3, 2, 2, 2) for array in binary(g))
+
+
 SAME = [
     ("mse", faces.MSELoss, nn.MSELoss, {}, real),
     ("l1", faces.L1Loss, nn.L1Loss, {}, real),
@@ -36,6 +43,7 @@ SAME = [
     ("bce logits weight", faces.BCEWithLogitsLoss, nn.BCEWithLogitsLoss, {"weight": WEIGHT}, binary),
     ("bce logits rows", faces.BCEWithLogitsLoss, nn.BCEWithLogitsLoss, {"weight": ROWS}, binary),
     ("bce logits pos", faces.BCEWithLogitsLoss, nn.BCEWithLogitsLoss, {"pos_weight": WEIGHT}, binary),
+    ("bce logits channels", faces.BCEWithLogitsLoss, nn.BCEWithLogitsLoss, {"pos_weight": CHANNELS}, images),
     ("bce", faces.BCELoss, nn.BCELoss, {}, probability),
     ("bce weight", faces.BCELoss, nn.BCELoss, {"weight": WEIGHT}, probability),
     ("ce", CE, nn.CrossEntropyLoss, {}, classes),

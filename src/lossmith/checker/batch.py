@@ -131,7 +131,7 @@ class Split:
         )
 
     def plain(self) -> str:
-        """"sum" or "mean" where one of them explains the batch, else empty."""
+        """The law that explains the batch, `sum` or `mean`; empty if neither does."""
         return "sum" if self.fits((1.0, 1.0)) else "mean" if self.fits(self.shares) else ""
 
     def weights(self) -> tuple[float, float] | None:

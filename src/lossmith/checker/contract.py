@@ -6,7 +6,7 @@ framework ships and documents), or inferred by probing. Everything that the rule
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from lossmith.checker.finding import ContractNote
@@ -115,14 +115,12 @@ def parse(declared: Mapping[str, str], names: tuple[str, ...], origin: str, call
 
 def role_of(key: str, kind: str, position: int) -> Role:
     if key in ("pred", "target"):
-        return key  # type: ignore[return-value]
+        return key
     if kind in OTHER_KINDS:
         return "other"
     if kind in ("index", "binary", "pm1", "onehot", "labels", "count", "dist", "soft") or key.lower() in TARGET_NAMES:
         return "target"
-    return (
-        "pred" if key.lower() in PRED_NAMES or kind in ("embedding", "unit", "logits") or position == 0 else "target"
-    )
+    return "pred" if key.lower() in PRED_NAMES or kind in ("embedding", "unit", "logits") or position == 0 else "target"
 
 
 def assign_names(keys: tuple[str, ...], names: tuple[str, ...], caller: str) -> list[tuple[str, str]]:
@@ -170,7 +168,3 @@ def contract(**declared: str) -> Callable[[F], F]:
         return loss
 
     return attach
-
-
-def with_origin(contract: Contract, origin: str) -> Contract:
-    return replace(contract, origin=origin)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,20 +36,21 @@ def framework_of(loss: Any) -> Framework:
 def _roots_used(loss: Any) -> set[str]:
     while isinstance(loss, functools.partial):
         loss = loss.func
-    function = loss if isinstance(loss, FunctionType) else getattr(type(loss), "__call__", None)
+    function = loss if isinstance(loss, FunctionType) else vars(type(loss)).get("__call__")
     function = getattr(function, "__wrapped__", function)
     if not isinstance(function, FunctionType):
         return {getattr(loss, "__module__", "").partition(".")[0]}
     found = {function.__module__.partition(".")[0]}
-    for name in _names(function.__code__):
+    for name in names_in(function.__code__):
         value = function.__globals__.get(name)
         module = getattr(value, "__name__", "") if isinstance(value, type(sys)) else getattr(value, "__module__", "")
         found.add((module or "").partition(".")[0])
     return found
 
 
-def _names(code: CodeType) -> set[str]:
-    inner = [_names(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
+def names_in(code: CodeType) -> set[str]:
+    """The global and attribute names that a function mentions, in the functions inside it too."""
+    inner = [names_in(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
     return set(code.co_names).union(*inner)
 
 
@@ -78,18 +80,18 @@ class _Bridge(torch.autograd.Function):
     def forward(ctx: Any, vjp_of: Callable[..., Any], *tensors: Any) -> Tensor:
         arrays = [value.detach().numpy() if isinstance(value, Tensor) else value for value in tensors]
         value, ctx.vjp = vjp_of(*arrays)
-        return torch.from_numpy(value.copy())
+        return torch.from_numpy(np.array(value))  # a scalar comes back as a number, not as an array
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         found = ctx.vjp(grad_outputs[0].numpy())
-        return (None, *(None if grad is None else torch.from_numpy(grad.copy()) for grad in found))
+        return (None, *(None if grad is None else torch.from_numpy(np.array(grad)) for grad in found))
 
 
 def _foreign(vjp_of: Callable[..., Any], *tensors: Any) -> Tensor:
     if any(isinstance(value, Tensor) and value.dtype == torch.bfloat16 for value in tensors):
         raise TypeError("bfloat16 does not cross the bridge: numpy has no such type")
-    return _Bridge.apply(vjp_of, *tensors)  # type: ignore[no-any-return]
+    return _Bridge.apply(vjp_of, *tensors)
 
 
 def _tensorflow_vjp(loss: Callable[..., Any], *arrays: Any) -> Any:
@@ -102,7 +104,8 @@ def _tensorflow_vjp(loss: Callable[..., Any], *arrays: Any) -> Any:
         output = tf.convert_to_tensor(_first(loss(*inputs)))
 
     def pull(cotangent: Any) -> list[Any]:
-        grads = tape.gradient(output, inputs, output_gradients=tf.constant(cotangent, dtype=output.dtype))
+        upstream: Any = tf.constant(cotangent, dtype=output.dtype)
+        grads: list[Any] = tape.gradient(output, inputs, output_gradients=upstream)
         return [None if grad is None else tf.convert_to_tensor(grad).numpy() for grad in grads]
 
     return output.numpy(), pull
@@ -110,7 +113,6 @@ def _tensorflow_vjp(loss: Callable[..., Any], *arrays: Any) -> Any:
 
 def _jax_vjp(loss: Callable[..., Any], *arrays: Any) -> Any:
     import jax
-    import numpy as np
 
     moving = [i for i, array in enumerate(arrays) if np.issubdtype(array.dtype, np.floating)]
     if any(arrays[i].dtype == np.float64 for i in moving) and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
@@ -144,7 +146,7 @@ first_of = _first
 
 
 def copy_of(loss: Any) -> Any:
-    """A fresh copy with the same state. Keras refuses to copy losses that are not registered: their parts are copied."""
+    """A fresh copy with the same state. Keras copies only registered losses: of the others the parts are copied."""
     if hasattr(loss, "_dtype_policy"):
         twin = object.__new__(type(loss))
         twin.__dict__.update(copy.deepcopy(vars(loss)))

@@ -128,6 +128,8 @@ def hand_written(subject: Subject, inputs: Sequence[Any], dtype: torch.dtype) ->
     classes = {node._forward_cls: None for node in _nodes(total.grad_fn) if isinstance(node, BackwardCFunction)}  # type: ignore[attr-defined]
     found: list[HandWritten] = []
     for cls in classes:
+        if cls.__module__.startswith("torch."):  # a compiled loss is a Function of torch's own
+            continue
         with _recorded(cls) as calls:
             graph_of(subject, inputs, dtype)
         found.append(HandWritten(cls, *calls[0]) if calls else HandWritten(cls))

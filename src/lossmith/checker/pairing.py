@@ -57,7 +57,8 @@ def _meeting(subject: Subject, inputs: tuple[Any, ...]) -> Meeting | None:
         return None
     for scale in (1.0, n, n * n):  # a sum, a sum over one axis and a mean over the other, a mean
         every, matching = float(pairs.sum()) / scale, float(pairs.diagonal().sum()) / scale * (n if scale > n else 1)
-        if near(whole.value, every, 1e-5) and not near(every, matching, 1e-3) and _agreement_is_best(subject, inputs, dtype):
+        meets_all = near(whole.value, every, 1e-5) and not near(every, matching, 1e-3)
+        if meets_all and _agreement_is_best(subject, inputs, dtype):
             return Meeting(subject.run(inputs), every, matching, n, seen.shape, seen.line)
     return None
 
@@ -66,18 +67,19 @@ def _square(shape: Sequence[int], n: int) -> bool:
     return list(shape).count(n) >= 2
 
 
-def _reordered(subject: Subject, inputs: tuple[Any, ...], index: int, order: Sequence[int], dtype: torch.dtype) -> Trial:
+def _reordered(
+    subject: Subject, inputs: tuple[Any, ...], index: int, order: Sequence[int], dtype: torch.dtype
+) -> Trial:
     moved = inputs[index][list(order)]
     return subject.run((*inputs[:index], moved, *inputs[index + 1 :]), dtype=dtype)
 
 
 def _alone(subject: Subject, inputs: tuple[Any, ...], i: int, j: int, dtype: torch.dtype) -> float:
     """The loss of prediction i with target j, as a batch of one."""
+    target = subject.contract.target or 0
     one, other = take(subject, inputs, (i,)), take(subject, inputs, (j,))
-    target = subject.contract.target
-    return subject.run(
-        tuple(b if k == target else a for k, (a, b) in enumerate(zip(one, other, strict=True))), dtype=dtype, grad=False
-    ).value
+    given = (*one[:target], other[target], *one[target + 1 :])
+    return subject.run(given, dtype=dtype, grad=False).value
 
 
 def _agreement_is_best(subject: Subject, inputs: tuple[Any, ...], dtype: torch.dtype) -> bool:
@@ -103,13 +105,14 @@ def _agreement_is_best(subject: Subject, inputs: tuple[Any, ...], dtype: torch.d
 class Mismatch:
     """A pair of shapes that does not belong together, accepted, and the value that the aligned pair has.
 
-    `single`: one target for all predictions. `repair`: what makes the target fit, as source; may be empty.
+    `single`: what one target for several predictions was shown to do. `repair`: what makes the target fit, as source.
+    Each is empty where it does not apply.
     """
 
     trial: Trial
     aligned: Trial
     target: Tensor
-    single: bool
+    single: str
     by_label: bool
     warned: str
     broadcast: tuple[int, ...]
@@ -121,20 +124,18 @@ class Mismatch:
         return tuple(self.trial.inputs[self.trial.where].shape), tuple(self.target.shape)
 
 
-def mismatches(subject: Subject) -> tuple[list[Mismatch], int]:
-    """All pairs of shapes that are accepted and mean something else, and how many aligned pairs were accepted."""
+def mismatches(subject: Subject) -> list[Mismatch]:
+    """All pairs of shapes that are accepted and mean something else, where the aligned pair is accepted too."""
     found: list[Mismatch] = []
-    tried = 0
     for layout in _layouts(subject):
         aligned = subject.run(layout.aligned)
         if not aligned.ok or not aligned.finite_value:
             continue
-        tried += 1
         for target, repair in layout.targets:
             mismatch = _accepted(subject, layout, aligned, target, repair)
             if mismatch is not None:
                 found.append(mismatch)
-    return found, tried
+    return found
 
 
 @dataclass(frozen=True)
@@ -186,9 +187,7 @@ def _column(value: Tensor) -> Tensor:
     return value if value.ndim == 1 else value[:, 0]
 
 
-def _accepted(
-    subject: Subject, layout: _Layout, aligned: Trial, target: Tensor, repair: str
-) -> Mismatch | None:
+def _accepted(subject: Subject, layout: _Layout, aligned: Trial, target: Tensor, repair: str) -> Mismatch | None:
     where = subject.contract.target or 0
     given = (*layout.aligned[:where], target, *layout.aligned[where + 1 :])
     seen = Largest(subject.file)
@@ -201,4 +200,18 @@ def _accepted(
         broadcast = seen.shape
     warned = next((text for text in trial.warned if "size" in text or "shape" in text or "broadcast" in text), "")
     line = seen.line if seen.shape == broadcast else ""
-    return Mismatch(trial, aligned, target, not repair, layout.by_label, warned, broadcast, line, repair)
+    single = "" if repair else _of_one_target(subject, layout, trial)
+    if not (repair or single):
+        return None
+    return Mismatch(trial, aligned, target, single, layout.by_label, warned, broadcast, line, repair)
+
+
+def _of_one_target(subject: Subject, layout: _Layout, trial: Trial) -> str:
+    """What became of the predictions that have no target of their own; empty if neither guess explains the value."""
+    where, inputs = subject.contract.target or 0, layout.aligned
+    repeated = inputs[where][:1].expand_as(inputs[where]).contiguous()
+    for_all = subject.run((*inputs[:where], repeated, *inputs[where + 1 :]), grad=False)
+    if for_all.ok and near(for_all.value, trial.value, 1e-4):
+        return "one target is used for all predictions"
+    first = subject.run(take(subject, inputs, (0,)), grad=False)
+    return "only the first prediction counts" if first.ok and near(first.value, trial.value, 1e-4) else ""

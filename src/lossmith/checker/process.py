@@ -9,11 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lossmith.checker.finding import LossReport
+from lossmith.checker.place import Place
 from lossmith.checker.stopped import stopped_report
 from lossmith.errors import TargetError, message
 
@@ -50,6 +52,7 @@ def check_target(
     target: str, options: Options, on_report: Callable[[LossReport], None] | None = None
 ) -> list[LossReport]:
     """Examine every loss of a target in child processes. Raises `TargetError` if the target cannot be loaded."""
+    Place.parse(target)  # a path that is not there needs no process to be told
     reports: list[LossReport] = []
 
     def take(report: LossReport) -> None:
@@ -97,11 +100,9 @@ def _one_worker(
         )
         os.close(writing)
         assert child.stdin is not None
-        try:
+        with suppress(BrokenPipeError):  # it died before it read its job: the end of the pipe says so
             child.stdin.write(json.dumps(job).encode() + b"\n")
             child.stdin.close()
-        except BrokenPipeError:
-            pass  # it died before it read its job: the end of the pipe says so
         watched = Watched()
         try:
             finished = _listen(reading, watched, options.timeout, take)
@@ -160,10 +161,8 @@ def _end(child: subprocess.Popen[bytes], finished: bool) -> str:
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
     """End the worker and whatever it has started: they share a process group of their own."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):  # all of them are gone already
         os.killpg(child.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass  # all of them are gone already
     child.wait()
 
 

@@ -1,4 +1,4 @@
-"""The setting `reduction` of a loss, wherever it lives: its constructor, its keyword, or an attribute of the object."""
+"""The setting `reduction` of a loss, wherever it lives: its constructor, its keyword, or an attribute."""
 
 import copy
 import functools

@@ -1,4 +1,4 @@
-"""Which contract holds: what the user declared, nearest to the call first; then what is known; then what is inferred."""
+"""Which contract holds: what the user declared, nearest to the call first; then what is known or inferred."""
 
 import inspect
 from collections.abc import Callable, Mapping

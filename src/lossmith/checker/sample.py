@@ -136,9 +136,14 @@ _SAME = {
     ("positive", "count"), ("real", "positive"), ("prob", "prob"), ("simplex", "simplex"), ("real", "binary"),
     ("logits", "real"),
 }  # fmt: skip
-# Kinds whose best prediction is a finite point; for the others more is always (a little) better.
-FINITE_OPTIMUM = _SAME - {("real", "binary"), ("prob", "binary"), ("simplex", "onehot")} | {("logits", "soft"), ("logits", "dist"), ("logprob", "dist"),
-                                                 ("real", "count")}  # fmt: skip
+# Kinds whose best prediction is a finite point inside their domain; for the others more is always (a little) better.
+_AT_THE_EDGE = {("real", "binary"), ("prob", "binary"), ("simplex", "onehot")}
+FINITE_OPTIMUM = (_SAME - _AT_THE_EDGE) | {
+    ("logits", "soft"),
+    ("logits", "dist"),
+    ("logprob", "dist"),
+    ("real", "count"),
+}
 
 
 def perfect(contract: Contract, arguments: tuple[Tensor, ...], far: float = FAR) -> tuple[Tensor, ...] | None:

@@ -128,9 +128,7 @@ def _elements(count: int, most: int) -> list[int]:
     return sorted(torch.randperm(count, generator=torch.Generator().manual_seed(count))[:most].tolist())
 
 
-def _slope_of(
-    subject: Subject, inputs: Sequence[Any], argument: int, element: int, dtype: torch.dtype
-) -> Slope | None:
+def _slope_of(subject: Subject, inputs: Sequence[Any], argument: int, element: int, dtype: torch.dtype) -> Slope | None:
     base: Tensor = inputs[argument]
     at = torch.unravel_index(torch.tensor(element), base.shape)
     x = float(base[at])

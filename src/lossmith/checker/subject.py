@@ -141,7 +141,7 @@ class Subject:
         live = tuple(_leaf(value, index in wanted) for index, value in enumerate(given))
         floats = [value.dtype for value in given if isinstance(value, Tensor) and value.is_floating_point()]
         chosen = self.twin(floats[0] if floats else torch.float32) if loss is None else loss
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed asks every device, which costs as much as a loss
         first = self.contract.preds[0] if self.contract.preds else 0
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

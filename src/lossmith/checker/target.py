@@ -15,7 +15,6 @@ import sys
 import tomllib
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +23,8 @@ import torch
 from torch import nn
 
 from lossmith.checker.contract import PRED_NAMES, TARGET_NAMES
-from lossmith.checker.frameworks import _names, framework_of
+from lossmith.checker.frameworks import framework_of, names_in
+from lossmith.checker.place import Place, relative
 from lossmith.checker.sample import SIZES
 from lossmith.checker.subject import Subject, required_parameters
 from lossmith.errors import SettingError, TargetError, message
@@ -45,41 +45,12 @@ SIZE_NAMES = {
 SIZE_NAMES["out_features"] = SIZES["C"]
 
 
-@dataclass(frozen=True)
-class Place:
-    """A target taken apart: a file or a dotted module, and the name of one loss in it (or none: all)."""
-
-    text: str
-    source: str
-    name: str = ""
-
-    @property
-    def is_file(self) -> bool:
-        return self.source.endswith(".py")
-
-    @classmethod
-    def parse(cls, text: str) -> "Place":
-        source, colon, name = text.rpartition(":")
-        if not colon or (len(source) == 1 and name[:1] in "\\/"):  # a drive letter is no module
-            source, name = text, ""
-        if not source.endswith(".py") and ("/" in source or "\\" in source or Path(source).is_dir()):
-            raise TargetError(
-                message(
-                    f"{text}: not a Python file",
-                    fix="give a file (losses.py), one loss in it (losses.py:Name) or a module (package.module:Name)",
-                )
-            )
-        return cls(text, source, name)
-
-
 def load(place: Place) -> ModuleType:
     """Import the file or module of a target. Whatever it raises becomes a `TargetError` that names the line."""
-    if place.is_file and not Path(place.source).is_file():
-        raise TargetError(message(f"{place.source}: there is no such file", fix=_nearby(place.source)))
     try:
         return _load_file(Path(place.source)) if place.is_file else importlib.import_module(place.source)
     except SyntaxError as error:
-        where = f"{_relative(error.filename or place.source)}:{error.lineno}"
+        where = f"{relative(error.filename or place.source)}:{error.lineno}"
         raise TargetError(
             message(f"{place.source} does not parse", {"line": where, "error": error.msg}, fix="mend the syntax first")
         ) from None
@@ -101,7 +72,7 @@ def load(place: Place) -> ModuleType:
 def _broken(place: Place, error: BaseException) -> TargetError:
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
     own = [f for f in frames if Path(f.filename).name == Path(place.source).name] or frames[-1:]
-    given = {"line": f"{_relative(own[-1].filename)}:{own[-1].lineno}  {own[-1].line or ''}"} if own else {}
+    given = {"line": f"{relative(own[-1].filename)}:{own[-1].lineno}  {own[-1].line or ''}"} if own else {}
     given["error"] = f"{type(error).__name__}: {error}"
     return TargetError(
         message(
@@ -125,21 +96,6 @@ def _load_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
-
-
-def _nearby(text: str) -> str | None:
-    folder = Path(text).parent
-    if not folder.is_dir():
-        return None
-    close = difflib.get_close_matches(Path(text).name, [p.name for p in folder.glob("*.py")], 1, 0.5)
-    return f"did you mean {folder / close[0]}?" if close else None
-
-
-def _relative(path: str) -> str:
-    try:
-        return str(Path(path).resolve().relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return path
 
 
 def imports_of(path: str) -> set[str]:
@@ -202,7 +158,7 @@ def _attribute(place: Place, module: ModuleType) -> Any:
 
 
 def _is_loss(name: str, value: Any, module: ModuleType) -> bool:
-    if name.startswith(("_", "example")) or name in ("main", "test") or name.startswith("test_"):
+    if name.startswith(("_", "example", "test_")) or name in ("main", "test"):
         return False
     if isinstance(value, type):
         return value.__module__ == module.__name__ and _is_loss_class(value)
@@ -233,7 +189,7 @@ def _is_loss_class(cls: type) -> bool:
 def _pairs(value: Any) -> bool:
     """True if the parameters are called like a prediction and a target."""
     try:
-        function = value.forward if isinstance(value, nn.Module) or inspect.isclass(value) else value
+        function: Any = getattr(value, "forward", value)
         names = [p.name.lower() for p in inspect.signature(function).parameters.values() if p.name != "self"][:3]
     except (TypeError, ValueError):
         return False
@@ -244,12 +200,11 @@ def _mentioned(found: Mapping[str, Any], module: ModuleType) -> set[str]:
     """Names of found losses that another one uses in its own code."""
     used: set[str] = set()
     for name, value in found.items():
-        functions = [value] if inspect.isfunction(value) else []
-        if isinstance(value, type):
-            functions = [f for f in vars(value).values() if inspect.isfunction(f) or isinstance(f, staticmethod)]
+        members = list(vars(value).values()) if isinstance(value, type) else [value]
+        functions = [getattr(member, "__func__", member) for member in members]  # a staticmethod wraps its function
         for function in functions:
-            code = getattr(function, "__code__", None) or getattr(function, "__func__", function).__code__
-            used |= _names(code) - {name}
+            if inspect.isfunction(function):
+                used |= names_in(function.__code__) - {name}
     return used & set(vars(module))
 
 
@@ -349,9 +304,7 @@ def _with_keywords(place: Place, name: str, value: Any, settings: Mapping[str, A
     if not settings:
         return value
     if isinstance(value, nn.Module) or not inspect.isroutine(value):
-        raise SettingError(
-            message(f"{place.source}:{name} is an object that is already built: --arg cannot change it")
-        )
+        raise SettingError(message(f"{place.source}:{name} is an object that is already built: --arg cannot change it"))
     _refuse_unknown(place, name, value, settings)
     return functools.partial(value, **settings)
 
@@ -365,7 +318,7 @@ def locate(value: Any, place: Place | None = None) -> tuple[str, str]:
         file, (_, line) = inspect.getsourcefile(thing) or "", inspect.getsourcelines(thing)
     except (TypeError, OSError):
         return (place.source if place else "", place.source if place and place.is_file else "")
-    return f"{_relative(file)}:{max(line, 1)}", str(Path(file).resolve())
+    return f"{relative(file)}:{max(line, 1)}", str(Path(file).resolve())
 
 
 def _family(value: Any, module: ModuleType, name: str) -> str:
@@ -384,7 +337,7 @@ def recipe(place: Place, module: ModuleType, name: str, settings: Mapping[str, A
     root = name.partition(".")[0]
     lines: list[str] = []
     if place.is_file:
-        folder = _relative(str(Path(place.source).parent)) or "."
+        folder = relative(str(Path(place.source).parent)) or "."
         lines += ["import sys", f"sys.path.insert(0, {folder!r})"]
         lines.append(f"from {Path(place.source).stem} import {root}")
     else:
@@ -420,9 +373,8 @@ def check_settings(place: Place, found: Mapping[str, Any], settings: Mapping[str
 
 
 def settings_for(value: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that this loss has. A single loss gets all of them, so that a wrong one is refused by name."""
-    has = {key: setting for key, setting in settings.items() if _has_setting(value, key)}
-    return has if has else dict(settings) if inspect.isroutine(value) or isinstance(value, type) else {}
+    """The settings that this loss of several has."""
+    return {key: setting for key, setting in settings.items() if _has_setting(value, key)}
 
 
 def _has_setting(value: Any, key: str) -> bool:

@@ -6,8 +6,7 @@ kernel does inside is not visible, and nothing is concluded from not seeing it.
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 
 _INSIDE = ("/torch/", "/lossmith/", "/keras/", "\\torch\\", "\\lossmith\\", "\\keras\\")
 
@@ -125,8 +124,10 @@ class Largest(TorchDispatchMode):
 
 
 _CUTS = ("detach", "detach_", "numpy", "item", "tolist", "__array__", "data")
-_STEPS = ("argmax", "argmin", "round", "sign", "floor", "ceil", "gt", "lt", "ge", "le", "eq", "__gt__", "__lt__", "bool",
-          "long", "int", "__ge__", "__le__", "argsort", "topk", "heaviside", "bucketize", "one_hot", "count_nonzero")  # fmt: skip
+_STEPS = frozenset(
+    "argmax argmin round sign floor ceil gt lt ge le eq __gt__ __lt__ __ge__ __le__ bool long int argsort topk "
+    "heaviside bucketize one_hot count_nonzero".split()
+)
 
 
 @dataclass
@@ -167,17 +168,6 @@ def _inside_function() -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-@contextmanager
-def both(*modes: Any) -> Iterator[None]:
-    """Enter several modes; the last is the innermost."""
-    from contextlib import ExitStack
-
-    with ExitStack() as stack:
-        for mode in modes:
-            stack.enter_context(mode)
-        yield
 
 
 @dataclass(frozen=True)
@@ -253,7 +243,3 @@ def _forward_line(node: Any, file: str) -> str:
         if file and f'File "{file}"' in head:
             return f"{shown(file)}:{head.split('line ')[1].split(',')[0]}"
     return ""
-
-
-def map_tensors(function: Callable[[Tensor], Any], tree: Any) -> Any:
-    return tree_map(lambda value: function(value) if isinstance(value, Tensor) else value, tree)

@@ -8,6 +8,7 @@ import faulthandler
 import json
 import os
 import sys
+import traceback
 from dataclasses import asdict
 from typing import IO, Any
 
@@ -40,7 +41,8 @@ def _end_at_once() -> None:
 
 def _choose_backend(target: str) -> None:
     """Keras computes with torch here, unless the user's environment or the file itself speaks for another."""
-    from lossmith.checker.target import Place, imports_of
+    from lossmith.checker.place import Place
+    from lossmith.checker.target import imports_of
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     place = Place.parse(target)
@@ -68,7 +70,8 @@ def _examine_all(job: dict[str, Any], say: Any) -> None:
     import torch
 
     from lossmith.checker.limits import limit_calls, limit_memory
-    from lossmith.checker.target import Place, check_settings, find, load
+    from lossmith.checker.place import Place
+    from lossmith.checker.target import check_settings, find, load, settings_for
 
     torch.set_num_threads(1)
     place = Place.parse(job["target"])
@@ -81,7 +84,8 @@ def _examine_all(job: dict[str, Any], say: Any) -> None:
     for name, value in found.items():
         if name not in job["skip"]:
             say(event="begin", name=name, location=_location(value, place))
-            report = _examine(job, place, module, name, value, say)
+            settings = job["settings"] if len(found) == 1 else settings_for(value, job["settings"])
+            report = _examine({**job, "settings": settings}, place, module, name, value, say)
             say(event="done", report=report)
 
 
@@ -98,12 +102,12 @@ def _examine(job: dict[str, Any], place: Any, module: Any, name: str, value: Any
     from lossmith.checker.runner import examine
     from lossmith.checker.selection import Selection
     from lossmith.checker.stopped import stopped_report
-    from lossmith.checker.target import example_of, make, settings_for, table_of
+    from lossmith.checker.target import example_of, make, table_of
     from lossmith.errors import LossmithError
 
     location = _location(value, place)
     try:
-        subject = make(place, module, name, value, settings_for(value, job["settings"]))
+        subject = make(place, module, name, value, job["settings"])
         subject.seed = job["seed"]
         declared = Declared(job["flags"], example_of(module, name), table_of(place, name))
         selection = Selection(tuple(job["select"]), tuple(job["ignore"]))
@@ -114,9 +118,19 @@ def _examine(job: dict[str, Any], place: Any, module: Any, name: str, value: Any
         report = stopped_report(name, location, "LS613", f"one call did not return within {CALL_SECONDS:g} s")
     except OverMemory as error:
         report = stopped_report(name, location, "LS615", str(error))
+    except Exception as error:  # a fault of lossmith must not be told as one of the loss
+        report = LossReport(name, location, problem=_own_fault(error))
     except SystemExit as error:
         report = stopped_report(name, location, "LS614", f"it ends the process: SystemExit({error.code!r})")
     return asdict(report)
+
+
+def _own_fault(error: Exception) -> str:
+    from lossmith.errors import message
+
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    given = {"error": f"{type(error).__name__}: {error}", "at": f"{os.path.basename(frame.filename)}:{frame.lineno}"}
+    return message("lossmith itself failed on this loss", given, fix="please report it with the loss")
 
 
 if __name__ == "__main__":

@@ -76,20 +76,23 @@ def binary_cross_entropy(
     return share(ops, positive, yes) + share(ops, negative, no)
 
 
-def focused(ops: Ops[A], logit: A, gamma: float) -> A:
-    """(1 - p)^gamma (-log p) for p = sigmoid(logit): the focal loss of a single event that did happen."""
-    cost = ops.softplus(-logit)
+def _focused(ops: Ops[A], part: A, logit: A, gamma: float) -> A:
+    """part (1 - p)^gamma (-log p) for p = sigmoid(logit), of an event that happened."""
+    x = ops.where(ops.truth(part), logit, 0.0)  # the slope of factor * cost is 0 * inf where the cost is inf
+    cost = ops.softplus(-x)
     # at gamma 0 the factor is 1 even where softplus is inf
-    return ops.exp(-gamma * ops.softplus(logit)) * cost if gamma else cost
+    return share(ops, part, ops.exp(-gamma * ops.softplus(x)) * cost if gamma else cost)
 
 
 def focused_prob(ops: Ops[A], part: A, prob: A, gamma: float, *, happened: bool = True) -> A:
     """part (1 - p)^gamma (-log p) from a probability, of an event that happened; else with p and 1 - p exchanged."""
-    inside = ops.truth(part) & ops.truth(1.0 - prob if happened else prob)
-    p = ops.where(inside, prob, 0.5)  # sure and right costs 0, but the logarithm of 0 in its factor has no slope
+    inside = ops.truth(part)
+    if gamma:  # sure and right costs 0, but the logarithm of 0 in its factor has no slope
+        inside = inside & ops.truth(1.0 - prob if happened else prob)
+    p = ops.where(inside, prob, 0.5)
     log_p, log_rest = ops.log(p), ops.log1p(-p)
     cost, fade = (log_p, log_rest) if happened else (log_rest, log_p)
-    return share(ops, ops.where(inside, part, 0.0), -ops.exp(gamma * fade) * cost)
+    return share(ops, ops.where(inside, part, 0.0), -ops.exp(gamma * fade) * cost if gamma else -cost)
 
 
 @formula(
@@ -113,9 +116,10 @@ def binary_focal(
     Unit      nats
     Range     [0, inf]
     Gradient  in a logit finite at every gamma, below 1 too, and at most 1 + gamma / e in size; in a probability
-              0 at sure and right, without bound towards sure and wrong
-    Limits    sure and right gives 0, sure and wrong inf. A soft target mixes the two costs in proportion:
-              torchvision's form, which mixes the probabilities first, differs there
+              without bound towards sure and wrong
+    Limits    sure and right gives 0, with gradient 0 for gamma > 0; sure and wrong (an infinite logit, a
+              probability of 0 or 1) gives inf, its gradient may be NaN. A soft target mixes the two costs in
+              proportion: torchvision's form, which mixes the probabilities first, differs there
     Keywords  pred_is: what pred holds; gamma >= 0: 0 is cross-entropy; alpha in [0, 1]: the weight of the
               positive class, 1 - alpha that of the negative one; None weighs both with 1
     Source    Lin et al. 2017, https://arxiv.org/abs/1708.02002
@@ -126,6 +130,6 @@ def binary_focal(
     """
     positive, negative = (target, 1.0 - target) if alpha is None else (alpha * target, (1.0 - alpha) * (1.0 - target))
     if pred_is == "logit":
-        return share(ops, positive, focused(ops, pred, gamma)) + share(ops, negative, focused(ops, -pred, gamma))
+        return _focused(ops, positive, pred, gamma) + _focused(ops, negative, -pred, gamma)
     missed = focused_prob(ops, negative, pred, gamma, happened=False)
     return focused_prob(ops, positive, pred, gamma) + missed

@@ -36,9 +36,9 @@ def contrastive(ops: Ops[A], first: A, second: A, target: A, *, margin: Positive
     >>> contrastive(*pairs, np.array([1.0, 0.0])).round(6)
     array([0.125, 0.125])
     """
-    d = distance(ops, first, second)
-    hinge = ops.maximum(margin - d, 0.0)
-    return 0.5 * (share(ops, target, ops.square(d)) + share(ops, 1.0 - target, ops.square(hinge)))
+    squared = ops.sum(ops.square(first - second), axis=-1)
+    hinge = ops.maximum(margin - distance(ops, first, second), 0.0)
+    return 0.5 * (share(ops, target, squared) + share(ops, 1.0 - target, ops.square(hinge)))
 
 
 def distance(ops: Ops[A], first: A, second: A) -> A:

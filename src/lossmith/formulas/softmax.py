@@ -104,9 +104,9 @@ def softmax_focal(
     Unit      nats
     Range     [0, inf]
     Gradient  in a logit finite at every gamma, below 1 too, and at most 1 + gamma / e in size with alpha None; in
-              a probability 0 at sure and right, without bound towards sure and wrong
-    Limits    a class of logit -inf costs nothing unless the target has a share of it, then inf; one class costs 0;
-              a label out of range gives NaN
+              a probability without bound towards sure and wrong
+    Limits    a class of logit -inf costs nothing unless the target has a share of it, then inf, where the gradient
+              may be NaN; one class costs 0; a label out of range gives NaN
     Keywords  pred_is: what pred holds; gamma >= 0: 0 is cross-entropy; alpha: one factor, or C of them
     Source    Lin et al. 2017, https://arxiv.org/abs/1708.02002
 
@@ -124,7 +124,8 @@ def softmax_focal(
         row = standing(ops, pred)
         # at gamma 0 the factor is 1 even where 1 - p is 0
         factor = ops.exp(gamma * log_complement(ops, row)) if gamma else 1.0
-        each = share(ops, part, factor * row.surprisal)
+        # the slope of factor * cost is 0 * inf where a class that the target does not need has logit -inf
+        each = share(ops, part, factor * ops.where(ops.truth(part), row.surprisal, 0.0))
     total = ops.sum(each, axis=-1)
     return total if valid is None else ops.where(valid, total, nan)
 

@@ -18,7 +18,7 @@ from math import inf
 from typing import Generic, Literal
 
 from lossmith.errors import ShapeError, message
-from lossmith.ops import A, Ops
+from lossmith.ops import A, Ops, Shape
 
 PredIs = Literal["logit", "log_prob", "prob"]
 
@@ -61,10 +61,21 @@ def share(ops: Ops[A], part: A, cost: A) -> A:
 
 
 def fitted(ops: Ops[A], caller: str, name: str, weights: A | float | Sequence[float], like: A) -> A:
-    """A keyword that is one number, or one for each class, as an array that broadcasts over the last axis."""
+    """A keyword that is one number, or one for each class, as an array that broadcasts over the last axis.
+
+    More axes are aligned from the last one, such as (C, 1, 1) for the channels of an image.
+    """
     array = ops.asarray(weights, like=like)
     own, full = ops.shape(array), ops.shape(like)
-    if own is None or full is None or own == () or own == full[-1:]:
+    if own is None or full is None or _expands(own, full):
         return array
     given = {name: own, "classes": full[-1] if full else "no axis"}
     raise ShapeError(message(f"{caller}: {name} must be one number, or one for each class (the last axis)", given))
+
+
+def _expands(own: Shape, full: Shape) -> bool:
+    """Whether one shape broadcasts to the other without enlarging it; a single axis has its full length."""
+    if len(own) == 1:
+        return own == full[-1:]
+    pairs = zip(reversed(own), reversed(full), strict=False)
+    return len(own) <= len(full) and all(a in (1, b) or a is None or b is None for a, b in pairs)

@@ -122,7 +122,7 @@ class Face(keras.losses.Loss):
                 reduction=_WORDS[self.reduction],
                 weight=None if sample_weight is None else without_unit_axis(sample_weight, rank(values)),
                 mask=mask,
-                caller=self.name,
+                caller=type(self).__name__,
             )
             total = kops.cast(total, self.dtype)
             return total if _WORDS[self.reduction] in ("none", "sum") else _per_replica(total)
@@ -161,7 +161,7 @@ class Face(keras.losses.Loss):
         names = _PAIR if len(arrays) == 3 else ("y_pred", "y_true")
         self.formula.check(type(self).__name__, *arrays, names=names, **keywords)
         arrays, mask = self._without_ignored(ops, arrays, mask, keywords)
-        target = self._smoothed(arrays[-1])
+        target = self._smoothed(arrays[-1], arrays[0].shape[-1])
         values = self.formula.values(ops, *arrays[:-1], target, **keywords)
         averaged = self.formula.shapes.elementwise and rank(values) != 1
         return ops, kops.mean(values, axis=-1) if averaged else values, mask
@@ -190,9 +190,7 @@ class Face(keras.losses.Loss):
         """Replace what is ignored by something harmless; the mask says what is left."""
         kinds, caller = self.formula.kinds_of(ops, *arrays, **keywords), type(self).__name__
         if mask is not None:
-            mask = without_unit_axis(
-                kops.cast(mask, "bool"), max(rank(arrays[0]) - 1, self.formula.shapes.elementwise)
-            )
+            mask = without_unit_axis(kops.cast(mask, "bool"), max(rank(arrays[0]) - 1, self.formula.shapes.elementwise))
         arrays = guard(ops, arrays, kinds, mask, caller=caller)
         ignored = getattr(self, "ignore_class", None)
         if ignored is None:
@@ -202,12 +200,12 @@ class Face(keras.losses.Loss):
             counted = kops.logical_and(counted, with_unit_axes(mask, rank(counted)))
         return guard(ops, arrays, kinds, counted, caller=caller), counted
 
-    def _smoothed(self, target: Array) -> Array:
+    def _smoothed(self, target: Array, classes: int) -> Array:
         """Targets drawn towards the even distribution, for a formula that does not do it itself."""
         amount = getattr(self, "label_smoothing", 0.0)
         if not amount or "label_smoothing" in self.formula.keywords:
             return target
-        even = 0.5 if self.formula.shapes.elementwise else 1.0 / target.shape[-1]
+        even = 0.5 if self.formula.shapes.elementwise else 1.0 / classes
         return target * (1.0 - amount) + amount * even
 
 

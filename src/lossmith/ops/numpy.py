@@ -65,6 +65,7 @@ def asarray(x: object, *, like: Array | None = None) -> Array:
     return np.asarray(x, dtype=None if like is None else like.dtype)
 
 
+@np.errstate(over="ignore")  # inf is what a narrow dtype says of a large number
 def astype(x: Array, like: Array) -> Array:
     return np.asarray(x, dtype=like.dtype)
 

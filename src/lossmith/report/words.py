@@ -61,9 +61,7 @@ def verdict(loss: LossReport) -> str:
 def _tally(findings: tuple[Finding, ...], always: tuple[Severity, ...] = ()) -> list[str]:
     counts = [(level, sum(f.severity == level for f in findings)) for level in ("error", "warning", "info")]
     return [
-        plural(count, level, "info" if level == "info" else None)
-        for level, count in counts
-        if count or level in always
+        plural(count, level, "info" if level == "info" else None) for level, count in counts if count or level in always
     ]
 
 

@@ -19,9 +19,9 @@ from typing import Any, ClassVar, dataclass_transform, get_args
 import torch
 from torch import Tensor, nn
 
-from lossmith.errors import SettingError, ShapeError, message
+from lossmith.errors import DtypeError, SettingError, ShapeError, message
 from lossmith.face import Declaration, declare, leading
-from lossmith.ops import Ops, common_reader
+from lossmith.ops import Ops, reader_of
 from lossmith.reduction import Reduction, guard, reduce
 from lossmith.settings import require_word
 from lossmith.spec import Formula
@@ -96,9 +96,10 @@ class Face(nn.Module):
     ) -> Tensor:
         """Check, take ignored entries out, compute, reduce."""
         caller, keywords, formula = type(self).__name__, self._keywords(), self.formula
-        ops = common_reader(*given)
-        arrays = [self._class_axis_last(array, given[0].ndim) for array in given]
-        formula.check(caller, *arrays, names=names, shown=[tuple(array.shape) for array in given], **keywords)
+        _require_tensors(caller, names, given)
+        ops = reader_of(given[0])
+        arrays = self._class_axis_last(names, given)
+        formula.check(caller, *arrays, names=names, **keywords)
         kinds = formula.kinds_of(ops, *arrays, **keywords)
         arrays, mask = self._without_ignored(ops, arrays, kinds, mask)
         values = formula.values(ops, *arrays, **keywords)
@@ -113,7 +114,7 @@ class Face(nn.Module):
             normaliser=inside,
             caller=caller,
         )
-        return total if torch.is_autocast_enabled(given[0].device.type) else ops.astype(total, given[0])
+        return total if _under_autocast(given[0].device.type) else ops.astype(total, given[0])
 
     def _reduction(self, pred: Tensor) -> Reduction:
         """The word that `reduce` knows: "batchmean" is "mean" where torch.nn's two divisors agree with it."""
@@ -130,10 +131,25 @@ class Face(nn.Module):
             )
         return "mean"
 
-    def _class_axis_last(self, array: Tensor, axes: int) -> Tensor:
-        """Move axis 1 last where it is the classes; labels have one axis less than the prediction, and no classes."""
-        classes = self.formula.shapes.arguments[0][0][-1] == "C"
-        return array.movedim(1, -1) if classes and array.ndim == axes > 2 else array
+    def _class_axis_last(self, names: Sequence[str], given: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Move the classes from axis 1 to the last; labels have one axis less than the prediction, and no classes."""
+        pred, target = given[0], given[-1]
+        if self.formula.shapes.arguments[0][0][-1] != "C" or pred.ndim <= 2:
+            return given
+        shape = tuple(pred.shape)
+        fitting = [
+            shape if pattern[-1] == "C" else (shape[0], *shape[2:]) for pattern in self.formula.shapes.arguments[-1]
+        ]
+        if tuple(target.shape) not in fitting:
+            wanted = " or ".join(map(str, fitting))
+            raise ShapeError(
+                message(
+                    f"{type(self).__name__}: {names[-1]} must have the shape {wanted}",
+                    {names[0]: shape, names[-1]: tuple(target.shape)},
+                    why=f"axis 1 of the {names[0]} holds the classes",
+                )
+            )
+        return [array.movedim(1, -1) if array.ndim == pred.ndim else array for array in given]
 
     def _without_ignored(
         self, ops: Ops[Tensor], arrays: Sequence[Tensor], kinds: Sequence[str], mask: Tensor | None
@@ -149,14 +165,13 @@ class Face(nn.Module):
             counted = counted & _like_leading(kept, counted)
         return guard(ops, arrays, kinds, counted, caller=caller), counted
 
-    def _weighted(
-        self, ops: Ops[Tensor], values: Tensor, target: Tensor, kind: str
-    ) -> tuple[Tensor, Tensor | None]:
+    def _weighted(self, ops: Ops[Tensor], values: Tensor, target: Tensor, kind: str) -> tuple[Tensor, Tensor | None]:
         """The values with the weights that belong to the loss itself, and those weights for `weighted_mean`."""
         if self.class_weight is not None:
             weights = getattr(self, self.class_weight)
-            divides = weights is not None and self.reduction == "weighted_mean"
-            return values, _of_class(ops, weights, values, target, kind) if divides else None
+            if weights is None or self.reduction != "weighted_mean":
+                return values, None
+            return values, _of_class(ops, weights, values, target, kind)
         own = getattr(self, "weight", None)
         if own is None:
             return values, None
@@ -204,6 +219,18 @@ class PairLoss(Face):
     ) -> Tensor:
         """The total; `weight`, `mask` and `denominator` as in `Loss.forward`."""
         return self._total(("input1", "input2", "target"), (input1, input2, target), weight, mask, denominator)
+
+
+def _under_autocast(device: str) -> bool:
+    """Some devices, such as meta, have no autocast, and refuse the question whether it is on."""
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+
+
+def _require_tensors(caller: str, names: Sequence[str], given: Sequence[object]) -> None:
+    for name, array in zip(names, given, strict=True):
+        if not isinstance(array, Tensor):
+            found = {name: f"{type(array).__module__}.{type(array).__qualname__}"}
+            raise DtypeError(message(f"{caller}: {name} must be a torch tensor", found, fix="torch.as_tensor(x)"))
 
 
 def _tensors(declared: Declaration) -> list[str]:

@@ -38,8 +38,7 @@ PROCESS_CODES = {
 
 def all_rules() -> dict[str, Any]:
     """Every rule module by its code."""
-    from pathlib import Path  # TEMP
-    modules = [import_module(f"{__name__}.{file}") for file in _FILES if (Path(__file__).parent/f"{file}.py").exists()]
+    modules = [import_module(f"{__name__}.{file}") for file in _FILES]
     return {module.CODE: module for module in modules}
 
 

@@ -26,12 +26,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from lossmith.checker.cuts import Cut, cut_of
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, shrink
 from lossmith.checker.finding import Finding
 from lossmith.checker.handwritten import HandWritten, surrounding
 from lossmith.checker.sample import batched
-from lossmith.checker.subject import Subject, Trial
+from lossmith.checker.subject import Subject, Trial, as_tensor
 from lossmith.checker.watch import shown
 from lossmith.checker.writes import in_place_lines, written
 
@@ -56,16 +59,32 @@ def check(subject: Subject) -> Iterator[Finding]:
     if trial.error is not None:
         if written(subject, inputs):
             raise SkipRule("the loss writes into its own arguments, and raises for that (LS605)")
+        if _trains(subject, inputs):
+            raise SkipRule(
+                "backward() works but torch.autograd.grad() does not, and that is how gradients are read here"
+            )
         yield _raises(subject, plain, trial)
         return
     first, *others = _learned(subject)
     if trial.grads[first] is None:
         yield _none(subject, trial, first)
-    elif not bool((trial.grads[first] != 0).any()):  # type: ignore[operator]
+    elif not bool((trial.grads[first] != 0).any()):
         yield from _zero(subject, first)
     for index in others:
         if trial.grads[index] is None:
             yield replace(_none(subject, trial, index), severity="warning")
+
+
+def _trains(subject: Subject, inputs: Sequence[Any]) -> bool:
+    """True if a plain `backward()` reaches the prediction: reentrant checkpoints refuse every other way."""
+    live = [value.detach().clone() if isinstance(value, Tensor) else value for value in inputs]
+    for index in subject.contract.preds:
+        live[index].requires_grad_()
+    try:
+        as_tensor(subject.call(subject.twin(torch.float32), live))[0].sum().backward()
+    except Exception:  # what it raises is reported from the trial
+        return False
+    return all(live[index].grad is not None for index in _learned(subject))
 
 
 def _raises(subject: Subject, plain: Trial, trial: Trial) -> Finding:
@@ -199,5 +218,3 @@ def _ending(subject: Subject, index: int) -> list[str]:
         "if isinstance(loss, torch.Tensor) and loss.requires_grad:",
         f"    print(torch.autograd.grad(loss.sum(), {names[index]}, allow_unused=True))",
     ]
-
-

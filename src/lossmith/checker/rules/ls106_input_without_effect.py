@@ -106,7 +106,8 @@ def _alike(base: Trial, trial: Trial, index: int) -> bool:
     """Same value, same gradients, and none that flows into this argument."""
     if base.output is None or trial.output is None or not torch.equal(base.output, trial.output):
         return False
-    if any(t.grads and t.grads[index] is not None and bool(t.grads[index].any()) for t in (base, trial)):
+    own = [t.grads[index] for t in (base, trial) if t.grads]
+    if any(grad is not None and bool(grad.any()) for grad in own):
         return False
     return all(_equal(a, b) for a, b in zip(base.grads, trial.grads, strict=True))
 

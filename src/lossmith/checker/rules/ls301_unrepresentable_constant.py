@@ -59,6 +59,7 @@ def _finding(subject: Subject, fault: Fault) -> Finding:
         f"and the {fault.what} is not finite {fault.condition.name}",
         trial=fault.trial,
         why=f"with {constant.repaired:g} in its place the result is finite",
-        fix=f"take the constant from the precision: torch.finfo(x.dtype).eps is {torch.finfo(constant.dtype).eps:.3g} here",
+        fix="take the constant from the precision: torch.finfo(x.dtype).eps "
+        f"(here {torch.finfo(constant.dtype).eps:.3g})",
         line=constant.line,
     )

@@ -24,7 +24,7 @@ import sys
 from collections.abc import Iterator
 
 from lossmith.checker.batch import no_batch, precise, size
-from lossmith.checker.evidence import SkipRule, finding, reproduce, show
+from lossmith.checker.evidence import finding, reproduce, show
 from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.pairing import Meeting, Mismatch, every_pair, mismatches
 from lossmith.checker.subject import Subject
@@ -45,15 +45,14 @@ def check(subject: Subject) -> Iterator[Finding]:
     if meeting := every_pair(subject):
         yield _own_code(subject, meeting)
         return
-    found, tried = mismatches(subject)
-    if not tried:
-        raise SkipRule("it takes neither (N,) nor (N, 1), the shapes that are mixed up")
-    if found:
+    if found := mismatches(subject):
         yield _mixed(subject, found)
 
 
 def _own_code(subject: Subject, meeting: Meeting) -> Finding:
     rows = {a.name: show(v) for a, v in zip(subject.contract.arguments, meeting.trial.inputs, strict=True)}
+    shapes = [tuple(meeting.trial.inputs[i].shape) for i in (meeting.trial.where, subject.contract.target or 0)]
+    rows["shapes"] = f"{subject.contract.pred.name} {shapes[0]}, {_name(subject)} {shapes[1]}"
     rows |= {"value": show(meeting.trial.value), "over all pairs": show(meeting.all_pairs)}
     rows["over matching pairs"] = show(meeting.matching)
     if meeting.shape:
@@ -77,7 +76,8 @@ def _own_code(subject: Subject, meeting: Meeting) -> Finding:
 
 def _call(subject: Subject, suffix: str) -> str:
     """The call with something done to the target."""
-    names = [a.name + (suffix if i == subject.contract.target else "") for i, a in enumerate(subject.contract.arguments)]
+    contract = subject.contract
+    names = [a.name + (suffix if i == contract.target else "") for i, a in enumerate(contract.arguments)]
     return f"loss_fn({', '.join(names)})"
 
 
@@ -86,7 +86,7 @@ def _name(subject: Subject) -> str:
 
 
 def _mixed(subject: Subject, found: list[Mismatch]) -> Finding:
-    worst = min(found, key=lambda each: (each.single, bool(each.warned)))
+    worst = min(found, key=lambda each: (bool(each.single), bool(each.warned)))
     severity, why = _severity(subject, worst)
     pred, target = subject.contract.pred.name, _name(subject)
     shapes = tuple(worst.trial.inputs[worst.trial.where].shape), tuple(worst.target.shape)
@@ -122,7 +122,7 @@ def _mixed(subject: Subject, found: list[Mismatch]) -> Finding:
 def _severity(subject: Subject, worst: Mismatch) -> tuple[Severity, str]:
     """One target for all predictions may be meant; a warning is not silence; keras aligns what it wraps itself."""
     if worst.single:
-        return "warning", "one target is used for all predictions"
+        return "warning", worst.single
     why = f"the shapes broadcast to {worst.broadcast}: unrelated samples are paired" if worst.broadcast else ""
     if worst.warned:
         return "warning", why

@@ -97,14 +97,27 @@ def _told(subject: Subject, found: Sequence[tuple[Split, tuple[float, float]]]) 
         sys.modules[__name__],
         subject,
         severity="warning",
-        grade="measured",
-        message=f"the mean is over a count that depends on the data: of a batch of {part.n}, the first {first} and the "
-        f"last {second} weigh {w:.3g} and {rest:.3g}, not {part.shares[0]:.3g} and {part.shares[1]:.3g}",
+        message=f"the parts of a batch weigh by their data and not by their samples: of {part.n}, the first {first} "
+        f"and the last {second} weigh {w:.3g} and {rest:.3g}, not {part.shares[0]:.3g} and {part.shares[1]:.3g}",
         evidence=rows,
         why=_cause(subject, found),
-        fix="return the sum and the count, add both over the micro-batches, and divide once",
+        fix="return the sum and the count, add both over the micro-batches, and divide once"
+        if _counts(subject, part, w)
+        else "divide outside the loss, once for the whole batch",
         reproducer=_script(subject, part),
     )
+
+
+def _counts(subject: Subject, part: Split, weight: float) -> bool:
+    """True if other predictions leave the weight as it is: then it counts something in the other arguments."""
+    pred = part.whole.where
+    other = subject.draw(977)[pred]
+    whole = part.whole.inputs
+    if other.shape != whole[pred].shape:
+        return False
+    again = split(subject, (*whole[:pred], other, *whole[pred + 1 :]), part.cut, whole[pred].dtype)
+    weights = again.weights() if again.ok else None
+    return weights is not None and near(weights[0], weight, 1e-4)
 
 
 def _cause(subject: Subject, found: Sequence[tuple[Split, tuple[float, float]]]) -> str:

@@ -49,7 +49,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     found = choices(subject)
     if found is None:
         return
-    drawn = [inputs for inputs in map(subject.draw, range(SEEDS)) if size(subject, inputs) > 1]
+    drawn = _drawn(subject)
     if not drawn:
         raise SkipRule("the example is a batch of one, for which sum and mean are the same")
     dtype = precise(subject, drawn[0])
@@ -60,6 +60,14 @@ def check(subject: Subject) -> Iterator[Finding]:
         few = _trials(found, [take(subject, inputs, (0, 1)) for inputs in drawn], dtype)
         again = _broken(found, few, subject) if few else ""
         yield _told(subject, found, (few if again else trials)[0], again or message)
+
+
+def _drawn(subject: Subject) -> list[tuple[Any, ...]]:
+    """Batches, and the same with some rows twice: drawn batches have as many positives each, and those do not."""
+    plain = [inputs for inputs in map(subject.draw, range(SEEDS)) if size(subject, inputs) > 1]
+    g = torch.Generator().manual_seed(0)
+    rows = [torch.randint(size(subject, inputs), (size(subject, inputs),), generator=g).tolist() for inputs in plain]
+    return plain + [take(subject, inputs, chosen) for inputs, chosen in zip(plain, rows, strict=True)]
 
 
 def _trials(found: Choices, drawn: Sequence[tuple[Any, ...]], dtype: torch.dtype) -> list[dict[str, Trial]]:
@@ -101,7 +109,7 @@ def _mean(found: Choices, trials: Sequence[dict[str, Trial]], subject: Subject) 
     divisors = [row["none"].value / row["mean"].value if row["mean"].value else 0.0 for row in trials]
     count, word = _count(wrong[0]["none"]), found.word("mean")
     if all(near(divisor, divisors[0], 1e-4) for divisor in divisors):
-        return f"reduction={word} divides the sum by {show(round(divisors[0], 6))}, not by the {count} values of none"
+        return f"reduction={word} divides the sum by {divisors[0]:.6g}, not by the {count} values of none"
     if _moves_with_pred(found, trials[0], subject):
         return (
             f"reduction={word} gives {show(wrong[0]['mean'].value)}, "
@@ -115,7 +123,7 @@ def _moves_with_pred(found: Choices, row: dict[str, Trial], subject: Subject) ->
     inputs, index = row["none"].inputs, row["none"].where
     divisors: list[float] = []
     for seed in range(100, 104):
-        pred = subject.draw(seed)[index]
+        pred = subject.draw(seed)[index][: len(inputs[index])]
         if pred.shape != inputs[index].shape or torch.equal(pred, inputs[index].to(pred.dtype)):
             return False
         changed = (*inputs[:index], pred.to(inputs[index].dtype), *inputs[index + 1 :])

@@ -53,7 +53,7 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 
 def _differs(subject: Subject, inputs: Sequence[Any], order: Sequence[int], dtype: torch.dtype) -> str:
-    """"total" or "gradient", whichever does not follow the new order; empty if both do."""
+    """Which does not follow the new order, the `total` or a `gradient`; empty if both do."""
     before, after = _both(subject, inputs, order, dtype)
     if not before.ok or not after.ok or not before.finite_value:
         return ""
@@ -104,6 +104,4 @@ def _script(subject: Subject, inputs: Sequence[Any], order: Sequence[int], what:
     lines += [f"print(torch.autograd.grad({calls[0]}.sum(), {pred})[0][order])"]
     shuffled = calls[1].replace(f"{pred}[order]", f"{pred}_then", 1)
     lines += [f"{pred}_then = {pred}[order].detach().requires_grad_()"]
-    return reproduce(
-        subject, inputs, [*lines, f"print(torch.autograd.grad({shuffled}.sum(), {pred}_then)[0])"]
-    )
+    return reproduce(subject, inputs, [*lines, f"print(torch.autograd.grad({shuffled}.sum(), {pred}_then)[0])"])

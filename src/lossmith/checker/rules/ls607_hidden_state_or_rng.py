@@ -154,7 +154,10 @@ def _inputs_of(subject: Subject, trial: Trial) -> dict[str, str]:
 
 
 def _seeders() -> dict[str, Callable[[int], Any]]:
-    known: dict[str, Callable[[int], Any]] = {"Python's `random`": random.seed, "numpy's global generator": np.random.seed}
+    known: dict[str, Callable[[int], Any]] = {
+        "Python's `random`": random.seed,
+        "numpy's global generator": np.random.seed,
+    }
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is not None:
         known["TensorFlow's global generator"] = tensorflow.random.set_seed
@@ -167,11 +170,11 @@ def _unseeded(subject: Subject, before: Trial, after: Trial) -> Finding:
         sys.modules[__name__],
         subject,
         severity="warning",
-        message="the same inputs with the same torch seed give another value: the loss is random in itself",
+        message="the same inputs with the same torch seed give another value at the next call",
         trial=before,
         evidence={**_inputs_of(subject, before), "first call": show(before.value), "next call": show(after.value)},
         why=f"with {source} seeded before each call the value stays" if source else "",
-        fix="draw with torch from a generator that is an argument, so that a seed makes a run repeatable",
+        fix="draw from a seeded generator that is an argument, so that a run can be repeated",
         reproducer=reproduce(subject, before.inputs, _ending_twice(subject, "torch.manual_seed(0)")),
     )
 
@@ -240,7 +243,7 @@ def _statistics(subject: Subject, first: Sequence[Any], second: Sequence[Any]) -
         sys.modules[__name__],
         subject,
         severity="warning",
-        message="in eval mode the value of the same inputs depends on earlier calls: the loss keeps running statistics",
+        message="in eval mode the value of the same inputs depends on earlier calls, which left running statistics",
         trial=before,
         evidence={
             **_inputs_of(subject, before),

@@ -1,0 +1,243 @@
+"""LS607 on losses that remember or draw, and on their nearest innocent neighbours."""
+
+import itertools
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from reproducing import run_reproducer
+from ruletest import answer, printed, subject_of
+from shipped import each_shipped, shipped
+from torch import Tensor, nn
+
+from lossmith.checker.memory import Snapshot
+from lossmith.checker.rules import ls607_hidden_state_or_rng as rule
+
+REAL = {"pred": "real[N,C]", "target": "real[N,C]"}
+HISTORY: list[Tensor] = []
+WEIGHTS: dict[Any, Tensor] = {}
+
+
+class RunningScale(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = 1.0
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        loss = (pred - target).abs().mean()
+        self.scale = 0.9 * self.scale + 0.1 * loss.item()
+        return loss / self.scale
+
+
+class InABuffer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.ones(()))
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        loss = (pred - target).abs().mean()
+        self.mean.lerp_(loss.detach(), 0.1)
+        return loss / self.mean
+
+
+class Normalized(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(5)
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        return (self.norm(pred) - target).square().mean()
+
+
+class OwnGenerator(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(3)
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        return (pred + torch.randn(pred.shape, generator=self.generator) - target).square().mean()
+
+
+class Counting(nn.Module):
+    """Counts its calls and does nothing with the number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        self.calls += 1
+        return (pred - target).square().mean()
+
+
+class Dropped(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        return self.dropout((pred - target).square()).mean()
+
+
+def noisy(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred + 0.1 * torch.randn_like(pred) - target).square().mean()
+
+
+def by_python(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred - target).square().mean() * (1 + random.random())
+
+
+def by_numpy(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred - target).square().mean() * (1 + float(np.random.rand()))
+
+
+def relative_to_history(pred: Tensor, target: Tensor) -> Tensor:
+    loss = (pred - target).square().mean()
+    HISTORY.append(loss.detach())
+    return loss / torch.stack(HISTORY).sum()
+
+
+def counter_of_calls() -> Any:
+    ticks = itertools.count()
+
+    def growing(pred: Tensor, target: Tensor) -> Tensor:
+        return (pred - target).square().mean() * (1 + next(ticks))
+
+    return growing
+
+
+def idle_draw(pred: Tensor, target: Tensor) -> Tensor:
+    torch.rand(1)
+    return (pred - target).square().mean()
+
+
+def cached(pred: Tensor, target: Tensor) -> Tensor:
+    weight = WEIGHTS.setdefault(pred.shape, torch.ones(pred.shape))
+    return (weight * (pred - target).square()).mean()
+
+
+def fixed_noise(pred: Tensor, target: Tensor) -> Tensor:
+    noise = torch.randn(pred.shape, generator=torch.Generator().manual_seed(0))
+    return (pred + noise - target).square().mean()
+
+
+@pytest.mark.parametrize(
+    ("loss", "cell"), [(RunningScale(), "scale"), (InABuffer(), "mean"), (relative_to_history, "HISTORY")]
+)
+def test_what_is_remembered_is_named_by_setting_it_back(loss: Any, cell: str) -> None:
+    status, (found,) = answer(rule, loss, **REAL)
+    assert (status.status, found.code, found.severity) == ("failed", "LS607", "warning")
+    assert found.message.endswith("remembers earlier calls")
+    assert found.evidence["first call"] != found.evidence["after another batch"]
+    assert found.why == f"with {cell} set back, the first value is back"
+
+
+def test_the_values_shown_are_those_of_the_first_and_third_call() -> None:
+    _, (found,) = answer(rule, RunningScale(), **REAL)
+    loss = RunningScale()
+    numbers = [torch.tensor(eval(found.evidence[name])) for name in ("pred", "target")]
+    assert float(found.evidence["first call"]) == pytest.approx(float(loss(*numbers)), rel=1e-4)
+
+
+def test_the_trials_of_memory_are_undone() -> None:
+    subject = subject_of(relative_to_history, **REAL)
+    HISTORY.clear()
+    answer(rule, subject)
+    assert len(HISTORY) <= 2  # to see that it runs at all; every later call is taken back
+
+
+def test_a_generator_of_its_own_is_called_that() -> None:
+    _, (found,) = answer(rule, OwnGenerator(), **REAL)
+    assert found.message.endswith("the loss draws from a generator of its own (generator)")
+
+
+@pytest.mark.parametrize(("loss", "call"), [(noisy, "randn_like()"), (Dropped(), "dropout()")])
+def test_the_global_generator_is_told_by_the_seed(loss: Any, call: str) -> None:
+    _, (found,) = answer(rule, loss, **REAL)
+    assert found.severity == "warning"
+    assert "draws from the global random generator" in found.message
+    assert found.evidence["value with seed 0"] != found.evidence["value with seed 1"]
+    assert call in found.why
+
+
+@pytest.mark.parametrize(("loss", "source"), [(by_python, "Python's `random`"), (by_numpy, "numpy's global generator")])
+def test_other_generators_are_named_by_seeding_them(loss: Any, source: str) -> None:
+    _, (found,) = answer(rule, loss, **REAL)
+    assert found.why == f"with {source} seeded before each call the value stays"
+
+
+def test_python_and_numpy_draw_on_as_if_nothing_had_happened() -> None:
+    random.seed(5)
+    np.random.seed(5)
+    wanted = random.random(), np.random.rand()
+    random.seed(5)
+    np.random.seed(5)
+    answer(rule, nn.MSELoss(), **REAL)
+    assert (random.random(), np.random.rand()) == wanted
+
+
+def test_batch_statistics_are_memory() -> None:
+    _, (found,) = answer(rule, Normalized(), **REAL)
+    assert found.severity == "warning"
+    assert "norm.running_mean" in found.evidence["changed"]
+    assert found.evidence["in eval mode, new"] != found.evidence["after one call in training"]
+
+
+def test_a_counter_in_a_closure_is_memory() -> None:
+    _, (found,) = answer(rule, counter_of_calls(), **REAL)
+    assert found.severity == "warning"
+
+
+def test_an_idle_draw_is_information() -> None:
+    _, (found,) = answer(rule, idle_draw, **REAL)
+    assert found.severity == "info"
+    assert found.why == "rand() draws"
+
+
+@pytest.mark.parametrize("loss", [Counting(), cached, fixed_noise, nn.HuberLoss()])
+def test_what_does_not_reach_the_value_is_innocent(loss: Any) -> None:
+    assert answer(rule, loss, **REAL)[0].status == "passed"
+
+
+def test_a_snapshot_sees_and_undoes_a_change() -> None:
+    loss = RunningScale()
+    kept = Snapshot(loss)
+    loss.scale = 7.0
+    assert kept.changed() == ["scale"]
+    kept.restore("scale")
+    assert (loss.scale, kept.changed()) == (1.0, [])
+
+
+def test_the_printed_text_is_stable() -> None:
+    lines = printed(rule, idle_draw, **REAL).splitlines()
+    assert lines[3] == "    the call moves the global random generator, though the value does not depend on it"
+    assert lines[6:9] == [
+        "    why     rand() draws",
+        "    fix     leave the draw out: it changes every later draw of the program",
+        "    allow   --ignore LS607",
+    ]
+
+
+def test_the_reproducer_prints_another_value_at_the_third_call(tmp_path) -> None:
+    source = """
+        class Remembering(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.total = 0.0
+
+            def forward(self, pred, target):
+                loss = (pred - target).abs().mean()
+                self.total += float(loss.detach())
+                return loss / self.total
+    """
+    _, lines = run_reproducer(tmp_path, rule, source, "Remembering", **REAL)
+    assert [line.split()[0] for line in lines] == ["0", "1", "2"]
+    assert lines[0].split()[1] != lines[2].split()[1]
+
+
+@each_shipped
+def test_shipped_losses_are_clean(family: str) -> None:
+    status, findings = answer(rule, shipped(family))
+    assert (status.status, findings) == ("passed", [])

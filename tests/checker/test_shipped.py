@@ -1,0 +1,66 @@
+"""Losses that frameworks ship are not accused: what is real and known is reviewed, with its evidence, in known.toml."""
+
+import importlib
+
+import pytest
+from ruletest import subject_of
+
+from lossmith.checker.known import _table
+from lossmith.checker.place import Place
+from lossmith.checker.runner import examine
+from lossmith.checker.target import find, make
+
+TORCH = (
+    "L1Loss MSELoss SmoothL1Loss HuberLoss BCELoss BCEWithLogitsLoss CrossEntropyLoss NLLLoss KLDivLoss "
+    "PoissonNLLLoss HingeEmbeddingLoss CosineEmbeddingLoss TripletMarginLoss MultiMarginLoss MultiLabelMarginLoss "
+    "GaussianNLLLoss MultiLabelSoftMarginLoss MarginRankingLoss"
+)
+KERAS = (
+    "MeanSquaredError MeanAbsoluteError Huber LogCosh BinaryCrossentropy CategoricalCrossentropy "
+    "SparseCategoricalCrossentropy Poisson KLDivergence"
+)
+SHIPPED = [f"torch.nn:{name}" for name in TORCH.split()] + [f"keras.losses:{name}" for name in KERAS.split()]
+
+
+def examined(text):
+    place = Place.parse(text)
+    module = importlib.import_module(place.source)
+    return examine(make(place, module, place.name, find(place, module)[place.name], {}), curve=False)
+
+
+@pytest.mark.parametrize("text", SHIPPED)
+def test_a_shipped_loss_has_no_error(text):
+    report = examined(text)
+    assert report.problem == ""
+    assert [(finding.code, finding.message) for finding in report.errors] == []
+    assert [s.reason for s in report.statuses.values() if "the rule itself failed" in s.reason] == []
+    assert report.contract is not None
+    assert report.contract.origin.startswith("known: ")
+
+
+def test_soft_margin_really_overflows_and_is_told():
+    """A sibling that shows that the test above can fail: this shipped loss is inf where its true value is 100."""
+    codes = {finding.code for finding in examined("torch.nn:SoftMarginLoss").errors}
+    assert "LS201" in codes
+
+
+def test_every_reviewed_finding_is_still_real():
+    """An entry that no longer excuses anything is removed: the framework has mended it."""
+    stale = []
+    for family, entry in _table().items():
+        module, _, name = family.rpartition(".")
+        for code in entry.get("reviewed", {}):
+            status = examined(f"{module}:{name}").statuses[code]
+            if status.status != "allowed":
+                stale.append((family, code, status))
+    assert stale == []
+
+
+def test_a_subclass_of_a_shipped_loss_is_the_users_own():
+    from torch import nn
+
+    class MyMSE(nn.MSELoss):
+        def forward(self, input, target):
+            return super().forward(input, target)
+
+    assert subject_of(MyMSE()).contract.origin == "inferred"

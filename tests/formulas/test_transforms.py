@@ -1,0 +1,113 @@
+"""Every formula runs under what the frameworks do to functions, and gives the same values there.
+
+The arguments come from what a formula declares, so that a new formula is tested without a line here.
+"""
+
+import jax
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+from inputs import alternatives, arguments
+
+from lossmith import formulas
+from lossmith.spec import FORMULAS
+
+BATCH = (5,)
+CASES = [(name, i) for name in formulas.__all__ for i in range(len(alternatives(FORMULAS[name])))]
+pytestmark = pytest.mark.parametrize(("name", "choice"), CASES)
+
+
+def given(name, choice):
+    """A formula, its arguments in float32, its values by numpy and its gradient by plain torch."""
+    made = FORMULAS[name]
+    arrays = [a.astype("float32") if a.dtype.kind == "f" else a for a in arguments(made, BATCH, choice=choice)]
+    tensors = [torch.tensor(a) for a in arrays]
+    tensors[0].requires_grad_()
+    (slope,) = torch.autograd.grad(made(*tensors).sum(), tensors[0])
+    return made, arrays, made(*arrays), slope.numpy()
+
+
+def same(got, want):
+    np.testing.assert_allclose(np.asarray(got), want, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_torch_compile_takes_it_as_one_graph(name, choice, backend):
+    made, arrays, values, slope = given(name, choice)
+    tensors = [torch.tensor(a) for a in arrays]
+    tensors[0].requires_grad_()
+    torch.compiler.reset()
+    total = torch.compile(lambda *x: made(*x), fullgraph=True, backend=backend)(*tensors)
+    same(total.detach(), values)
+    same(torch.autograd.grad(total.sum(), tensors[0])[0], slope)
+
+
+def test_torch_func_maps_its_gradient_over_samples(name, choice):
+    made, arrays, _, slope = given(name, choice)
+    each = torch.func.vmap(torch.func.grad(lambda *x: made(*x)))
+    same(each(*(torch.tensor(a) for a in arrays)), slope)
+
+
+def test_torch_export_takes_any_length_of_batch(name, choice):
+    made, arrays, values, _ = given(name, choice)
+    module = type("Module", (torch.nn.Module,), {"forward": lambda self, *x: made(*x)})()
+    tensors = tuple(torch.tensor(a) for a in arrays)
+    batch = torch.export.Dim("batch", min=2)
+    exported = torch.export.export(module, tensors, dynamic_shapes=(tuple({0: batch} for _ in tensors),))
+    same(exported.module()(*tensors), values)
+    same(exported.module()(*(t[:3] for t in tensors)), values[:3])
+
+
+def test_torch_differentiates_it_twice(name, choice):
+    made, arrays, _, _ = given(name, choice)
+    tensors = [torch.tensor(a) for a in arrays]
+    x = tensors[0].requires_grad_()
+    (slope,) = torch.autograd.grad(made(*tensors).sum(), x, create_graph=True)
+    curvature = torch.autograd.grad(slope.sum(), x)[0] if slope.requires_grad else torch.zeros_like(x)
+    assert curvature.isfinite().all()
+
+
+def test_jax_compiles_and_maps_its_gradient(name, choice):
+    made, arrays, values, slope = given(name, choice)
+    arrays = [jax.numpy.asarray(a) for a in arrays]
+    same(jax.jit(made)(*arrays), values)
+    same(jax.jit(jax.grad(lambda *x: made(*x).sum()))(*arrays), slope)
+    same(jax.vmap(jax.grad(lambda *x: made(*x)))(*arrays), slope)
+
+
+def test_tensorflow_traces_it_with_an_unknown_batch(name, choice):
+    made, arrays, values, slope = given(name, choice)
+    signature = [tf.TensorSpec([None, *a.shape[1:]], a.dtype) for a in arrays]
+
+    @tf.function(input_signature=signature)
+    def traced(*x):
+        with tf.GradientTape() as tape:
+            tape.watch(x[0])
+            result = made(*x)
+        return result, tape.gradient(result, x[0])
+
+    got, got_slope = traced(*arrays)
+    same(got, values)
+    same(got_slope, slope)
+
+
+def test_tensorflow_compiles_it(name, choice):
+    made, arrays, values, _ = given(name, choice)
+    same(tf.function(lambda *x: made(*x), jit_compile=True)(*map(tf.constant, arrays)), values)
+
+
+def test_a_symbolic_keras_tensor_gets_the_declared_shape(name, choice):
+    made, arrays, values, _ = given(name, choice)
+    symbols = [keras.Input(a.shape[1:], dtype=str(a.dtype)) for a in arrays]
+    result = made(*symbols)
+    assert result.shape == (None, *values.shape[1:])
+    assert result.dtype == "float32"
+    same(keras.Model(symbols, result)([tf.constant(a) for a in arrays]), values)
+
+
+def test_the_values_have_the_declared_shape_for_any_batch(name, choice):
+    made = FORMULAS[name]
+    for batch in ((), (2, 3), (0,), (3, 0, 2)):
+        assert np.shape(made(*arguments(made, batch, choice=choice))) == batch

@@ -1,0 +1,99 @@
+"""Imports point one way, and importing lossmith imports no framework."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "lossmith"
+# Each part may import the parts on its line, itself, and what those may import.
+BELOW = {
+    "errors": set(),
+    "domains": {"errors"},
+    "shapes": {"errors", "domains", "ops"},
+    "ops": {"errors"},
+    "settings": {"errors", "ops", "shapes"},
+    "spec": {"errors", "domains", "ops", "shapes", "settings"},
+    "reduction": {"errors", "domains", "ops", "shapes", "settings", "spec"},
+    "face": {"errors", "domains", "settings", "spec", "shapes"},
+    "formulas": {"errors", "ops", "shapes", "settings", "spec", "domains"},
+    "torch": {"errors", "domains", "ops", "shapes", "settings", "spec", "reduction", "face", "formulas"},
+    "keras": {"errors", "domains", "ops", "shapes", "settings", "spec", "reduction", "face", "formulas"},
+    "checker": {"errors", "domains"},
+    "report": {"errors", "checker"},
+    "cli": {"errors", "domains", "checker", "report"},
+}
+# Named exceptions, each with its reason.
+ALLOWED = {("checker", "report"): "`str(report)` is the words of the report, imported when it is asked for"}
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """The parts of lossmith that a file imports, at any depth of its code."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module == "lossmith":
+            names = [f"lossmith.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        found |= {name.split(".")[1] for name in names if name.startswith("lossmith.") and name.count(".")}
+    return found & BELOW.keys()
+
+
+def wrong_arrows(files, below=BELOW):
+    return sorted(
+        (part_of(file), other)
+        for file in files
+        for other in imported(file) - below[part_of(file)] - {part_of(file)}
+        if (part_of(file), other) not in ALLOWED
+    )
+
+
+def files():
+    return [file for file in SOURCE.rglob("*.py") if file.name != "__init__.py" or file.parent != SOURCE]
+
+
+def test_imports_point_one_way():
+    assert wrong_arrows(files()) == []
+
+
+def test_every_part_has_its_place():
+    assert {part_of(file) for file in files()} == set(BELOW)
+
+
+def test_the_test_above_can_fail():
+    assert wrong_arrows(files(), BELOW | {"formulas": set()}) != []
+
+
+def modules_after(code: str) -> set[str]:
+    program = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    return set(json.loads(result.stdout.splitlines()[-1]))
+
+
+FRAMEWORKS = {"torch", "keras", "tensorflow", "jax"}
+
+
+@pytest.mark.parametrize("name", ["lossmith", "lossmith.formulas", "lossmith.spec", "lossmith.cli", "lossmith.checker"])
+def test_importing_it_imports_no_framework(name):
+    assert not FRAMEWORKS & modules_after(f"import {name}")
+
+
+def test_the_framework_test_can_fail():
+    assert "torch" in modules_after("import lossmith.torch")
+
+
+def test_public_names_exist_and_others_do_not():
+    import lossmith
+
+    for name in lossmith.__all__:
+        assert getattr(lossmith, name) is not None
+    with pytest.raises(AttributeError, match="nonsense"):
+        lossmith.nonsense  # noqa: B018

@@ -1,0 +1,23 @@
+"""The examples in the docstrings of the torch faces run, and every face has one."""
+
+import doctest
+import importlib
+
+import pytest
+import torch
+
+import lossmith.torch as faces
+
+
+@pytest.mark.parametrize("family", ["regression", "classification", "distribution", "metric"])
+def test_each_example_runs(family):
+    module = importlib.import_module(f"lossmith.torch.{family}")
+    failed, tried = doctest.testmod(module, extraglobs={"torch": torch})
+    assert tried
+    assert not failed
+
+
+def test_every_face_has_an_example():
+    made = [face for name in faces.__all__ if (face := getattr(faces, name)).declaration is not None]
+    assert made
+    assert all(">>> " in face.__doc__ for face in made)
