@@ -139,6 +139,17 @@ class Formula:
         chosen = fit.alternatives if fit is not None else (0,) * len(kinds)
         return tuple(kind[index] if len(kind) > 1 else kind[0] for kind, index in zip(kinds, chosen, strict=True))
 
+    def domains_for(self, **settings: Any) -> tuple[str, ...]:
+        """What each argument holds at these keywords with its axes, such as ("logits[N,C]", "index[N]").
+
+        Of alternatives the first; where no argument names an axis, two are shown: the batch, and one more.
+        """
+        last = [axes[0][-1] for axes in self.shapes.arguments]
+        named = {name for name in last if name != "..."}
+        kinds = [kind.partition("|")[0] for kind in self.kinds_for(**settings)]
+        axes = ["N,C" if not named else "N" if name == "..." else f"N,{name}" for name in last]
+        return tuple(f"{kind}[{shape}]" for kind, shape in zip(kinds, axes, strict=True))
+
     def check(
         self,
         caller: str,

@@ -36,5 +36,4 @@ def answer(rule: ModuleType, loss: Any, **known: Any) -> tuple[Status, list[Find
 def printed(rule: ModuleType, loss: Any, **known: Any) -> str:
     """The finding as the terminal shows it, without its location line (line numbers move)."""
     _, findings = answer(rule, loss, **known)
-    text = render(Report((LossReport("loss", "losses.py:1", findings=tuple(findings)),)))
-    return text
+    return render(Report((LossReport("loss", "losses.py:1", findings=tuple(findings)),)))

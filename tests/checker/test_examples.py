@@ -1,4 +1,4 @@
-"""The first drafts: every planted mistake is named by its code, and its reproducer runs. The second drafts are clean."""
+"""The first drafts: every planted mistake is named by its code, and its reproducer runs. The second are clean."""
 
 import os
 import subprocess
@@ -105,6 +105,6 @@ for name, code, script in scripts:
     assert len(ended) == len(scripts)
     # A draft may fail by raising; everything else runs to its last line and prints what the finding says.
     raised = {key: text for key, (how, text) in ended.items() if how != "ran"}
-    assert {key for key in raised if key[1] not in ("LS605", "LS105")} == set(), raised
+    assert {key for key in raised if key[1] not in ("LS605", "LS105", "LS604")} == set(), raised
     assert "nan" in ended["rmse_loss", "LS104"][1]
     assert "nan" in ended["FocalLoss", "LS301"][1]

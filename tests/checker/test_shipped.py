@@ -38,6 +38,28 @@ def test_a_shipped_loss_has_no_error(text):
     assert report.contract.origin.startswith("known: ")
 
 
+def faces():
+    import lossmith.keras
+    import lossmith.torch
+
+    bases = {"Loss", "PairLoss"}
+    return [
+        f"{module.__name__}:{name}"
+        for module in (lossmith.torch, lossmith.keras)
+        for name in module.__all__
+        if name not in bases
+    ]
+
+
+@pytest.mark.parametrize("text", faces())
+def test_each_face_of_ours_is_clean_under_the_contract_that_its_formula_declares(text):
+    report = examined(text)
+    assert report.problem == ""
+    assert [(finding.code, finding.message) for finding in report.findings] == []
+    assert report.contract is not None
+    assert report.contract.origin == "declared by lossmith"
+
+
 def test_soft_margin_really_overflows_and_is_told():
     """A sibling that shows that the test above can fail: this shipped loss is inf where its true value is 100."""
     codes = {finding.code for finding in examined("torch.nn:SoftMarginLoss").errors}

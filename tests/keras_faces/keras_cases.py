@@ -130,6 +130,16 @@ CASES = [
 ]
 
 
+def named(name: str) -> Case:
+    return next(case for case in CASES if case.name == name)
+
+
+def close(got: Any, want: Any, rtol: float = 2e-5) -> None:
+    """Float32 sums of two ways to one number; keras moves probabilities by 1e-7, which is 1e-6 of the smallest."""
+    got, want = (keras.ops.convert_to_numpy(number) for number in (got, want))
+    np.testing.assert_allclose(got, want, rtol=rtol, atol=2e-6)
+
+
 def gradient(loss: Callable[..., Any], y_true: Any, y_pred: Any, mask: Any = None, **given: Any) -> Arrays:
     """The loss and its gradient with respect to y_pred, which carries the mask that a layer would leave on it."""
 

@@ -1,4 +1,4 @@
-"""Runs `backend_faces.py` on each back end of keras, which is chosen once for a process."""
+"""Runs the files `backend_*.py` on each back end of keras, which is chosen once for a process."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-INNER = Path(__file__).parent / "backend_faces.py"
+INNER = [str(path) for path in sorted(Path(__file__).parent.glob("backend_*.py"))]
 FEWEST = 400  # how many tests the inner file has at least; a run that collects fewer has tested nothing
 
 
@@ -18,7 +18,7 @@ def run_inner(backend: str, *more: str) -> subprocess.CompletedProcess[str]:
     if backend == "jax":  # which spends its time on compiling a thousand small arrays' operations, each used twice
         quiet["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
     workers = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", str(INNER), *more]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", *INNER, *more]
     return subprocess.run(command, env=workers | quiet, capture_output=True, text=True, check=False, timeout=600)
 
 

@@ -76,9 +76,7 @@ SLOPE = {
 }
 # (reader, operation, dtype, point): what the reader does there, and why it is accepted
 COARSE = "tensorflow's softplus works in bfloat16 itself, 3 ulps off; formulas widen before they compute"
-DISAGREEMENTS = {
-    ("tensorflow", "softplus", "bfloat16", point): COARSE for point in ("3.0", "-3.0")
-}
+DISAGREEMENTS = {("tensorflow", "softplus", "bfloat16", point): COARSE for point in ("3.0", "-3.0")}
 
 
 def cases(readers, dtypes=tuple(VALUE_ULPS)):
@@ -152,7 +150,9 @@ def test_the_smaller_and_the_larger_are_right_for_arrays_and_for_numbers(reader,
     with reader.scope():
         assert_close(reader.read(operation(reader.make(x), reader.make(y))), want, dtype, 0)
         for number in (-1.5, 0.0, 2.0):
-            got = reader.read(operation(reader.make(x), number))
+            result = operation(reader.make(x), number)
+            assert result.dtype == reader.make(x).dtype
+            got = reader.read(result)
             assert_close(got, [CHOICES[name](a, mpf(number)) for a, _ in PAIRS], dtype, 0)
 
 

@@ -325,7 +325,13 @@ def _family(value: Any, module: ModuleType, name: str) -> str:
     """The public name of a loss that a framework ships, else empty."""
     cls = value if isinstance(value, type) or inspect.isroutine(value) else type(value)
     home = getattr(cls, "__module__", "") or ""
-    for prefix, public in (("torch.nn.", "torch.nn"), ("torch._C", "torch.nn.functional"), ("keras.", "keras.losses")):
+    for prefix, public in (
+        ("torch.nn.", "torch.nn"),
+        ("torch._C", "torch.nn.functional"),
+        ("keras.", "keras.losses"),
+        ("lossmith.torch.", "lossmith.torch"),
+        ("lossmith.keras.", "lossmith.keras"),
+    ):
         if home.startswith(prefix):
             functional = public == "torch.nn" and inspect.isroutine(cls)
             return f"{'torch.nn.functional' if functional else public}.{cls.__name__}"

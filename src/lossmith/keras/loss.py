@@ -131,6 +131,15 @@ class Face(keras.losses.Loss):
         """The values, before sample weights and reduction."""
         return self._values(y_true, y_pred, None)[1]
 
+    @property
+    def domains(self) -> dict[str, str]:
+        """What y_true and y_pred may hold, in the language of `lossmith.domains`: the checker reads it."""
+        *preds, target = self.formula.domains_for(**self._keywords())
+        if len(preds) == 2:  # a pair comes as one prediction
+            return {"y_true": target, "y_pred": preds[0].replace("N,", "N,2,")}
+        classes = not self.labels and not self.formula.shapes.elementwise
+        return {"y_true": "dist[N,C]" if classes else target, "y_pred": preds[0]}
+
     def get_config(self) -> dict[str, Any]:
         """Every setting, so that a saved model comes back with the loss it had."""
         names = [name for name in self._declared().defaults if name != "dtype"]

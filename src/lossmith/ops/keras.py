@@ -21,8 +21,6 @@ log = ops.log
 log1p = ops.log1p
 sqrt = ops.sqrt
 square = ops.square
-minimum = ops.minimum
-maximum = ops.maximum
 isfinite = ops.isfinite
 stop_gradient = ops.stop_gradient
 
@@ -32,8 +30,21 @@ def softplus(x: Array) -> Array:
     return ops.negative(ops.log_sigmoid(-x))
 
 
+def minimum(x: Array, y: Array | float) -> Array:
+    return ops.minimum(x, _like(x, y))
+
+
+def maximum(x: Array, y: Array | float) -> Array:
+    return ops.maximum(x, _like(x, y))
+
+
 def where(condition: Array, x: Array, y: Array | float) -> Array:
-    return ops.where(condition, x, ops.full_like(x, y) if isinstance(y, (int, float)) else y)
+    return ops.where(condition, x, _like(x, y))
+
+
+def _like(x: Array, y: Array | float) -> Array:
+    # beside a plain number keras on torch answers in float32, even for float64 arrays
+    return ops.full_like(x, y) if isinstance(y, (int, float)) else y
 
 
 def sum(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
@@ -97,7 +108,8 @@ def size(x: Array) -> Array | int:
 
 
 def count_nonzero(x: Array, like: Array) -> Array:
-    return ops.sum(ops.cast(ops.not_equal(x, 0), _dtype(like)))
+    # keras's own count_nonzero warns on torch, of a Tensor.T that it uses
+    return ops.cast(ops.sum(ops.cast(truth(x), "int32")), _dtype(like))
 
 
 def number_kind(x: Array) -> NumberKind:

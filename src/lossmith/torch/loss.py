@@ -41,6 +41,7 @@ class Face(nn.Module):
     formula: ClassVar[Formula]
     declaration: ClassVar[Declaration | None] = None
     class_weight: ClassVar[str | None] = None
+    takes: ClassVar[tuple[str, ...]] = ()  # the names of the arguments of `forward`
     reduction: Any  # each base below says which words
 
     def __init_subclass__(
@@ -72,6 +73,11 @@ class Face(nn.Module):
             else:
                 setattr(self, name, value)
         self.formula.check_settings(declared.caller, self._keywords())
+
+    @property
+    def domains(self) -> dict[str, str]:
+        """What the arguments of `forward` may hold, in the language of `lossmith.domains`: the checker reads it."""
+        return dict(zip(self.takes, self.formula.domains_for(**self._keywords()), strict=True))
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={_shown(getattr(self, name))}" for name in self._declared().defaults)
@@ -182,6 +188,7 @@ class Face(nn.Module):
 class Loss(Face):
     """The base of a face that compares a prediction with a target."""
 
+    takes = ("input", "target")
     reduction: Reduction = "mean"
 
     def forward(
@@ -199,12 +206,13 @@ class Loss(Face):
         mask           True or 1 where an entry counts; the others are removed, whatever they hold
         denominator    replaces the divisor, so that micro-batches add up to the whole batch
         """
-        return self._total(("input", "target"), (input, target), weight, mask, denominator)
+        return self._total(self.takes, (input, target), weight, mask, denominator)
 
 
 class PairLoss(Face):
     """The base of a face that compares two predictions, given what they should be to each other."""
 
+    takes = ("input1", "input2", "target")
     reduction: Reduction = "mean"
 
     def forward(
@@ -218,7 +226,7 @@ class PairLoss(Face):
         denominator: Tensor | float | None = None,
     ) -> Tensor:
         """The total; `weight`, `mask` and `denominator` as in `Loss.forward`."""
-        return self._total(("input1", "input2", "target"), (input1, input2, target), weight, mask, denominator)
+        return self._total(self.takes, (input1, input2, target), weight, mask, denominator)
 
 
 def _under_autocast(device: str) -> bool:
