@@ -90,7 +90,13 @@ READERS = [
         prepare=jax.jit,
     ),
     Reader("tensorflow", reader_of(tf.zeros(1)), _tf_make, _plain, gradient=_tf_gradient),
-    Reader("keras", reader_of(keras.KerasTensor((1,))), keras.ops.convert_to_tensor, _plain),
+    Reader(
+        "keras",  # on the back end of this process: KERAS_BACKEND=jax pytest tests/ops is another test
+        reader_of(keras.KerasTensor((1,))),
+        keras.ops.convert_to_tensor,
+        _plain,
+        scope=lambda: jax.enable_x64(True) if keras.backend.backend() == "jax" else nullcontext(),
+    ),
     Reader("digits", digits.ops, digits.array, np.asarray, dtypes=("float64",)),
 ]
 DIFFERENTIABLE = [reader for reader in READERS if reader.gradient]

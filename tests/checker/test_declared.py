@@ -1,4 +1,4 @@
-"""A contract that is declared is used: example, decorator, annotation, flags, pyproject; the nearest to the call wins."""
+"""A contract that is declared is used: example, decorator, annotation, flags, pyproject; the nearest one wins."""
 
 from typing import Annotated
 

@@ -7,7 +7,8 @@ hides (constants, intermediate sizes, user lines inside the foreign graph) the r
 import copy
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from types import CodeType, FunctionType
 from typing import Any, Literal
 
@@ -65,9 +66,9 @@ def as_torch(loss: Callable[..., Any], framework: Framework) -> Callable[..., An
     if framework == "keras":
         framework = {"torch": "torch", "tensorflow": "tensorflow", "jax": "jax"}.get(keras_backend(), "torch")  # type: ignore[assignment]
     if framework == "tensorflow":
-        return functools.partial(_foreign, functools.partial(_tensorflow_vjp, loss))
+        return functools.partial(_foreign, functools.partial(_in_tensorflow, loss))
     if framework == "jax":
-        return functools.partial(_foreign, functools.partial(_jax_vjp, loss))
+        return functools.partial(_foreign, functools.partial(_in_jax, loss))
     return loss
 
 
@@ -77,9 +78,8 @@ def is_bridged(framework: Framework) -> bool:
 
 class _Bridge(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, vjp_of: Callable[..., Any], *tensors: Any) -> Tensor:
-        arrays = [value.detach().numpy() if isinstance(value, Tensor) else value for value in tensors]
-        value, ctx.vjp = vjp_of(*arrays)
+    def forward(ctx: Any, run: Callable[..., Any], *tensors: Any) -> Tensor:
+        value, ctx.vjp = run(True, *_arrays(tensors))
         return torch.from_numpy(np.array(value))  # a scalar comes back as a number, not as an array
 
     @staticmethod
@@ -88,16 +88,25 @@ class _Bridge(torch.autograd.Function):
         return (None, *(None if grad is None else torch.from_numpy(np.array(grad)) for grad in found))
 
 
-def _foreign(vjp_of: Callable[..., Any], *tensors: Any) -> Tensor:
+def _arrays(tensors: Sequence[Any]) -> list[Any]:
+    return [value.detach().numpy() if isinstance(value, Tensor) else value for value in tensors]
+
+
+def _foreign(run: Callable[..., Any], *tensors: Any) -> Tensor:
+    """`run(wanted, *arrays)` gives the value, and the function that pulls a cotangent back if it is wanted."""
     if any(isinstance(value, Tensor) and value.dtype == torch.bfloat16 for value in tensors):
         raise TypeError("bfloat16 does not cross the bridge: numpy has no such type")
-    return _Bridge.apply(vjp_of, *tensors)
+    if torch.is_grad_enabled() and any(isinstance(value, Tensor) and value.requires_grad for value in tensors):
+        return _Bridge.apply(run, *tensors)
+    return torch.from_numpy(np.array(run(False, *_arrays(tensors))[0]))
 
 
-def _tensorflow_vjp(loss: Callable[..., Any], *arrays: Any) -> Any:
+def _in_tensorflow(loss: Callable[..., Any], wanted: bool, *arrays: Any) -> Any:
     import tensorflow as tf
 
     inputs = [tf.constant(array) for array in arrays]
+    if not wanted:
+        return tf.convert_to_tensor(_first(loss(*inputs))).numpy(), None
     with tf.GradientTape() as tape:
         watched = [value for value in inputs if value.dtype.is_floating]
         tape.watch(watched)
@@ -111,12 +120,11 @@ def _tensorflow_vjp(loss: Callable[..., Any], *arrays: Any) -> Any:
     return output.numpy(), pull
 
 
-def _jax_vjp(loss: Callable[..., Any], *arrays: Any) -> Any:
+def _in_jax(loss: Callable[..., Any], wanted: bool, *arrays: Any) -> Any:
     import jax
 
     moving = [i for i, array in enumerate(arrays) if np.issubdtype(array.dtype, np.floating)]
-    if any(arrays[i].dtype == np.float64 for i in moving) and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
-        raise TypeError("float64 needs jax_enable_x64")
+    wide = any(arrays[i].dtype == np.float64 for i in moving)
 
     def of_floats(*floats: Any) -> Any:
         values = [jax.numpy.asarray(array) for array in arrays]
@@ -124,15 +132,26 @@ def _jax_vjp(loss: Callable[..., Any], *arrays: Any) -> Any:
             values[index] = value
         return _first(loss(*values))
 
-    output, pull = jax.vjp(of_floats, *(jax.numpy.asarray(arrays[i]) for i in moving))
-
     def back(cotangent: Any) -> list[Any]:
         grads: list[Any] = [None] * len(arrays)
-        for index, grad in zip(moving, pull(jax.numpy.asarray(cotangent, dtype=output.dtype)), strict=True):
+        with _x64(wide):
+            pulled = pull(jax.numpy.asarray(cotangent, dtype=output.dtype))
+        for index, grad in zip(moving, pulled, strict=True):
             grads[index] = np.asarray(grad)
         return grads
 
-    return np.asarray(output), back
+    with _x64(wide):  # jax rounds float64 to float32 unless it is told not to
+        floats = [jax.numpy.asarray(arrays[i]) for i in moving]
+        if not wanted:
+            return np.asarray(of_floats(*floats)), None
+        output, pull = jax.vjp(of_floats, *floats)
+        return np.asarray(output), back
+
+
+def _x64(wanted: bool) -> Any:
+    import jax
+
+    return jax.enable_x64(True) if wanted and hasattr(jax, "enable_x64") else nullcontext()
 
 
 def _first(output: Any) -> Any:

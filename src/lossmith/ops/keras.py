@@ -31,20 +31,16 @@ def softplus(x: Array) -> Array:
 
 
 def minimum(x: Array, y: Array | float) -> Array:
-    return ops.minimum(x, _like(x, y))
+    # keras on torch has a minimum and a maximum of its own for float64: in float32
+    return where((x < y) | ops.isnan(x), x, y)
 
 
 def maximum(x: Array, y: Array | float) -> Array:
-    return ops.maximum(x, _like(x, y))
+    return where((x > y) | ops.isnan(x), x, y)
 
 
 def where(condition: Array, x: Array, y: Array | float) -> Array:
-    return ops.where(condition, x, _like(x, y))
-
-
-def _like(x: Array, y: Array | float) -> Array:
-    # beside a plain number keras on torch answers in float32, even for float64 arrays
-    return ops.full_like(x, y) if isinstance(y, (int, float)) else y
+    return ops.where(condition, x, ops.full_like(x, y) if isinstance(y, (int, float)) else y)
 
 
 def sum(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
