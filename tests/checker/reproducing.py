@@ -9,10 +9,12 @@ from types import ModuleType
 
 from ruletest import answer
 
+from lossmith.checker.build import make
 from lossmith.checker.finding import Finding
+from lossmith.checker.load import load
+from lossmith.checker.place import Place
 from lossmith.checker.resolve import Declared, resolve
 from lossmith.checker.subject import one_thread
-from lossmith.checker.target import Place, load, make
 
 HEAD = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n\n\n"
 

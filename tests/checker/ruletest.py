@@ -4,11 +4,11 @@ import inspect
 from types import ModuleType
 from typing import Any
 
+from lossmith.checker.build import locate
 from lossmith.checker.finding import Finding, LossReport, Report, Status
 from lossmith.checker.resolve import Declared, resolve
 from lossmith.checker.runner import Answers, _run_rule
 from lossmith.checker.subject import Subject, one_thread
-from lossmith.checker.target import locate
 from lossmith.report.text import render
 
 

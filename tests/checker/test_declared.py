@@ -8,10 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import lossmith
+from lossmith.checker.build import example_of, table_of
+from lossmith.checker.load import load
 from lossmith.checker.place import Place
 from lossmith.checker.resolve import Declared, resolve
 from lossmith.checker.subject import Subject
-from lossmith.checker.target import example_of, load, table_of
 from lossmith.domains import Index, Logits
 from lossmith.errors import ContractError, LossmithError, SettingError, TargetError
 

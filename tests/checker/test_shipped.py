@@ -5,10 +5,11 @@ import importlib
 import pytest
 from ruletest import subject_of
 
+from lossmith.checker.build import make
+from lossmith.checker.discover import find
 from lossmith.checker.known import _table
 from lossmith.checker.place import Place
 from lossmith.checker.runner import examine
-from lossmith.checker.target import find, make
 
 TORCH = (
     "L1Loss MSELoss SmoothL1Loss HuberLoss BCELoss BCEWithLogitsLoss CrossEntropyLoss NLLLoss KLDivLoss "

@@ -83,7 +83,7 @@ def residual_cases():
         "asymmetric_squared_error": [{"under": 4.0, "over": 0.5}, {}],
         "log_cosh": [{}],
     }
-    return [Case(n, (pred, target), s, wrt=(0, 1), slope_scale=KINK) for n, each in settings.items() for s in each]
+    return [Case(n, (pred, target), s, slope_scale=KINK) for n, each in settings.items() for s in each]
 
 
 def binary_cases():
@@ -95,7 +95,7 @@ def binary_cases():
         Case("binary_cross_entropy", logits, {"pos_weight": 3.5}, digits=4400),
         Case("binary_cross_entropy", probs, {"pred_is": "prob"}),
         Case("binary_cross_entropy", (ends, ends), {"pred_is": "prob", "pos_weight": 2.0}, wrt=()),
-        *(Case("binary_focal", logits, {"gamma": gamma}, digits=4400) for gamma in (0.0, 0.5, 1.0, 2.0, 5.0)),
+        *(Case("binary_focal", logits, {"gamma": gamma}, digits=4400) for gamma in (0.0, 0.5, 2.0, 5.0)),
         Case("binary_focal", logits, {"gamma": 2.0, "alpha": 0.25}, digits=4400),
         *(Case("binary_focal", inner, {"pred_is": "prob", "gamma": gamma}) for gamma in (0.0, 0.5, 2.0)),
     ]
@@ -117,7 +117,7 @@ def softmax_cases():
         Case(name, labelled, {"class_weight": weights, "label_smoothing": 0.1}, slope_scale=1.0),
         Case(name, probs, {"pred_is": "prob"}),
         Case(name, logs, {"pred_is": "log_prob", "class_weight": weights}),
-        *(Case("softmax_focal", labelled, {"gamma": gamma}) for gamma in (0.0, 0.5, 1.0, 2.0, 5.0)),
+        *(Case("softmax_focal", labelled, {"gamma": gamma}) for gamma in (0.0, 0.5, 2.0, 5.0)),
         Case("softmax_focal", labelled, {"alpha": weights}),
         *(Case("softmax_focal", probs, {"pred_is": "prob", "gamma": gamma}) for gamma in (0.0, 0.5, 2.0)),
         Case("softmax_focal", shared, {"alpha": 0.25}, slope_scale=1.0),

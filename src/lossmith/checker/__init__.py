@@ -46,10 +46,10 @@ def check(
         options = Options(flags=dict(contract or {}), select=chosen, ignore=ignored)
         return Report(tuple(check_target(str(loss), options)))
     try:
+        from lossmith.checker.build import subject_of_object
         from lossmith.checker.resolve import Declared
         from lossmith.checker.runner import examine
         from lossmith.checker.selection import Selection
-        from lossmith.checker.target import subject_of_object
     except ModuleNotFoundError as error:
         raise missing_extra("lossmith.check", str(error.name), "torch") from None
     declared = Declared(dict(contract or {}), example, flags_origin="declared")

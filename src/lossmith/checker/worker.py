@@ -41,8 +41,8 @@ def _end_at_once() -> None:
 
 def _choose_backend(target: str) -> None:
     """Keras computes with torch here, unless the user's environment or the file itself speaks for another."""
+    from lossmith.checker.load import imports_of
     from lossmith.checker.place import Place
-    from lossmith.checker.target import imports_of
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     place = Place.parse(target)
@@ -69,9 +69,11 @@ def _work(job: dict[str, Any], pipe: IO[str]) -> None:
 def _examine_all(job: dict[str, Any], say: Any) -> None:
     import torch
 
+    from lossmith.checker.build import check_settings, settings_for
+    from lossmith.checker.discover import find
     from lossmith.checker.limits import limit_calls, limit_memory
+    from lossmith.checker.load import load
     from lossmith.checker.place import Place
-    from lossmith.checker.target import check_settings, find, load, settings_for
 
     torch.set_num_threads(1)
     place = Place.parse(job["target"])
@@ -90,19 +92,19 @@ def _examine_all(job: dict[str, Any], say: Any) -> None:
 
 
 def _location(value: Any, place: Any) -> str:
-    from lossmith.checker.target import locate
+    from lossmith.checker.build import locate
 
     return locate(value, place)[0]
 
 
 def _examine(job: dict[str, Any], place: Any, module: Any, name: str, value: Any, say: Any) -> dict[str, Any]:
+    from lossmith.checker.build import example_of, make, table_of
     from lossmith.checker.finding import LossReport
     from lossmith.checker.limits import OverMemory, OverTime
     from lossmith.checker.resolve import Declared
     from lossmith.checker.runner import examine
     from lossmith.checker.selection import Selection
     from lossmith.checker.stopped import stopped_report
-    from lossmith.checker.target import example_of, make, table_of
     from lossmith.errors import LossmithError
 
     location = _location(value, place)

@@ -1,0 +1,38 @@
+"""Words that speak for a kind: in the name of a loss, its parameters and its code. They rank; they never exclude."""
+
+import inspect
+import re
+
+from lossmith.checker.subject import Subject
+
+_HINTS = (
+    (r"log_?p(rob)?s?\b|log_prob", {"logprob": 1.2}),
+    (r"\bprobs?\b|proba|probabilit", {"prob": 1.0, "simplex": 1.0}),
+    (r"logit|log_softmax|\.softmax\(|sigmoid|with_logits|logsigmoid|cross_entropy\(", {"logits": 1.0}),
+    (r"\bbox|iou_loss|\bx1\b", {"boxes": 1.0}),
+    (r"one_hot|\.gather\(|\.long\(\)|nll_loss|sparse", {"index": 0.5}),
+    (r"embed|anchor|negative|feature", {"embedding": 0.8}),
+    (r"dice|jaccard|tversky", {"binary": 2.5, "prob": 2.0, "onehot": 0.5, "index": 0.5}),
+    (r"mask", {"mask": 0.6}),
+    (r"weight", {"weight": 0.6}),
+    (r"\bvar\b|variance|sigma", {"positive": 1.5}),
+    (r"hinge|margin", {"pm1": 0.8}),
+    (r"\A\S* p q$|\bkl|jensen|divergence", {"simplex": 1.2, "dist": 0.8, "logprob": 1.0}),
+)
+
+
+def hints_of(subject: Subject) -> dict[str, float]:
+    """Words in the loss's name, parameters and code that speak for a kind. They rank; they never exclude."""
+    loss = subject.loss
+    try:
+        thing = type(loss) if not inspect.isroutine(loss) and not isinstance(loss, type) else loss
+        source = inspect.getsource(thing)
+    except (OSError, TypeError):
+        source = ""
+    text = f"{subject.name} {' '.join(subject.parameters)}\n" + re.sub(r'""".*?"""|#[^\n]*', "", source, flags=re.S)
+    found: dict[str, float] = {}
+    for pattern, kinds in _HINTS:
+        if re.search(pattern, text, re.IGNORECASE | re.MULTILINE):
+            for kind, weight in kinds.items():
+                found[kind] = found.get(kind, 0.0) + weight
+    return found

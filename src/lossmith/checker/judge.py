@@ -1,0 +1,246 @@
+"""How far a template comes: accepted, with an effect, better than random, optimal.
+
+Values alone decide, so that a loss whose gradient is broken still gets its contract. Traits are observations that
+tell kinds apart although both are right.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossmith.checker.contract import Contract
+from lossmith.checker.sample import FINITE_OPTIMUM, SIZES, class_axis, draw, generator, perfect
+from lossmith.checker.subject import Subject
+from lossmith.checker.templates import Template
+
+SEEDS = (11, 12, 13)
+UNKNOWN = "the best prediction is not known"  # one argument: nothing to compare it with
+BEST = 4  # how many steps a template must pass to be right
+
+
+@dataclass
+class Judged:
+    """A template with what became of it: how far it came (1 accepted, to 4 optimal) and what stopped it."""
+
+    template: Template
+    contract: Contract
+    tier: int = 0
+    stopped: str = ""
+    score: float = 0.0
+    traits: set[str] = field(default_factory=set[str])
+
+
+def judge(subject: Subject, template: Template) -> Judged:
+    """How far a template comes; each step must hold for every seed."""
+    entry = Judged(template, template.contract(subject.parameters))
+    twin = subject.with_contract(entry.contract)
+    try:
+        for step in (_accepts, _has_effect, _perfect_beats_random, _perfect_is_optimal):
+            for seed in SEEDS:
+                entry.stopped = step(twin, seed)
+                if entry.stopped:
+                    return entry
+            entry.tier += 1
+        entry.traits = _traits(twin)
+    except Exception as error:  # a template may fail in any way; that it failed is the observation
+        entry.stopped = entry.stopped or f"{type(error).__name__}: {_first_line(error)}"
+    return entry
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [""])[0][:120]
+
+
+def _accepts(subject: Subject, seed: int) -> str:
+    arguments = subject.draw(seed)
+    trial = subject.run(arguments, grad=False)
+    if trial.error is not None:
+        return f"raises {type(trial.error).__name__}: {_first_line(trial.error)}"
+    if any("size" in text and "broadcast" in text for text in trial.warned):
+        return "warns about the shapes"
+    if not trial.finite_value:
+        return f"the value is {trial.value} on ordinary inputs"
+    return ""
+
+
+def _has_effect(subject: Subject, seed: int) -> str:
+    arguments = subject.draw(seed)
+    value = subject.values(arguments)
+    for index in subject.contract.preds:
+        if not _moves(subject, arguments, index, value):
+            return f"{subject.contract.arguments[index].name} has no effect on it"
+    if subject.contract.target_kind() == "pm1" and not _low_targets_matter(subject, arguments, value):
+        return "targets of -1 have no effect"
+    return ""
+
+
+def _low_targets_matter(subject: Subject, arguments: tuple[Any, ...], value: float) -> bool:
+    """True if predictions count where the target is 0 (or -1): a loss for -1 and +1 ignores zeros."""
+    contract = subject.contract
+    if contract.target is None or contract.target_kind() not in ("binary", "onehot", "pm1"):
+        return True
+    where = contract.preds[0]
+    pred, target = arguments[where], arguments[contract.target]
+    if target.shape != pred.shape:
+        return True
+    others = [subject.draw(seed)[where] for seed in (101, 102, 103)]
+    moved = [subject.values(_replaced(arguments, where, torch.where(target < 0.5, other, pred))) for other in others]
+    return any(other != value for other in moved)
+
+
+def _moves(subject: Subject, arguments: tuple[Any, ...], index: int, value: float) -> bool:
+    """True if another valid argument gives another value: a loss that ignores it says nothing about its kind."""
+    for seed in (101, 102, 103):
+        other = subject.draw(seed)[index]
+        if subject.values(_replaced(arguments, index, other)) != value:
+            return True
+    return False
+
+
+def _replaced(arguments: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:
+    return tuple(value if i == index else old for i, old in enumerate(arguments))
+
+
+def _random_values(subject: Subject, arguments: tuple[Any, ...], seed: int, count: int = 6) -> list[float]:
+    where = subject.contract.preds[0]
+    drawn = [draw(subject.contract, 1000 * seed + k)[where] for k in range(count)]
+    return sorted(subject.values(_replaced(arguments, where, pred)) for pred in drawn)
+
+
+def _nearly_perfect(contract: Contract, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """The perfect prediction, with probabilities of 0 and 1 moved inside: many losses are NaN there (LS201)."""
+    best = perfect(contract, arguments)
+    if best is None or contract.pred.kind not in ("prob", "simplex"):
+        return best
+    where, tiny = contract.preds[0], 1e-4
+    pred = best[where]
+    if contract.pred.kind == "prob":
+        return _replaced(best, where, pred.clamp(tiny, 1 - tiny))
+    classes = pred.shape[class_axis(contract.pred.domain.axes)]
+    return _replaced(best, where, pred * (1 - tiny * classes) + tiny)
+
+
+def _perfect_beats_random(subject: Subject, seed: int) -> str:
+    arguments = subject.draw(seed)
+    best = _nearly_perfect(subject.contract, arguments)
+    if best is None:
+        return UNKNOWN
+    value, random = subject.values(best), _random_values(subject, arguments, seed)
+    if not isfinite(value):
+        return f"the value at the perfect prediction is {value}"
+    if not all(isfinite(other) for other in random):
+        return "not finite on ordinary inputs"
+    return "" if value < random[0] - 1e-9 else "the perfect prediction is not better than random ones"
+
+
+def _perfect_is_optimal(subject: Subject, seed: int) -> str:
+    arguments = subject.draw(seed)
+    best = _nearly_perfect(subject.contract, arguments)
+    if best is None:
+        return UNKNOWN
+    value = subject.values(best)
+    span = abs(_random_values(subject, arguments, seed)[3] - value) + 1e-9
+    for name, pred in _rivals(subject.contract, best, seed):
+        rival = subject.values(_replaced(best, subject.contract.preds[0], pred))
+        if rival < value - 0.05 * span - 1e-6:
+            return f"a prediction {name} is better than the perfect one"
+    kinds = (subject.contract.pred.kind, subject.contract.target_kind())
+    return _local_minimum(subject, best, value, seed) if kinds in FINITE_OPTIMUM else ""
+
+
+def _rivals(contract: Contract, best: tuple[Any, ...], seed: int) -> Iterator[tuple[str, Tensor]]:
+    """Valid predictions far from the perfect one, which must not beat it."""
+    pred, kind = best[contract.preds[0]], contract.pred.kind
+    g = generator(seed)
+    direction = torch.randn(pred.shape, generator=g)
+    if kind in ("real", "logits"):
+        for scale in (10.0, 1e3):
+            yield f"{scale:g} away", pred + scale * direction
+            yield f"{scale:g} away", pred - scale * direction
+        yield "ten times as large", pred * 10.0
+        for scale in (0.5, 20.0, 60.0):
+            yield f"of +-{scale:g}", scale * direction.sign()
+            yield f"of {-scale:g}", torch.full_like(pred, -scale)
+            yield f"of {scale:g}", torch.full_like(pred, scale)
+    elif kind == "positive":
+        for scale in (1e-2, 10.0, 1e3):
+            yield f"{scale:g} times as large", pred * scale
+    elif kind == "prob":
+        for low in (0.001, 0.1):
+            yield "near 0 and 1", torch.where(direction > 0, 1 - low, low)
+    elif kind in ("simplex", "logprob"):
+        axis = class_axis(contract.pred.domain.axes)
+        for sharpness in (0.0, 3.0):
+            log_prob = (sharpness * direction).log_softmax(axis)
+            yield "elsewhere on the simplex", log_prob if kind == "logprob" else log_prob.exp()
+
+
+def _local_minimum(subject: Subject, best: tuple[Any, ...], value: float, seed: int) -> str:
+    where, kind = subject.contract.preds[0], subject.contract.pred.kind
+    axis = class_axis(subject.contract.pred.domain.axes)
+    pred, higher = best[where], 0
+    g = generator(seed)
+    for _ in range(8):
+        step = 0.02 * torch.randn(pred.shape, generator=g) * pred.abs().mean().clamp(min=0.05)
+        near = _inside(pred, step, kind, axis)
+        change = subject.values(_replaced(best, where, near)) - value
+        if change < -1e-6 * (1 + abs(value)):
+            return "the perfect prediction is not a local minimum"
+        higher += change > 1e-7 * (1 + abs(value))
+    return "" if higher >= 4 else "flat around the perfect prediction"
+
+
+def _inside(pred: Tensor, step: Tensor, kind: str, axis: int) -> Tensor:
+    if kind == "simplex":
+        return (pred.clamp(min=1e-6).log() + step).softmax(axis)
+    if kind == "logprob":
+        return (pred + step).log_softmax(axis)
+    if kind == "prob":
+        return (pred + step).clamp(0.0, 1.0)
+    return (pred + step).clamp(min=1e-3) if kind == "positive" else pred + step
+
+
+def _traits(subject: Subject) -> set[str]:
+    """Observations that tell kinds apart although both are accepted."""
+    contract, arguments = subject.contract, subject.draw(SEEDS[0])
+    where = contract.preds[0]
+    pred, value = arguments[where], subject.values(arguments)
+    close = 1e-5 * (1 + abs(value))
+
+    def unchanged(index: int, other: Tensor) -> bool:
+        return abs(subject.values(_replaced(arguments, index, other)) - value) < close
+
+    found: set[str] = set()
+    if contract.pred.kind in ("real", "logits", "embedding"):
+        if unchanged(where, 3.0 * pred):
+            found.add("scale invariant")
+        if pred.ndim >= 2 and unchanged(where, pred + torch.randn(len(pred), *[1] * (pred.ndim - 1))):
+            found.add("shift invariant")
+        beyond = pred.abs() + 0.1  # uneven, so that a loss that only sees the order of two values is not taken in
+        clamped = [torch.where(pred > 0, 1.0 + s * beyond, -s * beyond) for s in (0.0, 3.0, 9.0)]
+        ends = [subject.values(_replaced(arguments, where, end)) for end in clamped]
+        if isfinite(ends[0]) and max(ends) - min(ends) < close:
+            found.add("clamped to [0, 1]")
+    if contract.target is not None and contract.target_kind() == "index":
+        renamed = (arguments[contract.target] + 1) % SIZES["C"]
+        if unchanged(contract.target, renamed):
+            found.add("label names do not matter")
+    if _couples(subject, arguments, value):
+        found.add("couples samples")
+    if not _low_targets_matter(subject, arguments, value):
+        found.add("zeros do not matter")
+    return found
+
+
+def _couples(subject: Subject, arguments: tuple[Any, ...], value: float) -> bool:
+    """True if the loss of the batch is neither the mean nor the sum of the losses of its samples."""
+    n = SIZES["N"]
+    if any(len(array) != n for array in arguments):
+        return False
+    alone = [subject.values(tuple(array[i : i + 1] for array in arguments)) for i in range(n)]
+    near = 1e-4 * (1 + abs(value))
+    return all(isfinite(one) for one in alone) and min(abs(sum(alone) - value), abs(sum(alone) / n - value)) > near

@@ -1,0 +1,99 @@
+"""What a loss might take: a kind and a shape for each argument, and how usual that is.
+
+Groups by shape, the most usual first. A higher rank is preferred among templates that are equally right.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lossmith.checker.contract import Argument, Contract, target_first
+from lossmith.domains import Domain
+
+
+@dataclass(frozen=True)
+class Template:
+    """`roles` and `domains` in the order pred, target, others; a higher `rank` is preferred."""
+
+    rank: float
+    domains: tuple[str, ...]
+    roles: tuple[str, ...] = ("pred", "target")
+
+    @property
+    def meaning(self) -> tuple[str, ...]:
+        return tuple(text.partition("[")[0] for text in self.domains)
+
+    def contract(self, names: Sequence[str]) -> Contract:
+        order = list(range(len(self.domains)))
+        if len(names) >= 2 and self.roles[:2] == ("pred", "target") and target_first(names[0], names[1]):
+            order[:2] = [1, 0]
+        arguments = tuple(
+            Argument(name, self.roles[i], Domain.parse(self.domains[i]))  # type: ignore[arg-type]
+            for name, i in zip(names, order, strict=True)
+        )
+        return Contract(arguments, "inferred")
+
+
+def _templates_of_two() -> Iterator[tuple[Template, ...]]:
+    """Groups by shape, the most usual first; a later group is tried only if no template of an earlier one is right."""
+    for shape in ("N,C", "N", "N,1,H,W", "N,C,H,W"):
+        yield (*_same_shape(shape), *(_by_class(shape) if "C" in shape else ()), *(_SPECIAL if shape == "N,C" else ()))
+
+
+def _same_shape(shape: str) -> Iterator[Template]:
+    for rank, pred, target in (
+        (9.0, "real", "real"),
+        (7.0, "positive", "positive"),
+        (6.8, "logits", "binary"),
+        (6.6, "logits", "soft"),
+        (6.4, "real", "count"),
+        (6.2, "logits", "pm1"),
+        (5.6, "prob", "binary"),
+        (5.5, "prob", "soft"),
+    ):
+        yield Template(rank, (f"{pred}[{shape}]", f"{target}[{shape}]"))
+
+
+def _by_class(shape: str) -> Iterator[Template]:
+    index = shape.replace("N,C", "N")
+    for rank, pred, target in (
+        (8.0, "logits", "index"),
+        (7.5, "logits", "onehot"),
+        (7.4, "logits", "dist"),
+        (5.9, "logprob", "index"),
+        (5.8, "logprob", "dist"),
+        (5.4, "simplex", "index"),
+        (5.3, "simplex", "onehot"),
+        (5.2, "simplex", "dist"),
+        (4.0, "logits", "logits"),
+    ):
+        yield Template(rank, (f"{pred}[{shape}]", f"{target}[{index if target == 'index' else shape}]"))
+
+
+_SPECIAL = (
+    Template(7.8, ("logits[N,C]", "labels[N,C]")),
+    Template(4.8, ("boxes[N,4]", "boxes[N,4]")),
+    Template(3.5, ("embedding[N,D]", "index[N]")),
+    Template(3.0, ("embedding[N,D]", "embedding[N,D]"), ("pred", "pred")),
+)
+
+
+def _templates_of_three() -> Iterator[Template]:
+    yield Template(6.0, ("embedding[N,D]",) * 3, ("pred", "pred", "pred"))
+    yield Template(5.5, ("embedding[N,D]", "embedding[N,D]", "pm1[N]"), ("pred", "pred", "target"))
+    yield Template(5.4, ("embedding[N,D]", "embedding[N,D]", "binary[N]"), ("pred", "pred", "target"))
+    for shape in ("N,C", "N"):
+        for rank, kind in ((4.0, "mask"), (3.9, "weight")):
+            for pred, target, plus in (("real", "real", 0.5), ("logits", "binary", 0.4), ("prob", "binary", 0.1)):
+                domains = (f"{pred}[{shape}]", f"{target}[{shape}]", f"{kind}[{shape}]")
+                yield Template(rank + plus, domains, ("pred", "target", "other"))
+        yield Template(3.5, (f"real[{shape}]", f"real[{shape}]", f"positive[{shape}]"), ("pred", "target", "pred"))
+    yield Template(4.3, ("logits[N,C]", "index[N]", "weight[N]"), ("pred", "target", "other"))
+    yield Template(4.2, ("real[N,T]", "real[N,T]", "lengths[N]"), ("pred", "target", "other"))
+
+
+def _templates_of_one() -> Iterator[Template]:
+    for rank, domain in ((3.0, "real[N,C,H,W]"), (2.0, "embedding[N,D]"), (1.0, "real[N]")):
+        yield Template(rank, (domain,), ("pred",))
+
+
+GROUPS = {1: (tuple(_templates_of_one()),), 2: tuple(_templates_of_two()), 3: (tuple(_templates_of_three()),)}
