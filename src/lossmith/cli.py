@@ -96,7 +96,12 @@ def _check_all(targets: Sequence[str], options: Options) -> Report:
     with console.status("starting ...") as status:
         for text in targets:
             status.update(f"{text} ...")
-            reports += check_target(text, options, lambda one: status.update(f"{one.name} done ..."))
+            left: list[str] = []
+            reports += check_target(text, options, lambda one: status.update(f"{one.name} done ..."), left.extend)
+            if left:
+                console.print(
+                    f"{text}: not taken for losses: {', '.join(left)}; name one to check it: {text}:{left[0]}"
+                )
     return Report(tuple(reports))
 
 
@@ -104,16 +109,17 @@ def _write(report: Report, html: str | None, json: str | None, verbose: bool) ->
     from lossmith.report import json as json_report
     from lossmith.report import text
 
-    if json == STDOUT:
-        typer.echo(json_report.dump(report))
-    else:
-        text.show(report, verbose=verbose)
-        if json is not None:
-            Path(json).write_text(json_report.dump(report) + "\n", encoding="utf-8")
     if html is not None:
         from lossmith.report.html import render
 
         Path(html).write_text(render(report), encoding="utf-8")
+    if json == STDOUT:
+        typer.echo(json_report.dump(report))
+    elif json is not None:
+        Path(json).write_text(json_report.dump(report) + "\n", encoding="utf-8")
+    if json != STDOUT:
+        text.show(report, verbose=verbose)
+    if html is not None:
         typer.echo(f"report: {html}", err=json == STDOUT)
 
 

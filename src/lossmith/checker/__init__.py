@@ -12,7 +12,7 @@ from typing import Any
 from lossmith.checker.contract import contract
 from lossmith.checker.finding import Curve, Finding, LossReport, Report, Status
 from lossmith.checker.process import Options, check_target
-from lossmith.errors import missing_extra
+from lossmith.errors import ContractError, message, missing_extra
 
 __all__ = ["Curve", "Finding", "LossReport", "Report", "Status", "check", "contract"]
 
@@ -42,6 +42,9 @@ def check(
     True
     """
     chosen, ignored = _codes(select), _codes(ignore)
+    if contract is not None and not isinstance(contract, Mapping):
+        form = "contract={'pred': 'logits[N,C]', 'target': 'index[N]'}"
+        raise ContractError(message("a contract names the arguments of the loss", {"given": repr(contract)}, fix=form))
     if isinstance(loss, (str, Path)):
         options = Options(flags=dict(contract or {}), select=chosen, ignore=ignored)
         return Report(tuple(check_target(str(loss), options)))

@@ -60,6 +60,7 @@ def _fill(place: Place, name: str, cls: type, settings: Mapping[str, Any]) -> di
 
 def _construct(place: Place, name: str, cls: type, settings: Mapping[str, Any]) -> Any:
     _refuse_unknown(place, name, cls, settings)
+    torch.manual_seed(0)  # a reproducer builds the same one
     try:
         return cls(**settings)
     except Exception as error:

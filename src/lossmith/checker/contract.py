@@ -149,8 +149,8 @@ def assign_names(keys: tuple[str, ...], names: tuple[str, ...], caller: str) -> 
 def target_first(first: str, second: str) -> bool:
     """True for (y_true, y_pred) and the like: the names alone say that the target comes first."""
     first, second = first.lower(), second.lower()
-    is_target = first in TARGET_NAMES or first.startswith(("y_true", "target", "label", "true_"))
-    is_pred = second in PRED_NAMES or second.startswith(("pred", "y_pred", "logit", "output"))
+    is_target = first in TARGET_NAMES or first.startswith(("y_true", "target", "label", "true_", "teacher"))
+    is_pred = second in PRED_NAMES or second.startswith(("pred", "y_pred", "logit", "output", "student"))
     return is_target and is_pred
 
 

@@ -24,7 +24,7 @@ from lossmith.errors import TargetError, message
 
 LOSS_WORD = re.compile(
     r"loss|criterion|entropy|diverg|dice|iou|jaccard|tversky|focal|huber|hinge|pinball|quantile|triplet|contrast|"
-    r"nll|bce|(?:^|_)(?:ce|kl|kld|mse|mae|rmse|msle|mape|l1|l2)(?:_|$)|error|objective|penalty|regret",
+    r"distill|distance|similarity|infonce|ntxent|barlow|vicreg|silog|ssim|^kl(?:[A-Z]|$)|nll|bce|(?:^|_)(?:ce|kl|kld|mse|mae|rmse|msle|mape|l1|l2)(?:_|$)|error|objective|penalty|regret",
     re.IGNORECASE,
 )
 # Sizes that a constructor asks for, by the names that people give them.
@@ -86,6 +86,8 @@ def _attribute(place: Place, module: ModuleType) -> Any:
 def _is_loss(name: str, value: Any, module: ModuleType) -> bool:
     if name.startswith(("_", "example", "test_")) or name in ("main", "test"):
         return False
+    if callable(value) and (f"example_{name}" in vars(module) or hasattr(value, "__lossmith_contract__")):
+        return True
     if isinstance(value, type):
         return value.__module__ == module.__name__ and _is_loss_class(value)
     if isinstance(value, nn.Module):
@@ -112,14 +114,41 @@ def _is_loss_class(cls: type) -> bool:
     return bool(LOSS_WORD.search(cls.__name__)) or _pairs(cls)
 
 
+_GOAL = re.compile(r"(?:^|_)(?:gt|true|truth|targets?|labels?|teacher|relevance|masks?|reference)(?:_|$)")
+_GUESS = re.compile(r"(?:^|_)(?:preds?|est|hat|logits?|scores?|student|outputs?|probs?|emb\w*)(?:_|$)")
+
+
 def _pairs(value: Any) -> bool:
-    """True if the parameters are called like a prediction and a target."""
+    """True if the parameters are called like a prediction and a target, or like two of a kind (z1, z2)."""
     try:
         function: Any = getattr(value, "forward", value)
         names = [p.name.lower() for p in inspect.signature(function).parameters.values() if p.name != "self"][:3]
     except (TypeError, ValueError):
         return False
-    return len(names) >= 2 and bool(TARGET_NAMES & set(names)) and bool(PRED_NAMES & set(names))
+    guess = bool(PRED_NAMES & set(names)) or any(_GUESS.search(name) for name in names)
+    goal = bool(TARGET_NAMES & set(names)) or any(_GOAL.search(name) for name in names)
+    stems = [re.sub(r"_?[a-z0-9]$", "", name) for name in names[:2]]
+    twins = len(stems) == 2 and stems[0] == stems[1] != ""
+    return len(names) >= 2 and ((guess and goal) or twins)
+
+
+def left_out(place: Place, module: ModuleType, found: Mapping[str, Any]) -> list[str]:
+    """What takes two arguments or more and was not taken for a loss: the user may name it."""
+    if place.name:
+        return []
+    own = {
+        name: value
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", "") == module.__name__
+        and not name.startswith(("_", "example", "test"))
+        and (inspect.isfunction(value) or (isinstance(value, type) and issubclass(value, nn.Module)))
+    }
+    used = _mentioned({**own, **found}, module)
+    return [
+        name
+        for name, value in own.items()
+        if name not in found and name not in used and len(required_parameters(getattr(value, "forward", value))) >= 2
+    ]
 
 
 def _mentioned(found: Mapping[str, Any], module: ModuleType) -> set[str]:

@@ -36,19 +36,33 @@ class SkipRule(Exception):
     """Raised by a rule that applies but cannot decide; the text is the reason that is reported."""
 
 
-def shrink(subject: Subject, inputs: Sequence[Any], still_fails: Callable[[tuple[Any, ...]], bool]) -> tuple[Any, ...]:
-    """The smallest part of `inputs` that still fails: one sample, then one column, else the whole."""
-    best = tuple(inputs)
+def shrink(
+    subject: Subject,
+    inputs: Sequence[Any],
+    still_fails: Callable[[tuple[Any, ...]], bool],
+    ordinary: Sequence[Any] | None = None,
+) -> tuple[Any, ...]:
+    """The smallest part of `inputs` that still fails: one sample, then one column, else the whole.
+
+    With `ordinary` inputs of the same shapes, the same part of those must be fine: else it is the size of the part
+    that fails, and not its values.
+    """
+    best, usual = tuple(inputs), None if ordinary is None else tuple(ordinary)
     for cut in (_rows, _columns):
-        for part in cut(subject, best):
-            try:
-                fails = still_fails(part)
-            except Exception:  # a part that the loss does not take is no smaller example
-                fails = False
-            if fails:
-                best = part
+        parts = cut(subject, best)
+        beside = [None] * len(parts) if usual is None else cut(subject, usual)
+        for part, other in zip(parts, beside, strict=False):
+            if _fails(still_fails, part) and (other is None or not _fails(still_fails, other)):
+                best, usual = part, other
                 break
     return best
+
+
+def _fails(still_fails: Callable[[tuple[Any, ...]], bool], part: tuple[Any, ...]) -> bool:
+    try:
+        return still_fails(part)
+    except Exception:  # a part that the loss does not take is no smaller example
+        return False
 
 
 def _rows(subject: Subject, inputs: tuple[Any, ...]) -> list[tuple[Any, ...]]:
@@ -63,7 +77,8 @@ def _columns(subject: Subject, inputs: tuple[Any, ...]) -> list[tuple[Any, ...]]
     """Single columns, where every argument has the same shape of two axes (so that no class axis is cut)."""
     shapes = {tuple(value.shape) for value in inputs if isinstance(value, Tensor)}
     elementwise = len(shapes) == 1 and all(len(shape) == 2 for shape in shapes)
-    if not elementwise or subject.contract.pred.kind in ("simplex", "logprob", "boxes", "embedding", "unit"):
+    whole = {"simplex", "logprob", "boxes", "embedding", "unit", "onehot", "dist", "labels"}
+    if not elementwise or whole & set(subject.contract.kinds()):
         return []
     width = next(iter(shapes))[1]
     return [tuple(value[:, j : j + 1] for value in inputs) for j in range(width)]
@@ -149,6 +164,13 @@ def _source(value: Any) -> str:
     return repr(value)
 
 
+def _seeded(subject: Subject) -> list[str]:
+    """The lines that build the loss; one with parameters is built with the same ones."""
+    drawn = subject.module is not None and any(True for _ in subject.module.parameters())
+    seed = ["torch.manual_seed(0)"] if drawn else []
+    return [*subject.recipe[:-1], *seed, subject.recipe[-1]]
+
+
 def reproduce(subject: Subject, inputs: Sequence[Any], ending: Sequence[str] | None = None) -> str:
     """A script that shows the fault without lossmith; empty if the loss cannot be imported from anywhere."""
     numbers = sum(value.numel() for value in inputs if isinstance(value, Tensor))
@@ -156,7 +178,7 @@ def reproduce(subject: Subject, inputs: Sequence[Any], ending: Sequence[str] | N
         return ""
     names = [argument.name for argument in subject.contract.arguments]
     lines = ['import os\nos.environ["KERAS_BACKEND"] = "torch"'] if subject.framework == "keras" else []
-    lines += ["import torch", *subject.recipe]
+    lines += ["import torch", *_seeded(subject)]
     lines += [f"{name} = {literal(value)}" for name, value in zip(names, inputs, strict=True)]
     preds = [names[i] for i in subject.contract.preds if inputs[i].is_floating_point()]
     if ending is None:

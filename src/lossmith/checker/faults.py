@@ -136,7 +136,14 @@ def _moderate_on_the_way(subject: Subject, condition: Condition, what: str) -> b
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if isfinite(size(middle)) else (low, middle)
-    return size(low) < MODERATE * (1.0 + ordinary)
+    return size(low) < MODERATE * (1.0 + ordinary) and not _diverges(size, low)
+
+
+def _diverges(size: Callable[[float], float], edge: float) -> bool:
+    """True if it still grows at each step towards the edge, as log 0 and 1 / 0 do: there is no value to miss."""
+    near = [size(edge * (1.0 - 2.0**-bits)) for bits in (16, 26, 36)]
+    first, second = near[1] - near[0], near[2] - near[1]
+    return second > 1e-6 * (1.0 + near[2]) and second > 0.5 * first
 
 
 def _size_along(subject: Subject, start: tuple[Any, ...], end: tuple[Any, ...], what: str) -> Callable[[float], float]:
@@ -166,7 +173,8 @@ def _smaller(subject: Subject, trial: Trial, truth: Trial, what: str) -> tuple[T
             return real.ok and _broken(real) is None and abs(real.value) < torch.finfo(dtype).max
         return True
 
-    inputs = shrink(subject, trial.inputs, still)
+    ordinary = tuple(cast(value, dtype) for value in conditions(subject)[0].inputs)
+    inputs = shrink(subject, trial.inputs, still, ordinary)
     return subject.run(inputs), subject.run(inputs, dtype=torch.float64)
 
 

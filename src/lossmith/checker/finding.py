@@ -165,6 +165,11 @@ class Report:
     def contract(self) -> ContractNote | None:
         return self._only().contract
 
+    @property
+    def problem(self) -> str:
+        """Why the loss could not be checked, and what to do; empty if it was."""
+        return self._only().problem
+
     def _only(self) -> LossReport:
         if len(self.losses) != 1:
             raise ValueError(f"this report is of {len(self.losses)} losses: ask one of `report.losses`")

@@ -5,6 +5,7 @@ hides (constants, intermediate sizes, user lines inside the foreign graph) the r
 """
 
 import copy
+import dis
 import functools
 import sys
 from collections.abc import Callable, Sequence
@@ -50,9 +51,10 @@ def _roots_used(loss: Any) -> set[str]:
 
 
 def names_in(code: CodeType) -> set[str]:
-    """The global and attribute names that a function mentions, in the functions inside it too."""
+    """The global names that a function mentions, in the functions inside it too."""
     inner = [names_in(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
-    return set(code.co_names).union(*inner)
+    own = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return own.union(*inner)
 
 
 def keras_backend() -> str:

@@ -2,8 +2,10 @@
 
 import inspect
 import re
+from collections.abc import Sequence
 
 from lossmith.checker.subject import Subject
+from lossmith.domains import KINDS
 
 _HINTS = (
     (r"log_?p(rob)?s?\b|log_prob", {"logprob": 1.2}),
@@ -36,3 +38,27 @@ def hints_of(subject: Subject) -> dict[str, float]:
             for kind, weight in kinds.items():
                 found[kind] = found.get(kind, 0.0) + weight
     return found
+
+
+# What a parameter's name says of the kinds that it can be; a template that contradicts it is taken only for want of
+# another. The first pattern that fits a name decides.
+_NAMES = (
+    (r"logit", {"logits"}),
+    (r"log_?p(rob)?", {"logprob"}),
+    (r"prob", {"prob", "simplex", "soft", "dist", "logprob"}),
+    (r"teacher|student", {"logits", "real", "prob", "simplex", "dist", "logprob", "embedding"}),
+    (r"box", {"boxes"}),
+    (r"^emb|_emb|embed|feat|view|^z\d?$|^z_|anchor|quer|^keys?$", {"embedding", "unit"}),
+    (r"mask", {"binary", "soft", "mask", "onehot", "index"}),
+    (r"label|class|^cls", {"index", "binary", "soft", "onehot", "dist", "pm1", "labels", "count"}),
+    (r"^target|^y_?true|truth|^gt|^true", set(KINDS) - {"embedding", "unit"}),
+)
+
+
+def contradicts(names: Sequence[str], kinds: Sequence[str]) -> bool:
+    """True if a parameter is called what its kind is not: `labels` that are embeddings, `logits` that are boxes."""
+    for name, kind in zip(names, kinds, strict=True):
+        possible = next((fit for pattern, fit in _NAMES if re.search(pattern, name.lower())), None)
+        if possible is not None and kind not in possible:
+            return True
+    return False

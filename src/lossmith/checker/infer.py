@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 from lossmith.checker.contract import Contract
-from lossmith.checker.hints import hints_of
+from lossmith.checker.hints import contradicts, hints_of
 from lossmith.checker.judge import BEST, UNKNOWN, Judged, judge
 from lossmith.checker.subject import Subject
 from lossmith.checker.templates import GROUPS
@@ -28,17 +28,22 @@ def infer(subject: Subject) -> list[Contract]:
     judged: list[Judged] = []
     for group in GROUPS[len(names)]:
         judged += [judge(subject, template) for template in group]
-        if any(entry.tier == BEST for entry in judged):
+        if any(entry.tier == BEST and not _named_otherwise(entry) for entry in judged):
             break
-    best = max((entry.tier for entry in judged), default=0)
+    fitting = [entry for entry in judged if entry.tier >= 2 and not _named_otherwise(entry)] or judged
+    best = max((entry.tier for entry in fitting), default=0)
     if best == 0:
         raise ContractError(_not_found(subject, "no combination of inputs was accepted", judged))
-    survivors = [entry for entry in judged if entry.tier == best]
+    survivors = [entry for entry in fitting if entry.tier == best]
     hints = hints_of(subject)
     for entry in survivors:
         entry.score = _plausible(entry, hints, survivors, best)
     survivors.sort(key=lambda entry: -entry.score)
     return _ranked(survivors, best, hints)
+
+
+def _named_otherwise(entry: Judged) -> bool:
+    return contradicts([argument.name for argument in entry.contract.arguments], entry.contract.kinds())
 
 
 def _ranked(survivors: list[Judged], tier: int, hints: dict[str, float]) -> list[Contract]:
@@ -71,13 +76,11 @@ def _plausible(entry: Judged, hints: dict[str, float], survivors: Sequence[Judge
     paired = directional and not coupled if "real" in others else directional or coupled
     if "embedding" in others and "embedding" not in kinds and paired:
         penalty += 7.0
+    if "flat" in entry.traits:
+        penalty += 2.0
     if "shift invariant" in traits:
-        penalty += (
-            6.0
-            if kinds & {"prob", "simplex"}
-            or kinds in ({"real"}, {"positive"}, {"logits", "binary"}, {"logits", "soft"})
-            else 0.0
-        )
+        elementwise = ({"real"}, {"positive"}, {"logits", "binary"}, {"logits", "soft"})
+        penalty += 6.0 if kinds & {"prob", "simplex"} or kinds in elementwise else 0.0
     elif ("logits" in kinds and kinds & {"dist", "onehot"}) or entry.template.meaning == ("logits", "logits"):
         penalty += 3.0
     weight = 1.0 if tier == BEST else 3.0
@@ -94,6 +97,6 @@ def _not_found(subject: Subject, reason: str, judged: Sequence[Judged]) -> str:
     return message(
         f"{subject.name}: what it takes could not be found out ({reason})",
         {"takes": ", ".join(names), **tried},
-        fix="say it: --pred 'logits[N,C]' --target 'index[N]', or write `def example(seed=0): return pred, target` "
-        "beside the loss",
+        fix="say it: --pred 'logits[N,C]' --target 'index[N]' (--input NAME='mask[N]' for others), "
+        "or write `def example(seed=0): return pred, target` beside the loss",
     )

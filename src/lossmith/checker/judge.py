@@ -19,6 +19,7 @@ from lossmith.checker.templates import Template
 
 SEEDS = (11, 12, 13)
 UNKNOWN = "the best prediction is not known"  # one argument: nothing to compare it with
+FLAT = "flat around the perfect prediction"  # right for a tolerance, as in epsilon-insensitive losses
 BEST = 4  # how many steps a template must pass to be right
 
 
@@ -42,10 +43,12 @@ def judge(subject: Subject, template: Template) -> Judged:
         for step in (_accepts, _has_effect, _perfect_beats_random, _perfect_is_optimal):
             for seed in SEEDS:
                 entry.stopped = step(twin, seed)
+                if entry.stopped == FLAT and template.meaning == ("real", "real"):
+                    entry.traits, entry.stopped = {"flat"}, ""
                 if entry.stopped:
                     return entry
             entry.tier += 1
-        entry.traits = _traits(twin)
+        entry.traits |= _traits(twin)
     except Exception as error:  # a template may fail in any way; that it failed is the observation
         entry.stopped = entry.stopped or f"{type(error).__name__}: {_first_line(error)}"
     return entry
@@ -191,7 +194,7 @@ def _local_minimum(subject: Subject, best: tuple[Any, ...], value: float, seed: 
         if change < -1e-6 * (1 + abs(value)):
             return "the perfect prediction is not a local minimum"
         higher += change > 1e-7 * (1 + abs(value))
-    return "" if higher >= 4 else "flat around the perfect prediction"
+    return "" if higher >= 4 else FLAT
 
 
 def _inside(pred: Tensor, step: Tensor, kind: str, axis: int) -> Tensor:

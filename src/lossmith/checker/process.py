@@ -41,6 +41,7 @@ class Watched:
     """What is known of a worker: the losses it found, the one it is at, since when, and in which rule."""
 
     names: list[str] = field(default_factory=list[str])
+    left_out: list[str] = field(default_factory=list[str])
     current: str = ""
     location: str = ""
     rule: str = ""
@@ -49,9 +50,15 @@ class Watched:
 
 
 def check_target(
-    target: str, options: Options, on_report: Callable[[LossReport], None] | None = None
+    target: str,
+    options: Options,
+    on_report: Callable[[LossReport], None] | None = None,
+    on_left_out: Callable[[list[str]], None] | None = None,
 ) -> list[LossReport]:
-    """Examine every loss of a target in child processes. Raises `TargetError` if the target cannot be loaded."""
+    """Examine every loss of a target in child processes. Raises `TargetError` if the target cannot be loaded.
+
+    `on_report` hears each report as it comes; `on_left_out` the names in a file that were not taken for losses.
+    """
     Place.parse(target)  # a path that is not there needs no process to be told
     reports: list[LossReport] = []
 
@@ -68,6 +75,9 @@ def check_target(
             raise TargetError(message(f"{target} could not be loaded", {"process": ended}))
         if watched.current:
             take(_lost(watched, ended, options))
+        if on_left_out is not None and watched.left_out:
+            on_left_out(watched.left_out)
+            on_left_out = None
         if len(reports) >= len(watched.names) or (not watched.current and not ended):
             return reports
 
@@ -135,7 +145,7 @@ def _listen(pipe: int, watched: Watched, timeout: float, take: Callable[[LossRep
 def _hear(event: dict[str, Any], watched: Watched, take: Callable[[LossReport], None]) -> None:
     kind = event["event"]
     if kind == "names":
-        watched.names = event["names"]
+        watched.names, watched.left_out = event["names"], event["left_out"]
     elif kind == "begin":
         watched.current, watched.location, watched.since = event["name"], event["location"], time.monotonic()
         watched.rule = ""

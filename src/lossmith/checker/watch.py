@@ -183,12 +183,44 @@ class Blame:
     unselected: bool
 
 
+_SELECTS = ("Where", "MaskedFill", "MaskedSelect", "IndexPut", "MaskedScatter")
+
+
+def _selected_above(root: Any, blamed: Any, broken: Tensor) -> bool:
+    """True if what broke was selected away between the loss and it: by `where`, or by a factor of exactly 0."""
+    leads: dict[Any, bool] = {}
+
+    def leads_to(node: Any) -> bool:
+        if node not in leads:
+            leads[node] = False
+            below = [parent for parent, _ in node.next_functions if parent is not None]
+            found = [leads_to(parent) for parent in below]  # all of them: each is entered
+            leads[node] = node is blamed or any(found)
+        return leads[node]
+
+    leads_to(root)
+    above = [node for node, on_path in leads.items() if on_path and node is not blamed]
+    return any(node.name().startswith(_SELECTS) or _masks(node, broken) for node in above)
+
+
+def _masks(node: Any, broken: Tensor) -> bool:
+    """A product with something that has no gradient of its own and is 0 wherever the gradient broke."""
+    if not node.name().startswith("Mul") or all(parent is not None for parent, _ in node.next_functions):
+        return False
+    for name in ("_saved_other", "_saved_self"):
+        factor = getattr(node, name, None)
+        if isinstance(factor, Tensor) and factor.shape == broken.shape and bool((factor[broken] == 0).all()):
+            return True
+    return False
+
+
 def blame(call: Callable[[], Tensor], file: str = "") -> Blame | None:
     """Run a loss forward and backward, and name the operation whose derivative is not finite; None if all are."""
     with torch.autograd.set_detect_anomaly(True, check_nan=False):
         total = call()
     found: list[Blame] = []
-    handles = [node.register_hook(_watcher(node, found, file)) for node in _nodes(total.grad_fn)]
+    root = total.grad_fn
+    handles = [node.register_hook(_watcher(root, node, found, file)) for node in _nodes(root)]
     try:
         with torch.autograd.set_detect_anomaly(False):
             total.backward()
@@ -210,12 +242,14 @@ def _nodes(root: Any) -> list[Any]:
     return list(seen)
 
 
-def _watcher(node: Any, found: list[Blame], file: str) -> Callable[[Any, Any], None]:
+def _watcher(root: Any, node: Any, found: list[Blame], file: str) -> Callable[[Any, Any], None]:
     def watch(grad_inputs: Sequence[Tensor | None], grad_outputs: Sequence[Tensor | None]) -> None:
         if found or not _finite(grad_outputs) or _finite(grad_inputs):
             return
-        found.append(Blame(node.name().removesuffix("0").removesuffix("Backward"), _forward_line(node, file),
-                           _only_zeros(grad_inputs, grad_outputs)))  # fmt: skip
+        outgoing = next(value for value in grad_inputs if value is not None and not bool(torch.isfinite(value).all()))
+        dead = _only_zeros(grad_inputs, grad_outputs) and _selected_above(root, node, ~torch.isfinite(outgoing))
+        operation = node.name().removesuffix("0").removesuffix("Backward")
+        found.append(Blame(operation, _forward_line(node, file), dead))
 
     return watch
 

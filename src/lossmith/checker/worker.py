@@ -70,7 +70,7 @@ def _examine_all(job: dict[str, Any], say: Any) -> None:
     import torch
 
     from lossmith.checker.build import check_settings, settings_for
-    from lossmith.checker.discover import find
+    from lossmith.checker.discover import find, left_out
     from lossmith.checker.limits import limit_calls, limit_memory
     from lossmith.checker.load import load
     from lossmith.checker.place import Place
@@ -80,7 +80,7 @@ def _examine_all(job: dict[str, Any], say: Any) -> None:
     module = load(place)
     found = find(place, module)
     check_settings(place, found, job["settings"])
-    say(event="names", names=list(found))
+    say(event="names", names=list(found), left_out=left_out(place, module, found))
     limit_calls(job.get("call_seconds", CALL_SECONDS))
     limit_memory(job["memory"])
     for name, value in found.items():

@@ -18,6 +18,7 @@ When to allow it
     Both networks are meant to learn from this loss, or every caller is known to detach.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 
@@ -28,6 +29,7 @@ from lossmith.checker.finding import Finding
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS107", "gradient-leaks-into-target", "0.1"
+DISTILS = re.compile(r"distil|teacher|student|(?:^|[ _])kd(?:[ _]|$)|target_logits|logits_t")
 STOPS = {
     "torch": "{}.detach()",
     "keras": "keras.ops.stop_gradient({})",
@@ -54,9 +56,11 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 
 def _frozen(subject: Subject) -> list[int]:
-    """Arguments whose name says so, and the target of a distillation: logits for logits."""
+    """Arguments whose name says so, and the target of a distillation: logits for logits, and called so."""
     contract, drawn = subject.contract, subject.draw(0)
-    copied = contract.target if contract.pred.kind == contract.target_kind() == "logits" else None
+    words = " ".join([subject.name, *(argument.name for argument in contract.arguments)]).lower()
+    distils = contract.pred.kind == contract.target_kind() == "logits" and DISTILS.search(words)
+    copied = contract.target if distils else None
     return [
         index
         for index, argument in enumerate(contract.arguments)

@@ -25,13 +25,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lossmith.checker.evidence import finding, shrink
 from lossmith.checker.finding import Finding
-from lossmith.checker.sample import perfect
+from lossmith.checker.sample import SIZES, batched, head, perfect
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS204", "empty-selection-nan", "0.1"
+SURE = 200.0  # a logit whose probability is 0 in float32
 
 
 @dataclass(frozen=True)
@@ -51,21 +53,53 @@ def applies(subject: Subject) -> str:
 def check(subject: Subject) -> Iterator[Finding]:
     for selection in _selections(subject):
         trial = subject.run(selection.inputs)
-        if not _broken(trial) or _broken(subject.run(subject.draw(1))):
+        if not _broken(trial) or _broken(subject.run(subject.draw(1))) or _broken(_half(subject, selection)):
             continue
-        inputs = shrink(subject, selection.inputs, lambda part: _broken(subject.run(part)))
+        few = head(subject.contract, subject.draw(1), len(selection.inputs[subject.contract.preds[0]]))
+        inputs = shrink(subject, selection.inputs, lambda part: _broken(subject.run(part)), few)
         yield finding(
             sys.modules[__name__],
             subject,
-            message=f"the {'gradient' if trial.finite_value else 'value'} is not finite {selection.name}",
+            message=_message(trial, selection),
             trial=subject.run(inputs),
             fix="divide by count.clamp(min=1), and select with a product or where instead of indexing",
         )
         return
 
 
+def _half(subject: Subject, selection: Selection) -> Trial:
+    """Every other entry as in ordinary inputs: what still fails is a fault of its entries, and no empty selection."""
+    where, goal = subject.contract.preds[0], subject.contract.target
+    ordinary = head(subject.contract, subject.draw(1), len(selection.inputs[where]))
+    rows = batched(subject.contract, ordinary)
+    shape = ordinary[where].shape
+    by_entry = goal is not None and ordinary[goal].shape == shape
+    return subject.run(
+        tuple(
+            _every_other(bad, good, by_entry and bad.shape == shape) if row else bad
+            for bad, good, row in zip(selection.inputs, ordinary, rows, strict=True)
+        )
+    )
+
+
+def _every_other(bad: Tensor, good: Tensor, by_entry: bool) -> Tensor:
+    """Entries of both in turn; whole samples where the arguments have different shapes."""
+    count = good.numel() if by_entry else len(good)
+    turn = (torch.arange(count) % 2).bool()
+    return torch.where(turn.reshape(good.shape if by_entry else (-1, *[1] * (good.ndim - 1))), good, bad)
+
+
 def _broken(trial: Trial) -> bool:
-    return trial.ok and not (trial.finite_value and trial.finite_grad)
+    """Not finite, or stopped by arithmetic (a division by 0, the largest of nothing); a refusal in words is neither."""
+    if trial.error is not None:
+        return isinstance(trial.error, (ArithmeticError, IndexError, RuntimeError, UnboundLocalError))
+    return not (trial.finite_value and trial.finite_grad)
+
+
+def _message(trial: Trial, selection: Selection) -> str:
+    if trial.error is not None:
+        return f"it raises {type(trial.error).__name__} {selection.name}"
+    return f"the {'gradient' if trial.finite_value else 'value'} is not finite {selection.name}"
 
 
 def _selections(subject: Subject) -> Iterator[Selection]:
@@ -80,9 +114,9 @@ def _selections(subject: Subject) -> Iterator[Selection]:
             for number, word in ((0.0, "positives"), (1.0, "negatives")):
                 empty = put(torch.full_like(value, number))
                 yield Selection(f"in a batch without {word}", empty)
-                best = perfect(contract, empty)
-                if best is not None and contract.pred.kind == "prob":
-                    yield Selection(f"in a batch without {word} that is predicted exactly", best)
+                best = perfect(contract, empty, far=SURE)
+                if best is not None and kind == "binary" and contract.pred.kind in ("prob", "logits"):
+                    yield Selection(f"in a batch without {word} that is predicted with certainty", best)
         elif kind == "pm1":
             for number in (1.0, -1.0):
                 yield Selection(f"in a batch whose targets are all {number:+g}", put(torch.full_like(value, number)))
@@ -100,8 +134,10 @@ def _labels(subject: Subject, index: int, inputs: tuple[Any, ...]) -> Iterator[S
 
     yield Selection("in a batch of a single class", put(torch.zeros_like(value)))
     if subject.contract.pred.kind in ("embedding", "unit"):
-        distinct = torch.arange(value.numel(), dtype=value.dtype).reshape(value.shape)
-        yield Selection("in a batch in which no two samples share a class", put(distinct))
+        few = head(subject.contract, inputs, SIZES["C"])  # more labels than classes would be out of range
+        distinct = torch.arange(few[index].numel(), dtype=value.dtype).reshape(few[index].shape)
+        alone = tuple(distinct if i == index else old for i, old in enumerate(few))
+        yield Selection("in a batch in which no two samples share a class", alone)
     ignored = getattr(subject.loss, "ignore_index", None)
     if ignored is None:
         ignored = subject.settings.get("ignore_index")

@@ -55,11 +55,16 @@ def _finding(subject: Subject, fault: Fault) -> Finding:
     return finding(
         sys.modules[__name__],
         subject,
-        message=f"the constant {constant.number:g} is {held:g} in {short}: the guard does nothing, "
+        message=f"the constant {_spelled(constant.number)} is {held:g} in {short}: the guard does nothing, "
         f"and the {fault.what} is not finite {fault.condition.name}",
         trial=fault.trial,
-        why=f"with {constant.repaired:g} in its place the result is finite",
+        why=f"with {_spelled(constant.repaired)} in its place the result is finite",
         fix="take the constant from the precision: torch.finfo(x.dtype).eps "
         f"(here {torch.finfo(constant.dtype).eps:.3g})",
         line=constant.line,
     )
+
+
+def _spelled(number: float) -> str:
+    """0.99999999 as people write it: 1 - 1e-08."""
+    return f"1 - {1.0 - number:.3g}" if 0.5 < number < 1.0 else f"{number:g}"

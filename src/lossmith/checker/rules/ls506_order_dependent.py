@@ -55,7 +55,7 @@ def check(subject: Subject) -> Iterator[Finding]:
 def _differs(subject: Subject, inputs: Sequence[Any], order: Sequence[int], dtype: torch.dtype) -> str:
     """Which does not follow the new order, the `total` or a `gradient`; empty if both do."""
     before, after = _both(subject, inputs, order, dtype)
-    if not before.ok or not after.ok or not before.finite_value:
+    if not before.ok or not after.ok or not before.finite_value or not before.finite_grad:
         return ""
     if not same(before, after):
         return "total"
