@@ -194,3 +194,44 @@ def test_every_code_is_explained(capsys):
         assert not ended.value.code
         assert code in text
         assert all(heading in text for heading in ("Why it matters", "When to allow it"))
+
+
+SCAN = """
+import tensorflow as tf
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class DistillKL(nn.Module):
+    def forward(self, y_s, y_t):
+        return F.kl_div(y_s.log_softmax(1), y_t.detach().softmax(1), reduction="batchmean")
+
+
+def rank(scores_a, scores_b, order):
+    return F.relu(0.5 - order * (scores_a - scores_b)).mean()
+
+
+def example_rank(seed=0):
+    torch.manual_seed(seed)
+    return torch.randn(6), torch.randn(6), (torch.arange(6) % 2) * 2.0 - 1
+
+
+def combine(first, other):
+    return first + other
+
+
+def log_cosh_loss(y_true, y_pred):
+    e = y_pred - y_true
+    return tf.reduce_mean(e + tf.nn.softplus(-2.0 * e) - tf.math.log(2.0))
+"""
+
+
+def test_a_scan_finds_what_is_called_or_declared_a_loss_and_names_what_it_left_out(run, folder):
+    (folder / "scan.py").write_text(SCAN)
+    _, out, err = run("scan.py", "--select", "LS104,LS401", "--json")
+    losses = {loss["name"]: loss for loss in json.loads(out)["losses"]}
+    assert list(losses) == ["DistillKL", "rank", "log_cosh_loss"]
+    assert [loss["problem"] for loss in losses.values()] == ["", "", ""]
+    assert losses["log_cosh_loss"]["contract"]["arguments"] == {"y_true": "real[N,C]", "y_pred": "real[N,C]"}
+    assert "not taken for losses: combine" in " ".join(err.split())

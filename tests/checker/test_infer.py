@@ -206,3 +206,32 @@ def test_the_test_above_can_fail():
     """Cross entropy read as regression is refused: being right is not being equal there."""
     assert inferred(nn.CrossEntropyLoss())[0].kinds() != ("real", "real")
     assert log(5) == pytest.approx(float(F.cross_entropy(torch.zeros(1, 5), torch.tensor([0]))))
+
+
+def test_names_speak_against_a_kind():
+    def standardised(pred, target):
+        t = target - target.mean(0)
+        return F.mse_loss(pred, t / (t.std(0, unbiased=False) + 1e-6))
+
+    def soft_iou(logits, mask):
+        p = torch.sigmoid(logits)
+        inner = (p * mask).sum()
+        return 1 - inner / (p.sum() + mask.sum() - inner)
+
+    def angle(emb_a, emb_b):
+        return torch.acos(F.cosine_similarity(emb_a, emb_b) * 0.999).mean()
+
+    def teach(teacher_logits, student_logits):
+        return F.kl_div(student_logits.log_softmax(1), teacher_logits.softmax(1), reduction="batchmean")
+
+    assert inferred(standardised)[0].kinds() == ("real", "real")
+    assert inferred(soft_iou)[0].kinds() == ("logits", "binary")
+    assert inferred(angle)[0].kinds() == ("embedding", "embedding")
+    assert [argument.role for argument in inferred(teach)[0].arguments] == ["target", "pred"]
+
+
+def test_a_tolerance_around_the_target_is_still_regression():
+    def insensitive(pred, target):
+        return F.relu((pred - target).abs() - 0.1).mean()
+
+    assert inferred(insensitive)[0].kinds() == ("real", "real")

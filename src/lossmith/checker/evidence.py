@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.finding import Finding, Grade, Severity
+from lossmith.checker.frameworks import keras_backend
 from lossmith.checker.sample import batched
 from lossmith.checker.subject import Subject, Trial
 
@@ -164,6 +165,23 @@ def _source(value: Any) -> str:
     return repr(value)
 
 
+def _in_tensorflow(subject: Subject, inputs: Sequence[Any]) -> str:
+    """The same script for a loss that computes with TensorFlow."""
+    if keras_backend() != "tensorflow":
+        return ""
+    names = [argument.name for argument in subject.contract.arguments]
+    lines = ['import os\nos.environ["KERAS_BACKEND"] = "tensorflow"', "import tensorflow as tf", *subject.recipe]
+    for name, value in zip(names, inputs, strict=True):
+        dtype = str(value.dtype).removeprefix("torch.")
+        lines.append(
+            f"{name} = tf.constant({_source(value.detach().tolist())}, shape={tuple(value.shape)}, dtype='{dtype}')"
+        )
+    preds = [names[i] for i in subject.contract.preds if inputs[i].is_floating_point()]
+    watched = [f"    tape.watch({name})" for name in preds]
+    lines += ["with tf.GradientTape(persistent=True) as tape:", *watched, f"    loss = loss_fn({', '.join(names)})"]
+    return "\n".join([*lines, "print(loss)", *(f"print(tape.gradient(loss, {name}))" for name in preds)])
+
+
 def _seeded(subject: Subject) -> list[str]:
     """The lines that build the loss; one with parameters is built with the same ones."""
     drawn = subject.module is not None and any(True for _ in subject.module.parameters())
@@ -174,8 +192,10 @@ def _seeded(subject: Subject) -> list[str]:
 def reproduce(subject: Subject, inputs: Sequence[Any], ending: Sequence[str] | None = None) -> str:
     """A script that shows the fault without lossmith; empty if the loss cannot be imported from anywhere."""
     numbers = sum(value.numel() for value in inputs if isinstance(value, Tensor))
-    if not subject.recipe or numbers > MOST_NUMBERS or subject.bridged:
+    if not subject.recipe or numbers > MOST_NUMBERS:
         return ""
+    if subject.bridged:
+        return _in_tensorflow(subject, inputs) if ending is None and subject.framework != "jax" else ""
     names = [argument.name for argument in subject.contract.arguments]
     lines = ['import os\nos.environ["KERAS_BACKEND"] = "torch"'] if subject.framework == "keras" else []
     lines += ["import torch", *_seeded(subject)]

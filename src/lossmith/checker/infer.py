@@ -39,7 +39,17 @@ def infer(subject: Subject) -> list[Contract]:
     for entry in survivors:
         entry.score = _plausible(entry, hints, survivors, best)
     survivors.sort(key=lambda entry: -entry.score)
+    if (plain := _plainly_real(survivors[0], judged, hints)) is not None:
+        return _ranked([plain, *survivors], plain.tier, hints)
     return _ranked(survivors, best, hints)
+
+
+def _plainly_real(first: Judged, judged: Sequence[Judged], hints: dict[str, float]) -> Judged | None:
+    """Regression whose target is altered on the way (clipped, standardised): nothing in it speaks of probabilities."""
+    if first.contract.pred.kind not in ("prob", "simplex") or hints.keys() & {"prob", "simplex", "binary", "logits"}:
+        return None
+    real = [entry for entry in judged if entry.template.meaning == ("real", "real") and entry.tier == BEST - 1]
+    return real[0] if real and not _named_otherwise(real[0]) else None
 
 
 def _named_otherwise(entry: Judged) -> bool:

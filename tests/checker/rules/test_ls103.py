@@ -1,0 +1,82 @@
+"""LS103: a branch that was not taken makes the gradient NaN."""
+
+import torch
+import torch.nn.functional as F
+from ruletest import answer, printed
+from torch import nn
+
+from lossmith.checker.rules import ls103_dead_branch_nan as rule
+from lossmith.checker.rules import ls104_nan_at_perfect_prediction as at_perfect
+from lossmith.checker.rules import ls202_nan_gradient_finite_value as saturated
+
+
+def root_of_distance(pred, target):
+    d = (pred - target) ** 2
+    return torch.where(d > 0, d.sqrt(), torch.zeros_like(d)).mean()
+
+
+class Relative(nn.Module):
+    def forward(self, pred, target):
+        ratio = (pred - target).abs() / target.abs()
+        return torch.where(target != 0, ratio, torch.zeros_like(ratio)).mean()
+
+
+def tail_by_log_cosh(pred, target):
+    r = pred - target
+    return torch.where(r.abs() < 20, torch.log(torch.cosh(r)), r.abs() - 0.6931472).mean()
+
+
+def safe_root(pred, target):
+    d = (pred - target) ** 2
+    safe = torch.where(d > 0, d, torch.ones_like(d))
+    return torch.where(d > 0, safe.sqrt(), torch.zeros_like(d)).mean()
+
+
+def plain_root(pred, target):
+    return ((pred - target) ** 2).sqrt().mean()
+
+
+def faded(pred, target):
+    bce = F.binary_cross_entropy_with_logits(pred, target, reduction="none")
+    return ((1 - torch.exp(-bce)) ** 0.5 * bce).mean()
+
+
+def test_a_root_behind_where_is_told():
+    status, (found,) = answer(rule, root_of_distance)
+    assert status.status == "failed"
+    assert found.severity == "error"
+    assert found.evidence["pred"] == found.evidence["target"]
+    assert "nan" in found.evidence["grad pred"]
+    assert "Sqrt" in found.why
+
+
+def test_a_quotient_and_a_tail_behind_where_are_told():
+    for loss in (Relative(), tail_by_log_cosh):
+        _, (found,) = answer(rule, loss)
+        assert "nan" in found.evidence["grad pred"]
+
+
+def test_a_guarded_argument_is_innocent():
+    assert answer(rule, safe_root)[0].status == "passed"
+    assert answer(rule, nn.HuberLoss())[0].status == "passed"
+
+
+def test_a_root_without_a_branch_is_another_fault():
+    assert answer(rule, plain_root)[0].status == "passed"
+    assert answer(at_perfect, plain_root)[0].status == "failed"
+
+
+def test_a_factor_that_happens_to_be_0_is_no_branch():
+    assert answer(rule, faded)[0].status == "passed"
+    assert answer(saturated, faded)[0].status == "failed"
+
+
+def test_what_is_printed():
+    text = printed(rule, root_of_distance, pred="real[N]", target="real[N]")
+    assert "LS103 dead-branch-nan  error, measured" in text
+    assert "    a branch that was not taken makes the gradient NaN, where the prediction is perfect\n" in text
+    assert (
+        "    why     the derivative of Sqrt is not finite there; "
+        "the gradient that reaches it is exactly 0, and 0 * inf is NaN\n" in text
+    )
+    assert "    allow   --ignore LS103\n" in text

@@ -1,0 +1,92 @@
+"""LS204: a batch in which nothing is selected."""
+
+import pytest
+import torch.nn.functional as F
+from ruletest import answer, printed
+from torch import nn
+
+from lossmith.checker.rules import ls204_empty_selection_nan as rule
+
+
+def mean_over_positives(logits, target):
+    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return loss[target == 1].mean()
+
+
+class MaskedMSE(nn.Module):
+    def forward(self, pred, target, mask):
+        return (((pred - target) ** 2) * mask).sum() / mask.sum()
+
+
+class OwnIgnore(nn.Module):
+    def __init__(self, ignore_index=-1):
+        super().__init__()
+        self.ignore_index = ignore_index
+
+    def forward(self, logits, target):
+        kept = target != self.ignore_index
+        return F.cross_entropy(logits[kept], target[kept])
+
+
+def dice_of_images(probs, masks):
+    inner = (probs * masks).sum((1, 2, 3))
+    return (1 - 2 * inner / (probs.sum((1, 2, 3)) + masks.sum((1, 2, 3)))).mean()
+
+
+def over_present_classes(logits, target):
+    total, seen = 0.0, 0
+    for c in range(1, logits.shape[1]):
+        if bool((target == c).any()):
+            total, seen = total + F.softplus(-logits[target == c, c]).mean(), seen + 1
+    return total / seen
+
+
+def bce_without_guard(p, t):
+    return -(t * p.log() + (1 - t) * (1 - p).log()).mean()
+
+
+def counted(logits, target):
+    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return (loss * target).sum() / target.sum().clamp(min=1)
+
+
+FAULTS = [
+    (mean_over_positives, {}, "without positives"),
+    (MaskedMSE(), {"pred": "real[N]", "target": "real[N]", "mask": "mask[N]"}, "the mask is empty"),
+    (OwnIgnore(), {"pred": "logits[N,C]", "target": "index[N]"}, "every label is ignored (-1)"),
+    (dice_of_images, {"pred": "prob[N,1,H,W]", "target": "binary[N,1,H,W]"}, "without positives"),
+    (over_present_classes, {"pred": "logits[N,C]", "target": "index[N]"}, "raises ZeroDivisionError"),
+]
+
+
+@pytest.mark.parametrize(("loss", "flags", "says"), FAULTS)
+def test_an_empty_selection_is_told(loss, flags, says):
+    status, (found,) = answer(rule, loss, **flags)
+    assert status.status == "failed"
+    assert found.severity == "error"
+    assert says in found.message
+    assert found.evidence
+
+
+def test_a_count_that_cannot_be_0_is_innocent():
+    for loss in (counted, nn.BCEWithLogitsLoss()):
+        assert answer(rule, loss)[0].status == "passed"
+
+
+def test_a_fault_of_single_entries_is_told_by_another_rule():
+    assert answer(rule, bce_without_guard)[0].status == "passed"
+
+
+def test_where_nothing_selects_it_does_not_apply():
+    assert answer(rule, nn.MSELoss())[0].status == "not applicable"
+
+
+def test_ignored_labels_are_the_frameworks_where_the_loss_has_no_say():
+    assert answer(rule, lambda logits, target: F.cross_entropy(logits, target))[0].status == "passed"
+
+
+def test_what_is_printed():
+    text = printed(rule, mean_over_positives, pred="logits[N]", target="binary[N]")
+    assert "LS204 empty-selection-nan  error, measured" in text
+    assert "    the value is not finite in a batch without positives\n" in text
+    assert "    fix     divide by count.clamp(min=1), and select with a product or where instead of indexing\n" in text

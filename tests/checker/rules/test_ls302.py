@@ -1,0 +1,67 @@
+"""LS302: half precision overflows where the true result fits."""
+
+import torch
+import torch.nn.functional as F
+from ruletest import answer, printed
+from torch import nn
+
+from lossmith.checker.rules import ls302_half_overflow as rule
+
+
+def logistic(x, y):
+    return torch.log(1 + torch.exp(-x * y)).mean()
+
+
+class SumThenDivide(nn.Module):
+    def forward(self, pred, target):
+        return (100 * (pred - target) ** 2).sum() / (100 * pred.numel())
+
+
+def in_float32(x, y):
+    return torch.log(1 + torch.exp(-(x * y).float())).mean()
+
+
+def on_probabilities(p, t):
+    return F.binary_cross_entropy(p, t)
+
+
+def test_an_exponential_is_told_with_the_true_value():
+    status, (found,) = answer(rule, logistic)
+    assert status.status == "failed"
+    assert found.severity == "error"
+    assert "float16" in found.message
+    assert found.evidence["value"] == "inf"
+    assert "in float64 the value at the same inputs is" in found.why
+
+
+def test_a_sum_that_leaves_the_range_is_told():
+    assert answer(rule, SumThenDivide())[0].status == "failed"
+
+
+def test_a_cast_and_stable_forms_are_innocent():
+    for loss in (in_float32, nn.SmoothL1Loss(), nn.BCEWithLogitsLoss(), nn.MSELoss()):
+        assert answer(rule, loss)[0].status == "passed"
+
+
+def test_a_fused_kernel_that_fails_by_itself_is_a_warning():
+    _, (found,) = answer(rule, on_probabilities, pred="prob[N,C]", target="binary[N,C]")
+    assert found.severity == "warning"
+
+
+def test_a_precision_that_the_loss_refuses_is_no_fault():
+    def only_float32(pred, target):
+        if pred.dtype != torch.float32:
+            raise TypeError("float32 only")
+        return ((pred - target) ** 2).mean()
+
+    status, found = answer(rule, only_float32)
+    assert status.status == "skipped"
+    assert "float32 only" in status.reason
+    assert found == []
+
+
+def test_what_is_printed():
+    text = printed(rule, logistic, pred="logits[N]", target="pm1[N]")
+    assert "LS302 half-overflow  error, measured" in text
+    assert "    the value is not finite in float16, with logits of 20 on the wrong side\n" in text
+    assert "    allow   --ignore LS302\n" in text
