@@ -8,7 +8,7 @@ import time
 import pytest
 
 from lossmith.checker.process import Options, check_target
-from lossmith.errors import TargetError
+from lossmith.errors import MissingExtraError, TargetError
 
 HOSTILE = """
 import ctypes, os, signal, sys
@@ -167,3 +167,11 @@ def test_importing_the_parents_side_imports_no_framework():
     code = "import json, sys, lossmith.checker.process; print(json.dumps(sorted(sys.modules)))"
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
     assert not {"torch", "keras", "tensorflow", "jax"} & set(loaded)
+
+
+def test_without_torch_the_install_line_is_printed(monkeypatch, tmp_path):
+    file = tmp_path / "losses.py"
+    file.write_text("def my_loss(pred, target):\n    return pred - target\n")
+    monkeypatch.setattr("lossmith.checker.process.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'lossmith\[torch\]'"):
+        check_target(str(file), Options())

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from lossmith.checker.finding import LossReport
 from lossmith.checker.place import Place
 from lossmith.checker.stopped import stopped_report
-from lossmith.errors import TargetError, message
+from lossmith.errors import TargetError, message, missing_extra
 
 GIB = 2**30
 IMPORT_SECONDS = 180.0  # frameworks included; a cold disk and two cores are slow
@@ -60,6 +61,8 @@ def check_target(
     `on_report` hears each report as it comes; `on_left_out` the names in a file that were not taken for losses.
     """
     Place.parse(target)  # a path that is not there needs no process to be told
+    if find_spec("torch") is None:
+        raise missing_extra("lossmith check", "torch", "torch")
     reports: list[LossReport] = []
 
     def take(report: LossReport) -> None:
