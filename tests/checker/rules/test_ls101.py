@@ -118,7 +118,7 @@ def test_the_evidence_is_the_derivative_that_a_person_computes_by_hand() -> None
             0.5,
             0.0,
             "autograd gives 0.5 times the derivative of the forward",
-            "divide what Power.backward returns by 0.5",
+            "multiply what Power.backward returns by 2",
         ),
         (
             -1.0,
@@ -194,7 +194,7 @@ def test_the_printed_text_is_stable() -> None:
         "      grad pred         [[-2.25676]]",
         "      differences pred  [[-4.51353]]",
         "    why     the backward of Power, called alone, is not the derivative of its forward",
-        "    fix     divide what Power.backward returns by 0.5",
+        "    fix     multiply what Power.backward returns by 2",
         "    allow   --ignore LS101",
     ]
 

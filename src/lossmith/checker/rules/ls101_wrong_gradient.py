@@ -227,6 +227,8 @@ def _fix(culprit: HandWritten | None, factor: Factor | None) -> str:
         return f"{'multiply' if factor.inverse else 'divide'} what {place} returns by the {factor.tested}"
     if near(factor.ratio, -1.0):
         return f"return the negative of what {place} returns"
+    if abs(factor.ratio) < 1:
+        return f"multiply what {place} returns by {1 / factor.ratio:.4g}"
     return f"divide what {place} returns by {factor.ratio:.4g}"
 
 

@@ -43,7 +43,7 @@ def check(subject: Subject) -> Iterator[Finding]:
                 message=f"the value is {fault.trial.value:g} {fault.condition.name}",
                 trial=fault.trial,
                 why=_why(fault),
-                fix="use the stable form: softplus, logsumexp, log_softmax, log1p, expm1, torch.xlogy",
+                fix=_fix(fault),
             )
             return  # the mildest condition; the harsher ones repeat it
 
@@ -52,3 +52,9 @@ def _why(fault: Fault) -> str:
     if fault.finite_in_double and fault.truth is not None:
         return f"in float64 it is {fault.truth.value:g}: an intermediate leaves the range of float32"
     return "values just before it are moderate, so the formula has a limit here that the code does not reach"
+
+
+def _fix(fault: Fault) -> str:
+    if fault.finite_in_double:
+        return "use the stable form: softplus, logsumexp, log_softmax, log1p, expm1"
+    return "give 0 * log(0) and 0 / 0 their limit (torch.xlogy, a guarded quotient), or compute from logits"
