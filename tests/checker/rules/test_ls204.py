@@ -1,6 +1,7 @@
 """LS204: a batch in which nothing is selected."""
 
 import pytest
+import torch
 import torch.nn.functional as F
 from ruletest import answer, printed
 from torch import nn
@@ -90,3 +91,16 @@ def test_what_is_printed():
     assert "LS204 empty-selection-nan  error, measured" in text
     assert "    the value is not finite in a batch without positives\n" in text
     assert "    fix     divide by count.clamp(min=1), and select with a product or where instead of indexing\n" in text
+
+
+def test_anchors_without_a_partner_are_told():
+    def contrastive(z, labels):
+        z = F.normalize(z, dim=1)
+        s = z @ z.T / 0.1
+        others = ~torch.eye(len(z), dtype=torch.bool)
+        same = (labels[:, None] == labels[None]) & others
+        log_p = s - torch.logsumexp(s.masked_fill(~others, -1e9), 1, keepdim=True)
+        return -((log_p * same).sum(1) / same.sum(1)).mean()
+
+    _, (found,) = answer(rule, contrastive, pred="embedding[N,D]", target="index[N]")
+    assert "no two samples share a class" in found.message
