@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types check clean
+.PHONY: help demo test lint types accuracy clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ lint: $(READY)  ## ruff: lint and format
 
 types: $(READY)  ## basedpyright, strict where the mathematics is
 	$(BIN)/basedpyright
+
+accuracy: $(READY)  ## measure every formula against fifty digits and write docs/accuracy.md
+	$(BIN)/python tests/formulas/accuracy.py
 
 clean:  ## remove the environment and everything generated
 	rm -rf .venv demo build dist .pytest_cache .ruff_cache .hypothesis

@@ -209,7 +209,9 @@ def test_too_few_or_too_many_arguments_are_refused():
         ({"kinds": ("real", "reel")}, "'reel' is not a kind"),
         ({"kinds": ("real", By("scale", {1.0: "reel"}))}, "'reel' is not a kind"),
         ({"shapes": "..., ..."}, "has no '->'"),
-        ({"shapes": "C, ... -> ..."}, "is not '...' and then names of axes"),
+        ({"shapes": "C, ... -> ..."}, "the first argument has the batch"),
+        ({"shapes": "... c-d, ... -> ..."}, "is not '...' and then names of axes"),
+        ({"coupled": "N"}, "coupled axes and the keyword `kept` go together"),
         ({"shapes": "... -> ..."}, "each argument needs one kind and one shape"),
     ],
 )

@@ -8,7 +8,9 @@ A face is a class whose annotated attributes are its settings:
 Each setting is either one that the base class reads itself (`reduction`, `ignore_index`, ...) or a keyword of the
 formula with the formula's own default. What differs on purpose is written in the class line: `renamed` where the
 framework has another word for a keyword, `fixed` where the face settles one, `differs` where the framework's own
-default is another. Anything else is refused when the class is made, so that face and formula cannot drift apart.
+default is another, `own` for settings that the face reads itself, `held` for arguments of the formula that the face
+holds (class counts, the weights of a layer): argument -> setting. Anything else is refused when the class is made, so
+that face and formula cannot drift apart. A setting without a default must be given, by position too.
 """
 
 from collections.abc import Collection, Mapping
@@ -42,7 +44,9 @@ class Declaration:
     notes: Mapping[str, Any]
     keywords: Mapping[str, str]
     fixed: Mapping[str, Any]
+    held: Mapping[str, str]
     leading: tuple[str, ...]
+    required: tuple[str, ...]
 
     def fill(self, positional: tuple[object, ...], given: Mapping[str, Any]) -> dict[str, Any]:
         """Every setting with the value given or its default.
@@ -64,6 +68,8 @@ class Declaration:
             raise SettingError(
                 message(f"{self.caller} has no setting {unknown[0]!r}", {"settings": ", ".join(self.defaults)})
             )
+        if missing := [name for name in self.required if name not in named and name not in given]:
+            raise SettingError(message(f"{self.caller} needs {missing[0]}", {"settings": ", ".join(self.defaults)}))
         return {**self.defaults, **named, **given}
 
     def signature(self) -> Signature:
@@ -74,7 +80,7 @@ class Declaration:
                 Parameter(
                     name,
                     Parameter.POSITIONAL_OR_KEYWORD if name in self.leading else Parameter.KEYWORD_ONLY,
-                    default=self.defaults[name],
+                    default=Parameter.empty if name in self.required else self.defaults[name],
                 )
                 for name in ordered
             ]
@@ -90,25 +96,30 @@ def declare(
     renamed: Mapping[str, str],
     fixed: Mapping[str, Any],
     differs: Collection[str] = (),
-    held: Mapping[str, Any] | None = None,
+    held: Mapping[str, str] | None = None,
+    further: Mapping[str, Any] | None = None,
 ) -> Declaration:
     """Read the settings of `face` from its annotations, those of its bases up to `root` included.
 
     `keywords` are the formula's, with their defaults; `own` are the settings that the base class reads itself;
-    `held` are further ones, with their defaults, that cannot be class attributes.
+    `further` are settings with their defaults that cannot be class attributes.
 
     Raises
         SettingError when a setting is no keyword, a keyword is no setting, or a default is not the formula's.
     """
     notes = _annotations(face, root)
-    declared = {name: getattr(face, name) for name in notes if hasattr(face, name)} | dict(held or {})
-    first = tuple(name for name, default in declared.items() if isinstance(default, _Leading))
-    defaults = {name: default.default if name in first else default for name, default in declared.items()}
-    mapped = {name: renamed.get(name, name) for name in defaults if name not in own or name in renamed}
+    declared = {name: getattr(face, name) for name in notes if hasattr(face, name)} | dict(further or {})
+    required = tuple(name for name in notes if name not in declared)
+    given_first = tuple(name for name, default in declared.items() if isinstance(default, _Leading))
+    defaults = {name: default.default if name in given_first else default for name, default in declared.items()}
+    defaults = dict.fromkeys(required) | defaults
+    aside = {*own, *(held or {}).values()}
+    mapped = {name: renamed.get(name, name) for name in defaults if name not in aside or name in renamed}
     for name, keyword in mapped.items():
         _require_default(face, name, defaults[name], keywords.get(keyword, _MISSING), name in differs)
     _require_cover(face, set(keywords), {*mapped.values(), *fixed})
-    return Declaration(face.__name__, defaults, notes, mapped, dict(fixed), first)
+    first = (*required, *given_first)
+    return Declaration(face.__name__, defaults, notes, mapped, dict(fixed), dict(held or {}), first, required)
 
 
 def _annotations(face: type, root: type) -> dict[str, Any]:

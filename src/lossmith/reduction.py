@@ -1,9 +1,12 @@
 """From values (a loss before reduction) to a total, once, for every framework.
 
     none            w_i v_i
-    sum             sum w_i v_i
-    mean            sum w_i v_i / n          n: how many values are not masked
-    weighted_mean   sum w_i v_i / sum w_i
+    sum             sum w_i c_i v_i
+    mean            sum w_i c_i v_i / sum c_i
+    weighted_mean   sum w_i c_i v_i / sum w_i c_i
+
+c_i is how many terms a value stands for: 1, but for a loss that says otherwise, such as the mean over the active
+triplets of an anchor; 0 where a value is not defined. `mean` without counts divides by the number of values.
 
 Masked means removed: a masked entry counts in no sum and no divisor, whatever it holds. That takes two steps.
 `guard` replaces what masked entries hold before the formula runs, because `where` after it would still multiply
@@ -35,7 +38,7 @@ def guard(
         return tuple(arrays)
     return tuple(
         ops.where(
-            ops.truth(_align(ops, caller, "mask", mask, array)), array, ops.full_like(array, _inside(ops, array, kind))
+            ops.truth(align(ops, caller, "mask", mask, array)), array, ops.full_like(array, _inside(ops, array, kind))
         )
         for array, kind in zip(arrays, kinds, strict=True)
     )
@@ -55,36 +58,39 @@ def reduce(
     mask: object = None,
     denominator: object = None,
     normaliser: A | None = None,
+    counts: A | None = None,
     caller: str = "reduce",
 ) -> A:
     """Reduce values to a total, in the dtype of the values.
 
-    Shapes       values: (...); weight, mask, normaliser: that shape or a leading part of it (one for each sample)
+    Shapes       values: (...); weight, mask, normaliser: that shape or a leading part of it (one for each sample);
+                 counts: that shape
     weight       multiplies the values; a weight of 0 does not hide a NaN: that is what a mask is for
     mask         True or nonzero where an entry counts
     normaliser   weights that the values already hold, such as class weights: `weighted_mean` divides by their sum
+    counts       how many terms each value stands for
     denominator  replaces the divisor of `mean` and `weighted_mean`, so that micro-batches add up to the batch
     Limits       nothing left (an empty batch, all masked, all weights 0) gives 0 with gradient 0
     Errors       ShapeError for a weight or mask of another shape, SettingError for an unknown reduction or for a
                  denominator that would not be used
     """
     _require(caller, reduction, denominator)
-    kept = None if mask is None else ops.truth(_align(ops, caller, "mask", ops.asarray(mask), values))
+    kept = None if mask is None else ops.truth(align(ops, caller, "mask", ops.asarray(mask), values))
     factor = _factor(ops, caller, "weight", weight, kept, values)
     if kept is not None:
         values = ops.where(kept, values, 0.0)
     weighted = values if factor is None else values * factor
     if reduction == "none":
         return weighted
-    total = ops.sum(weighted)
+    terms = _factor(ops, caller, "counts", counts, kept, values)
+    total = ops.sum(weighted if terms is None else weighted * terms)
     if reduction == "sum":
         return total
     if denominator is not None:
         return _divide(ops, total, ops.asarray(denominator, like=values))
-    if reduction == "mean":
-        return _divide(ops, total, _count(ops, values, kept))
     inner = _factor(ops, caller, "normaliser", normaliser, kept, values)
-    return _divide(ops, total, _weight_sum(ops, values, [f for f in (factor, inner) if f is not None], kept))
+    factors = [terms] if reduction == "mean" else [factor, inner, terms]
+    return _divide(ops, total, _weight_sum(ops, values, [f for f in factors if f is not None], kept))
 
 
 def _require(caller: str, reduction: str, denominator: object) -> None:
@@ -99,7 +105,7 @@ def _require(caller: str, reduction: str, denominator: object) -> None:
         )
 
 
-def _align(ops: Ops[A], caller: str, name: str, array: A, like: A) -> A:
+def align(ops: Ops[A], caller: str, name: str, array: A, like: A) -> A:
     """Give `array` as many axes as `like` has; its own must be the leading ones."""
     own, full = ops.shape(array), ops.shape(like)
     if own is None or full is None:
@@ -121,7 +127,7 @@ def _factor(ops: Ops[A], caller: str, name: str, weight: object, kept: A | None,
     """A weight that multiplies the values: aligned, in their dtype, 0 where masked (a masked weight may be NaN)."""
     if weight is None:
         return None
-    factor = _align(ops, caller, name, ops.asarray(weight, like=values), values)
+    factor = align(ops, caller, name, ops.asarray(weight, like=values), values)
     return factor if kept is None else ops.where(kept, factor, 0.0)
 
 

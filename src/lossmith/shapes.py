@@ -1,12 +1,14 @@
 """What shapes a formula takes, as one string: `... C, ... | ... C -> ...`.
 
-    ...      any number of axes, the same ones wherever it stands; it always comes first
+    ...      any number of axes, the same ones wherever it stands; where it stands it comes first
     C        one axis; one letter is one length
+    4        one axis of that length
     |        alternatives for one argument, told apart by their number of axes
     ->       the shape of the values
 
-The string is checked at run time, printed in the docs and used to make test inputs. A length that is not known
-yet (None, under a trace) fits any length.
+An argument without `...` is shared by the whole batch, such as the weights `C D` of a layer; the first argument
+always has it. The string is checked at run time, printed in the docs and used to make test inputs. A length that is
+not known yet (None, under a trace) fits any length.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,6 +46,8 @@ class Shapes:
         if not arrow:
             raise SettingError(message(f"shapes {text!r} has no '->'", fix="such as '..., ... -> ...'"))
         arguments = tuple(tuple(_pattern(p, text) for p in part.split("|")) for part in left.split(","))
+        if not batched(arguments[0][0]):
+            raise SettingError(message(f"shapes {text!r}: the first argument has the batch", fix="begin it with '...'"))
         return cls(text, arguments, _pattern(right, text))
 
     @property
@@ -53,19 +57,21 @@ class Shapes:
 
     def fit(self, shapes: Sequence[Shape]) -> Fit | None:
         """How these shapes fit the patterns, or None when they do not. The first argument says what `...` is."""
-        trailing = len(self.arguments[0][0]) - 1
+        trailing = len(letters(self.arguments[0][0]))
         batch = shapes[0][: len(shapes[0]) - trailing]
         if len(shapes[0]) < trailing:
             return None
         lengths: dict[str, int | None] = {}
         chosen: list[int] = []
         for shape, patterns in zip(shapes, self.arguments, strict=True):
-            ranks = [len(batch) + len(pattern) - 1 for pattern in patterns]
+            ranks = [len(letters(pattern)) + (len(batch) if batched(pattern) else 0) for pattern in patterns]
             if len(shape) not in ranks:
                 return None
             chosen.append(ranks.index(len(shape)))
-            merged = _merge(batch, shape[: len(batch)])
-            if merged is None or not _learn(lengths, patterns[chosen[-1]][1:], shape[len(batch) :]):
+            pattern = patterns[chosen[-1]]
+            leading = len(batch) if batched(pattern) else 0
+            merged = _merge(batch, shape[:leading]) if leading else batch
+            if merged is None or not _learn(lengths, letters(pattern), shape[leading:]):
                 return None
             batch = merged
         return Fit(batch, lengths, tuple(chosen))
@@ -93,12 +99,22 @@ class Shapes:
     def _inputs(self) -> str:
         """The patterns of the arguments for people: `(..., C) and (...) or (..., C)`."""
         each = [" or ".join(f"({', '.join(pattern)})" for pattern in patterns) for patterns in self.arguments]
-        return ", and ".join([", ".join(each[:-1]), each[-1]])
+        return ", and ".join([", ".join(each[:-1]), each[-1]] if len(each) > 1 else each)
+
+
+def batched(pattern: Pattern) -> bool:
+    """True where the argument has the axes of the batch."""
+    return pattern[0] == "..."
+
+
+def letters(pattern: Pattern) -> Pattern:
+    """The named axes, without the batch."""
+    return pattern[1:] if batched(pattern) else pattern
 
 
 def _pattern(text: str, whole: str) -> Pattern:
     words = tuple(text.split())
-    if not words or words[0] != "..." or not all(word.isidentifier() for word in words[1:]):
+    if not words or not all(word.isidentifier() or word.isdecimal() for word in letters(words)):
         raise SettingError(message(f"shapes {whole!r}: {text.strip()!r} is not '...' and then names of axes"))
     return words
 
@@ -110,10 +126,10 @@ def _merge(known: Shape, seen: Shape) -> Shape | None:
     return tuple(b if a is None else a for a, b in zip(known, seen, strict=True))
 
 
-def _learn(lengths: dict[str, int | None], letters: Pattern, shape: Shape) -> bool:
+def _learn(lengths: dict[str, int | None], names: Pattern, shape: Shape) -> bool:
     """Enter the length of each letter; False where it had another length before."""
-    for letter, length in zip(letters, shape, strict=True):
-        before = lengths.get(letter)
+    for letter, length in zip(names, shape, strict=True):
+        before = int(letter) if letter.isdecimal() else lengths.get(letter)
         if before is not None and length is not None and before != length:
             return False
         lengths[letter] = length if before is None else before

@@ -13,50 +13,39 @@ and the checker read it, and tests measure every claim of every formula.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import Parameter, Signature, getdoc, signature
-from math import inf
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 
+from lossmith.claims import Claims as Claims
+from lossmith.criterion import evaluate, summarise
 from lossmith.domains import KINDS
 from lossmith.errors import DtypeError, SettingError, message
-from lossmith.ops import Ops, common_reader, reader_of
+from lossmith.ops import A, Ops, common_reader, reader_of
+from lossmith.reduction import Reduction
 from lossmith.settings import Rule, require_settings, rules_of
-from lossmith.shapes import Shapes
+from lossmith.shapes import Shapes, batched, letters
+
+
+def _no_terms() -> dict[str, Any]:
+    return {}
 
 
 @dataclass(frozen=True)
-class Claims:
-    """What is true of a formula, at every keyword inside its range unless a line says otherwise.
+class Outcome(Generic[A]):
+    """What the body of a formula returns where there is more to say than the values.
 
-    range            the smallest and largest value on valid arguments
-    zero_at_match    the value is exactly 0 where pred equals target
-    even             over- and under-shooting cost the same: the value depends on |pred - target| only
-    convex           convex in the prediction (in all of its entries together)
-    smooth           the gradient with respect to the prediction has no jump
-    monotone         the value never falls as the prediction moves away from a hard target; at default keywords
-    proper           the prediction that costs least on average is the true probability; at default keywords
-    shift_invariant  the same number added to all logits of a row changes nothing
-    grad_bound       no entry of the gradient is larger: a number, or a function of the keywords (None: no bound)
-    batch_coupled    a value depends on other entries of the batch
+    values   the loss before reduction
+    counts   how many terms each value stands for, where that is not 1: 0 for a value that is not defined
+    terms    named parts: those with the shape of the values are reduced as they are, a single number (the share of
+             active triplets) is handed on
     """
 
-    range: tuple[float, float] = (0.0, inf)
-    zero_at_match: bool = False
-    even: bool = False
-    convex: bool = False
-    smooth: bool = False
-    monotone: bool = False
-    proper: bool = False
-    shift_invariant: bool = False
-    grad_bound: float | Callable[..., float | None] | None = None
-    batch_coupled: bool = False
-
-    def bound_at(self, settings: Mapping[str, Any]) -> float | None:
-        """The gradient bound at these keywords (all of them), or None where none is claimed."""
-        return self.grad_bound(**settings) if callable(self.grad_bound) else self.grad_bound
+    values: A
+    counts: A | None = None
+    terms: Mapping[str, A] = field(default_factory=_no_terms)
 
 
 @dataclass(frozen=True)
@@ -75,6 +64,8 @@ class Formula:
     arguments  the names of the array arguments
     keywords   every keyword with its default
     shapes     what shapes it takes and gives, parsed
+    coupled    the axes whose entries interact, such as N for the samples of a contrastive batch: its body takes the
+               keyword `kept`, True where an entry of these axes counts, and removes the others itself
     kinds      what each argument holds at the default keywords, alternatives joined by `|`
     source     where it was published
     claims     what is true of it
@@ -88,6 +79,7 @@ class Formula:
         kinds: Sequence[str | By],
         source: str,
         claims: Claims | None = None,
+        coupled: str = "",
     ) -> None:
         self.body = body
         self.name = self.__name__ = body.__name__
@@ -95,36 +87,72 @@ class Formula:
         parameters = list(signature(body).parameters.values())[1:]
         self.__signature__ = Signature(parameters)
         self.arguments = tuple(p.name for p in parameters if p.kind is not Parameter.KEYWORD_ONLY)
-        self.keywords: dict[str, Any] = {p.name: p.default for p in parameters if p.kind is Parameter.KEYWORD_ONLY}
+        named = {p.name: p.default for p in parameters if p.kind is Parameter.KEYWORD_ONLY}
+        self.keywords: dict[str, Any] = {name: default for name, default in named.items() if name != "kept"}
         self.shapes = Shapes.parse(shapes)
+        self.coupled = tuple(coupled.split())
         self.source = source
         self.claims = claims or Claims()
         self._kinds = tuple(kinds)
         self._rules: Mapping[str, Rule] = rules_of(body, tuple(self.keywords))
-        self._require_declaration()
+        self._require_declaration("kept" in named)
         self.kinds = self.kinds_for()
 
-    def __call__(self, *arrays: Any, **settings: Any) -> Any:
+    def __call__(self, *arrays: Any, kept: Any = None, **settings: Any) -> Any:
         """The values, in the dtype of the first argument.
 
+        kept      for a formula with coupled axes: True where an entry counts; the others are removed
         Errors    ShapeError, DtypeError, SettingError: nothing broadcasts, and nothing is guessed
         """
-        arrays, settings = self._split(arrays, settings)
-        ops = common_reader(*arrays)
-        arrays = tuple(ops.asarray(array) for array in arrays)
-        self.check_settings(self.name, settings)
-        self.check(self.name, *arrays, **settings)
-        return ops.astype(self.values(ops, *arrays, **settings), arrays[0])
+        ops, arrays, settings = self._given(self.name, arrays, settings)
+        if kept is not None and not self.coupled:
+            raise SettingError(message(f"{self.name}: no entry interacts with another: leave its value out instead"))
+        made = evaluate(ops, self, arrays, mask=kept, caller=self.name, settings=settings)
+        return ops.astype(made.outcome.values, arrays[0])
+
+    def total(
+        self,
+        *arrays: Any,
+        reduction: Reduction = "mean",
+        weight: Any = None,
+        mask: Any = None,
+        ignore_index: int | None = None,
+        denominator: Any = None,
+        return_terms: bool = False,
+        **settings: Any,
+    ) -> Any:
+        """The total, with everything that a face does, on any framework's arrays.
+
+        weight        the shape of the values or its leading part: one number for each sample
+        mask          True or 1 where an entry counts; the others are removed, whatever they hold
+        ignore_index  a label that removes its entry
+        denominator   replaces the divisor, so that micro-batches add up to the whole batch
+        return_terms  (total, {name: value}), the named parts of a loss that has some
+        """
+        ops, arrays, settings = self._given(self.name, arrays, settings)
+        made = evaluate(ops, self, arrays, mask=mask, ignored=ignore_index, caller=self.name, settings=settings)
+        total, terms = summarise(
+            ops, made, reduction=reduction, weight=weight, denominator=denominator, caller=self.name
+        )
+        total, terms = ops.astype(total, arrays[0]), {name: ops.astype(x, arrays[0]) for name, x in terms.items()}
+        return (total, terms) if return_terms else total
 
     def values(self, ops: Ops[Any], *arrays: Any, **settings: Any) -> Any:
-        """The values, unchecked and still wide: float32 for float16 and bfloat16 arguments, so that sums are too.
+        """The values, unchecked and still wide: float32 for float16 and bfloat16 arguments, so that sums are too."""
+        return self.outcome(ops, *arrays, **settings).values
+
+    def outcome(self, ops: Ops[A], *arrays: Any, kept: A | None = None, **settings: Any) -> Outcome[A]:
+        """The values with their counts and terms, unchecked and still wide.
 
         Every argument but class numbers is taken in the (widened) dtype of the first.
         """
         pred = ops.widen(arrays[0])
         chosen = self.kinds_of(ops, *arrays, **settings)
         rest = [x if KINDS[k].integer else ops.astype(x, pred) for x, k in zip(arrays[1:], chosen[1:], strict=True)]
-        return self.body(ops, pred, *rest, **settings)
+        if kept is not None:
+            settings["kept"] = kept
+        result: Outcome[A] | A = self.body(ops, pred, *rest, **settings)
+        return result if isinstance(result, Outcome) else Outcome(result)
 
     def kinds_for(self, **settings: Any) -> tuple[str, ...]:
         """What each argument holds at these keywords, alternatives joined by `|`."""
@@ -144,11 +172,14 @@ class Formula:
 
         Of alternatives the first; where no argument names an axis, two are shown: the batch, and one more.
         """
-        last = [axes[0][-1] for axes in self.shapes.arguments]
-        named = {name for name in last if name != "..."}
         kinds = [kind.partition("|")[0] for kind in self.kinds_for(**settings)]
-        axes = ["N,C" if not named else "N" if name == "..." else f"N,{name}" for name in last]
-        return tuple(f"{kind}[{shape}]" for kind, shape in zip(kinds, axes, strict=True))
+        patterns = [axes[0] for axes in self.shapes.arguments]
+        named = any(letters(pattern) for pattern in patterns)
+        batch = () if "N" in letters(patterns[0]) else ("N",)
+        axes = [
+            (*(batch if batched(pattern) else ()), *(letters(pattern) if named else ("C",))) for pattern in patterns
+        ]
+        return tuple(f"{kind}[{','.join(names)}]" for kind, names in zip(kinds, axes, strict=True))
 
     def check(
         self,
@@ -173,6 +204,17 @@ class Formula:
         """Refuse a keyword that does not exist, or a value outside its range."""
         require_settings(caller, self._rules, tuple(self.keywords), settings)
 
+    def _given(
+        self, caller: str, arrays: tuple[Any, ...], settings: dict[str, Any]
+    ) -> tuple[Ops[Any], tuple[Any, ...], dict[str, Any]]:
+        """The reader, the arrays and the settings of a call, all of them checked."""
+        arrays, settings = self._split(arrays, settings)
+        ops = common_reader(*arrays)
+        arrays = tuple(ops.asarray(array) for array in arrays)
+        self.check_settings(caller, settings)
+        self.check(caller, *arrays, **settings)
+        return ops, arrays, settings
+
     def _split(self, arrays: tuple[Any, ...], settings: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Tell arrays given by name from settings."""
         named = self.arguments[len(arrays) :]
@@ -182,7 +224,9 @@ class Formula:
         arrays = (*arrays, *(settings[name] for name in named))
         return arrays, {name: value for name, value in settings.items() if name not in named}
 
-    def _require_declaration(self) -> None:
+    def _require_declaration(self, takes_kept: bool) -> None:
+        if takes_kept != bool(self.coupled):
+            raise SettingError(f"{self.name}: coupled axes and the keyword `kept` go together")
         names = [
             kind for entry in self._kinds for kind in ([entry] if isinstance(entry, str) else entry.kinds.values())
         ]
@@ -208,18 +252,19 @@ reader_of(np.zeros(0))
 
 
 def formula(
-    *, shapes: str, kinds: Sequence[str | By], source: str, claims: Claims | None = None
+    *, shapes: str, kinds: Sequence[str | By], source: str, claims: Claims | None = None, coupled: str = ""
 ) -> Callable[[Callable[..., Any]], Formula]:
     """Turn a function of (ops, arrays, *, keywords) into a `Formula`, and enter it into `FORMULAS`.
 
     Shapes    see `lossmith.shapes`; the class axis is the last one
+    Coupled   the letters of the axes whose entries interact, where there are some
     Kinds     one name of `lossmith.domains.KINDS` for each array argument, or alternatives in the order of `shapes`
     Keywords  annotate them with `lossmith.settings` types or Literals: the annotation is the check
     Errors    SettingError for a declaration that does not fit the function, or a name that another module took
     """
 
     def declare(body: Callable[..., Any]) -> Formula:
-        made = Formula(body, shapes=shapes, kinds=kinds, source=source, claims=claims)
+        made = Formula(body, shapes=shapes, kinds=kinds, source=source, claims=claims, coupled=coupled)
         taken = FORMULAS.setdefault(made.name, made)
         if taken.__module__ != made.__module__:
             where = {"there": taken.__module__, "here": made.__module__}

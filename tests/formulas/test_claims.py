@@ -10,32 +10,14 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from grid import SETTINGS
 from inputs import REALS, alternatives, arguments
 
 from lossmith import formulas
 from lossmith.ops import reader_of
+from lossmith.shapes import batched
 from lossmith.spec import FORMULAS, Claims, Formula
 
-SETTINGS = {
-    "huber": [{"delta": 0.3}, {"delta": 4.0}],
-    "asymmetric_squared_error": [{"under": 5.0, "over": 0.25}],
-    "binary_cross_entropy": [{"pos_weight": 3.0}, {"pos_weight": 0.2}, {"pred_is": "prob"}],
-    "binary_focal": [{"gamma": 0.0}, {"gamma": 0.5}, {"gamma": 5.0, "alpha": 0.25}, {"pred_is": "prob"}],
-    "softmax_cross_entropy": [
-        {"label_smoothing": 0.2},
-        {"class_weight": [1.0, 2.0, 0.5, 3.0]},
-        {"pred_is": "log_prob"},
-        {"pred_is": "prob"},
-    ],
-    "softmax_focal": [
-        {"gamma": 0.0},
-        {"gamma": 0.5},
-        {"gamma": 5.0, "alpha": [1.0, 2.0, 0.5, 3.0]},
-        {"pred_is": "prob"},
-    ],
-    "kl_divergence": [{"pred_is": "prob"}, {"pred_is": "logit"}, {"log_target": True}],
-    "contrastive": [{"margin": 3.0}],
-}
 FAR = [0.0, 1e-20, 1e-4, 0.3, 0.5, 0.999, 1.0, 1.001, 3.0, 4.0, 30.0, 1e3]
 
 
@@ -201,11 +183,32 @@ def shift_dependent(formula, settings):
     return None
 
 
-def batch_coupled(formula, settings):
+def scale_dependent(formula, settings):
     for choice in choices(formula, settings):
         arrays = tensors(formula, settings, choice, batch=(6,))
-        part = values(formula, [a[[4, 1]] for a in arrays], settings)
-        if not torch.allclose(part, values(formula, arrays, settings)[[4, 1]], rtol=1e-14, atol=0):
+        before = values(formula, arrays, settings)
+        after = values(formula, [0.125 * arrays[0], *arrays[1:]], settings)
+        if not torch.allclose(before, after, rtol=1e-11, atol=1e-12):
+            return f"a scale changes the value by {(after - before).abs().max()}"
+    return None
+
+
+def flat_apart(formula, settings):
+    """Two boxes that do not touch: is there a gradient that moves the prediction?"""
+    pred = torch.tensor([[0.0, 0.0, 1.0, 1.0], [5.0, 2.0, 7.0, 3.0]], dtype=torch.float64)
+    target = torch.tensor([[3.0, 4.0, 5.0, 5.0], [0.0, 0.0, 1.0, 1.0]], dtype=torch.float64)
+    moved = slope(formula, [pred, target], settings).abs().sum(-1)
+    return None if (moved > 1e-6).all() else f"a gradient of {moved}"
+
+
+def mixes_the_batch(formula, settings):
+    """What stands behind `...` is independent: another batch around a sample changes nothing."""
+    for choice in choices(formula, settings):
+        arrays = tensors(formula, settings, choice, batch=(6,))
+        own = [batched(patterns[0]) for patterns in formula.shapes.arguments]
+        some = [a[[4, 1]] if each else a for a, each in zip(arrays, own, strict=True)]
+        got, want = values(formula, some, settings), values(formula, arrays, settings)[[4, 1]]
+        if not torch.allclose(got, want, rtol=1e-12, atol=1e-14):
             return "a sample costs something else in another batch"
     return None
 
@@ -219,8 +222,9 @@ MEASURES = {
     "monotone": not_monotone,
     "proper": not_proper,
     "shift_invariant": shift_dependent,
+    "scale_invariant": scale_dependent,
     "grad_bound": beyond_bound,
-    "batch_coupled": batch_coupled,
+    "grad_without_overlap": flat_apart,
 }
 
 
@@ -228,21 +232,27 @@ AT_DEFAULTS = ("monotone", "proper")  # label smoothing, for one, makes a predic
 
 
 def claims_made():
-    """(claim, formula, settings) for every claim that a formula makes; `batch_coupled` is a claim when it is False."""
+    """(claim, formula, settings) for every claim that a formula makes."""
     made = [
         (claim, FORMULAS[name], settings)
         for claim, name in product(MEASURES, formulas.__all__)
         for settings in [{}, *SETTINGS.get(name, [])]
         if claim not in AT_DEFAULTS or set(settings) <= {"pred_is", "log_target"}
-        if bool(getattr(FORMULAS[name].claims, claim)) != (claim == "batch_coupled")
+        if claim == "range" or getattr(FORMULAS[name].claims, claim)
     ]
-    assert {claim for claim, *_ in made} == set(MEASURES), "a claim that no formula makes would be tested by nothing"
+    unmade = set(MEASURES) - {claim for claim, *_ in made}
+    assert unmade <= {"grad_without_overlap", "scale_invariant"}, "a claim that no formula makes is tested by nothing"
     return made
 
 
 @pytest.mark.parametrize(("claim", "formula", "settings"), claims_made(), ids=str)
 def test_a_claim_holds(claim, formula, settings):
     assert MEASURES[claim](formula, settings) is None
+
+
+@pytest.mark.parametrize("name", formulas.__all__)
+def test_the_entries_of_a_batch_do_not_meet(name):
+    assert mixes_the_batch(FORMULAS[name], {}) is None
 
 
 def test_every_claim_has_its_measure_and_every_keyword_is_varied():
@@ -280,6 +290,14 @@ def centred(ops, pred, target):
     return ops.square(pred - target - ops.sum(pred - target) / 100.0)
 
 
+def unscaled(ops, pred, target):
+    return ops.sum(pred * target, axis=-1)
+
+
+def overlap_only(ops, pred, target):
+    return 1.0 - ops.minimum(ops.maximum(pred[..., 2] - target[..., 0], 0.0), 0.0)
+
+
 ROWS = {"shapes": "... C, ... C -> ...", "kinds": ("logits", "dist")}
 BROKEN = {
     "range": planted(lopsided),
@@ -291,10 +309,15 @@ BROKEN = {
     "proper": planted(improper, kinds=("prob", "soft")),
     "shift_invariant": planted(unshifted, **ROWS),
     "grad_bound": planted(lopsided, claims=replace(Claims(), grad_bound=1.0)),
-    "batch_coupled": planted(centred),
+    "scale_invariant": planted(unscaled, shapes="... D, ... D -> ...", kinds=("embedding", "embedding")),
+    "grad_without_overlap": planted(overlap_only, shapes="... 4, ... 4 -> ...", kinds=("boxes", "boxes")),
 }
 
 
 @pytest.mark.parametrize("claim", MEASURES)
 def test_a_formula_that_breaks_a_claim_is_caught(claim):
     assert MEASURES[claim](BROKEN[claim], {}) is not None
+
+
+def test_a_formula_that_mixes_its_batch_is_caught():
+    assert mixes_the_batch(planted(centred), {}) is not None

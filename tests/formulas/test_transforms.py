@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
-from inputs import alternatives, arguments
+from inputs import alternatives, arguments, sized
 
 from lossmith import formulas
+from lossmith.shapes import batched
 from lossmith.spec import FORMULAS
 
 BATCH = (5,)
@@ -33,20 +34,25 @@ def same(got, want):
     np.testing.assert_allclose(np.asarray(got), want, rtol=2e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
-def test_torch_compile_takes_it_as_one_graph(name, choice, backend):
+def own(made):
+    """Which arguments have the batch axis; the others are shared by the batch."""
+    return [batched(patterns[0]) for patterns in made.shapes.arguments]
+
+
+def test_torch_compile_takes_it_as_one_graph(name, choice):
     made, arrays, values, slope = given(name, choice)
     tensors = [torch.tensor(a) for a in arrays]
     tensors[0].requires_grad_()
     torch.compiler.reset()
-    total = torch.compile(lambda *x: made(*x), fullgraph=True, backend=backend)(*tensors)
+    total = torch.compile(lambda *x: made(*x), fullgraph=True, backend="aot_eager")(*tensors)
     same(total.detach(), values)
     same(torch.autograd.grad(total.sum(), tensors[0])[0], slope)
 
 
 def test_torch_func_maps_its_gradient_over_samples(name, choice):
     made, arrays, _, slope = given(name, choice)
-    each = torch.func.vmap(torch.func.grad(lambda *x: made(*x)))
+    axes = tuple(0 if each else None for each in own(made))
+    each = torch.func.vmap(torch.func.grad(lambda *x: made(*x).sum()), in_dims=axes)
     same(each(*(torch.tensor(a) for a in arrays)), slope)
 
 
@@ -55,9 +61,11 @@ def test_torch_export_takes_any_length_of_batch(name, choice):
     module = type("Module", (torch.nn.Module,), {"forward": lambda self, *x: made(*x)})()
     tensors = tuple(torch.tensor(a) for a in arrays)
     batch = torch.export.Dim("batch", min=2)
-    exported = torch.export.export(module, tensors, dynamic_shapes=(tuple({0: batch} for _ in tensors),))
+    exported = torch.export.export(
+        module, tensors, dynamic_shapes=(tuple({0: batch} if each else {} for each in own(made)),)
+    )
     same(exported.module()(*tensors), values)
-    same(exported.module()(*(t[:3] for t in tensors)), values[:3])
+    same(exported.module()(*(t[:3] if each else t for t, each in zip(tensors, own(made), strict=True))), values[:3])
 
 
 def test_torch_differentiates_it_twice(name, choice):
@@ -74,12 +82,14 @@ def test_jax_compiles_and_maps_its_gradient(name, choice):
     arrays = [jax.numpy.asarray(a) for a in arrays]
     same(jax.jit(made)(*arrays), values)
     same(jax.jit(jax.grad(lambda *x: made(*x).sum()))(*arrays), slope)
-    same(jax.vmap(jax.grad(lambda *x: made(*x)))(*arrays), slope)
+    axes = tuple(0 if each else None for each in own(made))
+    same(jax.vmap(jax.grad(lambda *x: made(*x).sum()), in_axes=axes)(*arrays), slope)
 
 
 def test_tensorflow_traces_it_with_an_unknown_batch(name, choice):
     made, arrays, values, slope = given(name, choice)
-    signature = [tf.TensorSpec([None, *a.shape[1:]], a.dtype) for a in arrays]
+    shapes = [[None, *a.shape[1:]] if each else a.shape for a, each in zip(arrays, own(made), strict=True)]
+    signature = [tf.TensorSpec(shape, a.dtype) for shape, a in zip(shapes, arrays, strict=True)]
 
     @tf.function(input_signature=signature)
     def traced(*x):
@@ -100,14 +110,17 @@ def test_tensorflow_compiles_it(name, choice):
 
 def test_a_symbolic_keras_tensor_gets_the_declared_shape(name, choice):
     made, arrays, values, _ = given(name, choice)
-    symbols = [keras.Input(a.shape[1:], dtype=str(a.dtype)) for a in arrays]
+    pairs = list(zip(arrays, own(made), strict=True))
+    symbols = [keras.Input(a.shape[1:], dtype=str(a.dtype)) if each else keras.Variable(a) for a, each in pairs]
     result = made(*symbols)
     assert result.shape == (None, *values.shape[1:])
     assert result.dtype == "float32"
-    same(keras.Model(symbols, result)([tf.constant(a) for a in arrays]), values)
+    inputs = [symbol for symbol, each in zip(symbols, own(made), strict=True) if each]
+    same(keras.Model(inputs, result)([tf.constant(a) for a, each in pairs if each]), values)
 
 
 def test_the_values_have_the_declared_shape_for_any_batch(name, choice):
     made = FORMULAS[name]
     for batch in ((), (2, 3), (0,), (3, 0, 2)):
-        assert np.shape(made(*arguments(made, batch, choice=choice))) == batch
+        got = np.shape(made(*arguments(made, batch, choice=choice)))
+        assert got == sized(made, made.shapes.result, batch)

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from keras_cases import close, named
+from keras_cases import named
+from keras_cases.data import close
 
 import lossmith.keras as faces
 from lossmith import formulas
@@ -51,7 +52,7 @@ def test_sample_weights_that_would_broadcast_are_refused(shape):
 def test_labels_where_a_distribution_belongs_are_refused():
     with pytest.raises(ShapeError, match="y_true must hold a distribution for each prediction"):
         faces.CategoricalCrossentropy()(np.array([0, 1]), np.full((2, 3), 1 / 3, "float32"))
-    with pytest.raises(ShapeError, match="two embeddings for each pair"):
+    with pytest.raises(ShapeError, match="two embeddings for each sample"):
         faces.Contrastive()(np.zeros(2, "float32"), np.zeros((2, 3, 4), "float32"))
 
 

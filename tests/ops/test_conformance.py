@@ -72,6 +72,7 @@ TRUTH = {
     "sqrt": real(mpmath.sqrt, 0),
     "square": real(lambda x: x * x),
     "softplus": real(softplus),
+    "arctan": real(lambda x: mpmath.atan(x)),
 }
 SLOPE = {
     "abs": real(lambda x: mpmath.sign(x)),
@@ -82,6 +83,7 @@ SLOPE = {
     "sqrt": real(lambda x: 1 / (2 * mpmath.sqrt(x)) if x else INF, 0),
     "square": real(lambda x: 2 * x),
     "softplus": real(lambda x: 1 / (1 + mpmath.exp(-x))),
+    "arctan": real(lambda x: 1 / (1 + x * x)),
 }
 # (reader, operation, dtype, point): what the reader does there, and why it is accepted
 COARSE = "tensorflow's softplus works in bfloat16 itself, 3 ulps off; formulas widen before they compute"

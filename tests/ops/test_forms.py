@@ -78,3 +78,44 @@ def test_complex_numbers_are_of_another_kind():
     x = np.array([1.0 + 2.0j])
     kinds = {reader.name: reader.ops.number_kind(reader.make(x)) for reader in READERS if reader.name != "digits"}
     assert set(kinds.values()) == {"other"}, kinds
+
+
+@cases(READERS)
+def test_matrices_are_multiplied_and_turned(reader, dtype):
+    ops = reader.ops
+    with reader.scope():
+        x = reader.make(np.array([[[1.0, 2.0, 0.5]], [[0.0, -1.0, 4.0]]], DTYPES[dtype]))
+        y = reader.make(np.array([[1.0, 0.0], [2.0, -1.0], [4.0, 0.25]], DTYPES[dtype]))
+        got = ops.matmul(x, y)
+        assert got.dtype == x.dtype
+        assert reader.read(got).astype(float).tolist() == [[[7.0, -1.875]], [[14.0, 2.0]]]
+        assert reader.read(ops.matrix_transpose(y)).astype(float).tolist() == [[1.0, 2.0, 4.0], [0.0, -1.0, 0.25]]
+
+
+@cases(READERS)
+def test_entries_are_sorted_taken_summed_up_and_joined(reader, dtype):
+    ops = reader.ops
+    with reader.scope():
+        rows = np.array([[3.0, -1.0, 2.0, -1.0], [0.0, 0.5, 0.25, -4.0]], DTYPES[dtype])
+        x = reader.make(rows)
+        for axis in (-1, 0):
+            order = ops.argsort(x, axis=axis)
+            assert reader.read(order).tolist() == np.argsort(rows, axis=axis, kind="stable").tolist()
+            assert reader.read(ops.take_along_axis(x, order, axis=axis)).tolist() == np.sort(rows, axis).tolist()
+            assert reader.read(ops.cumulative_sum(x, axis=axis)).tolist() == np.cumsum(rows, axis).tolist()
+            joined = reader.read(ops.concat([x, x], axis=axis))
+            assert joined.tolist() == np.concatenate([rows, rows], axis).tolist()
+        assert reader.read(ops.positions(x, axis=-1)).tolist() == [0, 1, 2, 3]
+        assert reader.read(x[..., 1:-1]).tolist() == rows[:, 1:-1].tolist()
+
+
+@cases(READERS)
+def test_equal_numbers_are_told_and_nan_is_none(reader, dtype):
+    ops = reader.ops
+    with reader.scope():
+        x = reader.make(np.array([[0.0], [2.0], [np.nan]], DTYPES[dtype]))
+        y = reader.make(np.array([0.0, 2.0, np.nan], DTYPES[dtype]))
+        want = [[True, False, False], [False, True, False], [False, False, False]]
+        assert reader.read(ops.equal(x, y)).tolist() == want
+        labels = reader.make(np.array([3, -100, 0]))
+        assert reader.read(ops.equal(labels, -100)).tolist() == [False, True, False]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch_cases import (
+from torch_cases import SAME
+from torch_cases.data import (
     WEIGHT,
-    binary,
     classes,
     close,
     distributions,
@@ -17,46 +17,12 @@ from torch_cases import (
     log_classes,
     log_distributions,
     pixels,
-    probability,
     real,
-    soft_classes,
-    soft_pixels,
 )
 
 import lossmith.torch as faces
 
 CE, NLL, KL = faces.CrossEntropyLoss, faces.NLLLoss, faces.KLDivLoss
-ROWS = torch.linspace(0.0, 2.0, 6, dtype=torch.float64).reshape(6, 1)
-CHANNELS = torch.tensor([0.5, 3.0], dtype=torch.float64).reshape(2, 1, 1)
-
-
-def images(g: torch.Generator) -> tuple[torch.Tensor, ...]:
-    return tuple(array.reshape(3, 2, 2, 2) for array in binary(g))
-
-
-SAME = [
-    ("mse", faces.MSELoss, nn.MSELoss, {}, real),
-    ("l1", faces.L1Loss, nn.L1Loss, {}, real),
-    ("huber", faces.HuberLoss, nn.HuberLoss, {}, real),
-    ("huber delta", faces.HuberLoss, nn.HuberLoss, {"delta": 0.3}, real),
-    ("bce logits", faces.BCEWithLogitsLoss, nn.BCEWithLogitsLoss, {}, binary),
-    ("bce logits weight", faces.BCEWithLogitsLoss, nn.BCEWithLogitsLoss, {"weight": WEIGHT}, binary),
-    ("bce logits rows", faces.BCEWithLogitsLoss, nn.BCEWithLogitsLoss, {"weight": ROWS}, binary),
-    ("bce logits pos", faces.BCEWithLogitsLoss, nn.BCEWithLogitsLoss, {"pos_weight": WEIGHT}, binary),
-    ("bce logits channels", faces.BCEWithLogitsLoss, nn.BCEWithLogitsLoss, {"pos_weight": CHANNELS}, images),
-    ("bce", faces.BCELoss, nn.BCELoss, {}, probability),
-    ("bce weight", faces.BCELoss, nn.BCELoss, {"weight": WEIGHT}, probability),
-    ("ce", CE, nn.CrossEntropyLoss, {}, classes),
-    ("ce smoothing", CE, nn.CrossEntropyLoss, {"label_smoothing": 0.2}, classes),
-    ("ce ignore", CE, nn.CrossEntropyLoss, {"ignore_index": 2}, classes),
-    ("ce ignore smoothing", CE, nn.CrossEntropyLoss, {"ignore_index": 1, "label_smoothing": 0.3}, pixels),
-    ("ce pixels", CE, nn.CrossEntropyLoss, {}, pixels),
-    ("ce soft", CE, nn.CrossEntropyLoss, {}, soft_classes),
-    ("ce soft weight", CE, nn.CrossEntropyLoss, {"weight": WEIGHT}, soft_classes),
-    ("ce soft smoothing", CE, nn.CrossEntropyLoss, {"weight": WEIGHT, "label_smoothing": 0.2}, soft_pixels),
-    ("nll", NLL, nn.NLLLoss, {}, log_classes),
-    ("nll ignore", NLL, nn.NLLLoss, {"ignore_index": 0}, log_classes),
-]
 
 
 def agree(ours: Callable[..., Any], theirs: Callable[..., Any], data: Callable[..., Any]) -> None:

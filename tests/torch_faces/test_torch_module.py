@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch_cases import CASES, C, Case, close, gradients
+from torch_cases import CASES
+from torch_cases.data import C, Case, close, gradients
 
 import lossmith.torch as faces
 from lossmith import formulas
@@ -25,7 +26,7 @@ def test_every_face_has_a_case():
 
 def same(one: nn.Module, other: nn.Module, case: Case) -> None:
     arrays = case.arrays()
-    for got, want in zip(gradients(one, arrays), gradients(other, arrays), strict=True):
+    for got, want in zip(gradients(one, arrays, case.targets), gradients(other, arrays, case.targets), strict=True):
         close(got, want)
 
 
@@ -70,8 +71,9 @@ def test_a_compiled_face_has_no_graph_break_and_the_same_gradient(case):
     face, arrays = case.make(), case.arrays()
     mask = torch.arange(len(arrays[0])) != 1
     compiled = torch.compile(face, fullgraph=True, backend="aot_eager")
-    for got, want in zip(gradients(compiled, arrays, mask=mask), gradients(face, arrays, mask=mask), strict=True):
-        close(got, want)
+    got, want = (gradients(one, arrays, case.targets, mask=mask) for one in (compiled, face))
+    for one, other in zip(got, want, strict=True):
+        close(one, other)
 
 
 @every_case
@@ -86,12 +88,12 @@ def test_an_exported_face_computes_the_same(case):
     close(torch.export.export(face, arrays).module()(*arrays), face(*arrays))
 
 
-@every_case
+@pytest.mark.parametrize("case", [case for case in CASES if not case.make().coupled], ids=lambda case: case.name)
 def test_vmap_and_functional_gradients_go_through(case):
     face, arrays = case.make(reduction="sum"), case.arrays()
     # one sample of several axes is taken for a batch, as in torch.nn: it needs its batch axis
     single = face if arrays[0].ndim == 2 else lambda *sample: face(*(array.unsqueeze(0) for array in sample))
-    _, want, *_ = gradients(face, arrays)
+    _, want, *_ = gradients(face, arrays, case.targets)
     close(torch.func.vmap(torch.func.grad(single))(*arrays), want)
 
 
@@ -109,9 +111,9 @@ def test_half_precision_is_float32_rounded_once(case, dtype):
 
 @every_case
 def test_second_derivatives_exist(case):
-    *preds, target = case.arrays()
-    preds = [pred.requires_grad_() for pred in preds]
-    (first,) = torch.autograd.grad(case.make()(*preds, target), preds[:1], create_graph=True)
+    arrays = case.arrays()
+    preds = [pred.requires_grad_() for pred in arrays[: len(arrays) - case.targets]]
+    (first,) = torch.autograd.grad(case.make()(*arrays), preds[:1], create_graph=True)
     if first.requires_grad:  # not where the gradient is constant, as that of the absolute error
         assert all(g is None or g.isfinite().all() for g in torch.autograd.grad(first.sum(), preds, allow_unused=True))
 
@@ -120,8 +122,10 @@ def test_second_derivatives_exist(case):
 def test_the_signature_says_what_the_constructor_takes(face):
     shown = inspect.signature(face)
     assert shown.parameters["reduction"].default == "mean"
-    made = face()
-    assert all(getattr(made, name) == parameter.default for name, parameter in shown.parameters.items())
+    made = next(case.make() for case in CASES if type(case.make()) is face)
+    required = {name for name, parameter in shown.parameters.items() if parameter.default is inspect.Parameter.empty}
+    plain = face(**{name: getattr(made, name) for name in required})
+    assert all(getattr(plain, name) == p.default for name, p in shown.parameters.items() if name not in required)
 
 
 def test_the_repr_shows_every_setting():

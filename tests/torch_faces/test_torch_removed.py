@@ -6,16 +6,33 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch_cases import CASES, Case, close, gradients
+from torch_cases import CASES
+from torch_cases.data import Case, N, close, gradients
 
 import lossmith.torch as faces
 from lossmith.errors import SettingError, ShapeError
 
+
+def _labels(case: Case) -> bool:
+    return not case.arrays()[-1].is_floating_point()
+
+
+def by_sample(case: Case) -> bool:
+    """Whether there is a value, or a row of them, for each sample."""
+    return case.make(reduction="none")(*case.arrays()).shape[:1] == (N,)
+
+
 KEEP = torch.tensor([True, False, True, True, False, True])
 WEIGHT = torch.tensor([1.0, 2.0, 0.5, 3.0, 1.5, 0.25], dtype=torch.float64)
 POISON = (torch.nan, torch.inf, -torch.inf, 1e300)
-LABELLED = [case for case in CASES if not case.arrays()[-1].is_floating_point()]
+LABELLED = [case for case in CASES if "ignore_index" in case.make().declaration.defaults and _labels(case)]
+# whose samples do not interact, so that a batch may be cut in parts
+SEPARATE = [case for case in CASES if not case.make().coupled]
+# whose entries do not interact at all, so that a mask may have the shape of the values
+FREE = [case for case in CASES if not case.make().formula.coupled]
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+every_separate_case = pytest.mark.parametrize("case", SEPARATE, ids=lambda case: case.name)
+every_free_case = pytest.mark.parametrize("case", FREE, ids=lambda case: case.name)
 every_labelled_case = pytest.mark.parametrize("case", LABELLED, ids=lambda case: case.name)
 every_reduction = pytest.mark.parametrize("reduction", ["none", "sum", "mean", "weighted_mean"])
 every_poison = pytest.mark.parametrize("bad", POISON)
@@ -33,11 +50,12 @@ def require_removed(make: Callable[..., Any], case: Case, reduction: str, bad: f
     """Masking samples gives what the batch without them gives, and the masked get no gradient at all."""
     arrays = case.arrays()
     less = None if weight is None else weight[KEEP]
-    want, *want_grads = gradients(make(reduction=reduction), tuple(a[KEEP] for a in arrays), weight=less)
+    left = tuple(a[KEEP] for a in arrays)
+    want, *want_grads = gradients(make(reduction=reduction), left, case.targets, weight=less)
     full = None if weight is None else spoiled(weight, KEEP, bad)
     broken = tuple(spoiled(array, KEEP, bad) for array in arrays)
-    got, *grads = gradients(make(reduction=reduction), broken, mask=KEEP, weight=full)
-    if reduction == "none":
+    got, *grads = gradients(make(reduction=reduction), broken, case.targets, mask=KEEP, weight=full)
+    if reduction == "none" and got.shape[:1] == (N,):
         assert not got[~KEEP].any()
         got = got[KEEP]
     close(got, want)
@@ -51,7 +69,8 @@ def require_removed(make: Callable[..., Any], case: Case, reduction: str, bad: f
 @every_poison
 def test_a_masked_sample_is_removed_whatever_it_holds(case, reduction, bad):
     require_removed(case.make, case, reduction, bad, None)
-    require_removed(case.make, case, reduction, bad, WEIGHT)
+    if by_sample(case):
+        require_removed(case.make, case, reduction, bad, WEIGHT)
 
 
 class Multiplied:
@@ -65,22 +84,22 @@ class Multiplied:
         return (values if mask is None else values * mask.reshape(-1, *[1] * (values.ndim - 1))).sum()
 
 
-@every_case
+@every_free_case
 def test_the_test_of_masks_can_fail(case):
     multiplied = lambda reduction: Multiplied(case.make(reduction="none"))
     with pytest.raises(AssertionError):
         require_removed(multiplied, case, "sum", torch.nan, None)
 
 
-@every_case
+@every_free_case
 @every_poison
 def test_a_mask_may_have_the_shape_of_the_values(case, bad):
     arrays = case.arrays()
     values = case.make(reduction="none")
     keep = torch.rand(values(*arrays).shape, generator=torch.Generator().manual_seed(3)) < 0.6
-    want = gradients(lambda *given: values(*given)[keep].mean(), arrays)
+    want = gradients(lambda *given: values(*given)[keep].mean(), arrays, case.targets)
     broken = tuple(spoiled(array, keep, bad) for array in arrays)
-    for got, wanted in zip(gradients(case.make(), broken, mask=keep), want, strict=True):
+    for got, wanted in zip(gradients(case.make(), broken, case.targets, mask=keep), want, strict=True):
         close(got, wanted)
 
 
@@ -113,10 +132,10 @@ def test_a_mask_and_an_ignored_label_add_up(case):
 @every_case
 @pytest.mark.parametrize("reduction", ["sum", "mean", "weighted_mean"])
 def test_nothing_left_gives_zero_with_a_zero_gradient(case, reduction):
-    arrays, nothing = case.arrays(), torch.zeros(6, dtype=torch.bool)
+    arrays, nothing = case.arrays(), torch.zeros(N, dtype=torch.bool)
     everything_bad = tuple(spoiled(array, nothing, torch.nan) for array in arrays)
     for given, mask in ((tuple(array[:0] for array in arrays), None), (everything_bad, nothing)):
-        total, *grads = gradients(case.make(reduction=reduction), given, mask=mask)
+        total, *grads = gradients(case.make(reduction=reduction), given, case.targets, mask=mask)
         assert total == 0
         assert all(torch.equal(grad, torch.zeros_like(grad)) for grad in grads)
 
@@ -129,15 +148,15 @@ def test_all_labels_ignored_gives_zero_with_a_zero_gradient(case):
     assert not grad.any()
 
 
-@every_case
+@every_separate_case
 @pytest.mark.parametrize("reduction", ["mean", "weighted_mean"])
 def test_parts_with_the_denominator_of_the_whole_add_up_to_it(case, reduction):
     arrays = case.arrays()
     criterion = case.make(reduction=reduction)
-    whole = gradients(criterion, arrays, weight=WEIGHT)
+    whole = gradients(criterion, arrays, case.targets, weight=WEIGHT)
     divisor = case.make(reduction="sum")(*arrays, weight=WEIGHT) / whole[0]
     parts = [
-        gradients(criterion, tuple(a[part] for a in arrays), weight=WEIGHT[part], denominator=divisor)
+        gradients(criterion, tuple(a[part] for a in arrays), case.targets, weight=WEIGHT[part], denominator=divisor)
         for part in (slice(0, 2), slice(2, 6))
     ]
     close(parts[0][0] + parts[1][0], whole[0])
@@ -157,7 +176,7 @@ def test_a_denominator_that_would_not_be_used_is_refused(reduction):
         faces.MSELoss(reduction=reduction)(torch.ones(2), torch.ones(2), denominator=2)
 
 
-@every_case
+@every_separate_case
 def test_a_weight_of_one_number_a_sample_scales_its_values(case):
     arrays = case.arrays()
     values = case.make(reduction="none")

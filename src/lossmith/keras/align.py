@@ -44,12 +44,6 @@ def without_unit_axis(x: Array, axes: int) -> Array:
     return kops.squeeze(x, axis=-1) if len(shape) == axes + 1 and shape[-1] == 1 else x
 
 
-def with_unit_axes(x: Array, axes: int) -> Array:
-    """x with axes of length 1 behind, up to a number of axes."""
-    lengths: Any = kops.shape(x)
-    return kops.reshape(x, (*lengths, *(1,) * (axes - rank(x))))
-
-
 def one_rank(pred: Array, target: Array) -> tuple[Array, Array]:
     """Keras's habit: (N, 1) stands beside (N,); of higher ranks the one axis of length 1 too many is dropped."""
     if rank(pred) == 1 and rank(target) == 2 and target.shape[-1] == 1:
@@ -59,12 +53,14 @@ def one_rank(pred: Array, target: Array) -> tuple[Array, Array]:
     return without_unit_axis(pred, rank(target)), without_unit_axis(target, rank(pred))
 
 
-def split_pair(caller: str, pred: Array) -> tuple[Array, Array]:
-    """The two embeddings of each pair, (N, 2, D)."""
-    if rank(pred) < 2 or pred.shape[-2] not in (2, None):
-        headline = f"{caller}: y_pred must hold two embeddings for each pair, (N, 2, D)"
-        raise ShapeError(message(headline, {"y_pred": tuple(pred.shape)}, fix="keras.ops.stack([z1, z2], axis=-2)"))
-    return pred[..., 0, :], pred[..., 1, :]
+def split_views(caller: str, pred: Array, count: int) -> tuple[Array, ...]:
+    """The embeddings that belong together, (N, count, D)."""
+    if rank(pred) < 2 or pred.shape[-2] not in (count, None):
+        number = {2: "two", 3: "three"}.get(count, str(count))
+        headline = f"{caller}: y_pred must hold {number} embeddings for each sample, (N, {count}, D)"
+        fix = f"keras.ops.stack([{', '.join(f'z{i + 1}' for i in range(count))}], axis=-2)"
+        raise ShapeError(message(headline, {"y_pred": tuple(pred.shape)}, fix=fix))
+    return tuple(pred[..., i, :] for i in range(count))
 
 
 def require_distribution(caller: str, pred: Array, target: Array) -> None:

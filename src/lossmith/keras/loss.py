@@ -18,11 +18,13 @@ Reduction  "sum_over_batch_size" and "mean" divide by the number of values that 
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, dataclass_transform
 
 import keras
 from keras import ops as kops
 
+from lossmith.criterion import Evaluated, evaluate, summarise
 from lossmith.errors import SettingError
 from lossmith.face import Declaration, declare, leading
 from lossmith.keras.align import (
@@ -33,14 +35,13 @@ from lossmith.keras.align import (
     one_rank,
     rank,
     require_distribution,
-    split_pair,
-    with_unit_axes,
+    split_views,
     without_unit_axis,
 )
 from lossmith.ops import Ops, common_reader
-from lossmith.reduction import Reduction, guard, reduce
+from lossmith.reduction import Reduction
 from lossmith.settings import require_word
-from lossmith.spec import Formula
+from lossmith.spec import Formula, Outcome
 
 KerasReduction = Literal["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none"] | None
 _WORDS: dict[str | None, Reduction] = {
@@ -53,7 +54,6 @@ _WORDS: dict[str | None, Reduction] = {
 }
 _BASE = ("reduction", "name", "dtype")
 _OWN = (*_BASE, "from_logits", "label_smoothing", "axis", "ignore_class", "apply_class_balancing")
-_PAIR = ("y_pred[..., 0, :]", "y_pred[..., 1, :]", "y_true")
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(leading,))
@@ -61,8 +61,8 @@ class Face(keras.losses.Loss):
     """What all keras faces share. A face derives from `Loss` and names its formula.
 
     from_logits, label_smoothing, axis, ignore_class and apply_class_balancing are keras's settings, read here for
-    every face that has them; renamed, fixed and differs are told in `lossmith.face`; `labels`: y_true holds class
-    numbers, not distributions.
+    every face that has them; renamed, fixed, differs, own and held are told in `lossmith.face`; `labels`: y_true holds
+    class numbers, not distributions.
     """
 
     formula: ClassVar[Formula]
@@ -76,6 +76,8 @@ class Face(keras.losses.Loss):
         renamed: Mapping[str, str] | None = None,
         fixed: Mapping[str, Any] | None = None,
         differs: Collection[str] = (),
+        own: Collection[str] = (),
+        held: Mapping[str, str] | None = None,
         labels: bool = False,
     ) -> None:
         super().__init_subclass__()
@@ -87,11 +89,12 @@ class Face(keras.losses.Loss):
             cls,
             Face,
             formula.keywords,
-            own=[name for name in _OWN if name not in formula.keywords],
+            own=[*(name for name in _OWN if name not in formula.keywords), *own],
             renamed=renamed or {},
             fixed={**by_logits, **(fixed or {})},
             differs=differs,
-            held={"dtype": None},
+            held=held,
+            further={"dtype": None},
         )
         cls.__signature__ = cls.declaration.signature()
         keras.saving.register_keras_serializable(package=cls.__module__.partition(".")[0])(cls)
@@ -115,13 +118,12 @@ class Face(keras.losses.Loss):
         length 1 is dropped, as in keras.
         """
         with keras.name_scope(self.name):
-            ops, values, mask = self._values(y_true, y_pred, mask_of(y_pred))
-            total = reduce(
+            ops, made = self._evaluated(y_true, y_pred, mask_of(y_pred))
+            total, _ = summarise(
                 ops,
-                values,
+                made,
                 reduction=_WORDS[self.reduction],
-                weight=None if sample_weight is None else without_unit_axis(sample_weight, rank(values)),
-                mask=mask,
+                weight=None if sample_weight is None else self._weight_of(sample_weight, made),
                 caller=type(self).__name__,
             )
             total = kops.cast(total, self.dtype)
@@ -129,16 +131,23 @@ class Face(keras.losses.Loss):
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         """The values, before sample weights and reduction."""
-        return self._values(y_true, y_pred, None)[1]
+        return self._evaluated(y_true, y_pred, None)[1].outcome.values
 
     @property
     def domains(self) -> dict[str, str]:
         """What y_true and y_pred may hold, in the language of `lossmith.domains`: the checker reads it."""
-        *preds, target = self.formula.domains_for(**self._keywords())
-        if len(preds) == 2:  # a pair comes as one prediction
-            return {"y_true": target, "y_pred": preds[0].replace("N,", "N,2,")}
-        classes = not self.labels and not self.formula.shapes.elementwise
+        declared = dict(zip(self.formula.arguments, self.formula.domains_for(**self._keywords()), strict=True))
+        target = declared.pop("target", "index[N]")
+        preds = [domain for name, domain in declared.items() if name not in self._declared().held]
+        if len(preds) > 1:  # several embeddings come as one prediction
+            return {"y_true": target, "y_pred": preds[0].replace("N,", f"N,{len(preds)},")}
+        classes = not self.labels and self.formula.shapes.arguments[0][0] == ("...", "C")
         return {"y_true": "dist[N,C]" if classes else target, "y_pred": preds[0]}
+
+    @property
+    def coupled(self) -> bool:
+        """Whether the samples of a batch interact."""
+        return "N" in self.formula.coupled
 
     def get_config(self) -> dict[str, Any]:
         """Every setting, so that a saved model comes back with the loss it had."""
@@ -162,57 +171,73 @@ class Face(keras.losses.Loss):
             keywords["alpha"] = None
         return keywords
 
-    def _values(self, y_true: Array, y_pred: Array, mask: Array | None) -> tuple[Ops[Any], Array, Array | None]:
-        """The reader, the values, and the mask that says which of them count."""
-        keywords = self._keywords()
-        arrays = self._arrays(y_true, y_pred)
+    def _evaluated(self, y_true: Array, y_pred: Array, mask: Array | None) -> tuple[Ops[Any], Evaluated[Any]]:
+        """The reader, and the values with the mask that says which of them count."""
+        caller, formula, keywords = type(self).__name__, self.formula, self._keywords()
+        given = self._arrays(y_true, y_pred)
+        arrays, names = self._with_held(given)
         ops = common_reader(*arrays)
-        names = _PAIR if len(arrays) == 3 else ("y_pred", "y_true")
-        self.formula.check(type(self).__name__, *arrays, names=names, **keywords)
-        arrays, mask = self._without_ignored(ops, arrays, mask, keywords)
-        target = self._smoothed(arrays[-1], arrays[0].shape[-1])
-        values = self.formula.values(ops, *arrays[:-1], target, **keywords)
-        averaged = self.formula.shapes.elementwise and rank(values) != 1
-        return ops, kops.mean(values, axis=-1) if averaged else values, mask
+        formula.check(caller, *arrays, names=names, **keywords)
+        made = evaluate(
+            ops,
+            formula,
+            arrays,
+            mask=None if mask is None else self._mask_laid_out(mask, arrays[0]),
+            ignored=getattr(self, "ignore_class", None),
+            caller=caller,
+            settings=keywords,
+        )
+        if formula.shapes.elementwise and rank(made.outcome.values) != 1:
+            averaged: Any = kops.mean(made.outcome.values, axis=-1)
+            made = replace(made, outcome=Outcome(averaged))
+        return ops, made
 
     def _arrays(self, y_true: Array, y_pred: Array) -> tuple[Array, ...]:
-        """The formula's arguments, in its order, with the class axis last."""
-        pred = as_tensor(y_pred, self.dtype)
+        """The formula's arguments, in its order and without those held, with the class axis last."""
+        caller, shapes = type(self).__name__, self.formula.shapes
+        pred: Array = as_tensor(y_pred, self.dtype)
         target = as_labels(y_true) if self.labels else as_tensor(y_true, self.dtype)
-        if len(self.formula.arguments) == 3:
-            return *split_pair(type(self).__name__, pred), without_unit_axis(target, rank(pred) - 2)
-        if self.formula.shapes.elementwise:
+        views = [name for name in self.formula.arguments if name != "target" and name not in self._declared().held]
+        if len(views) > 1:
+            targets = [without_unit_axis(target, rank(pred) - 2)] if "target" in self.formula.arguments else []
+            return (*split_views(caller, pred, len(views)), *targets)
+        if shapes.elementwise:
             pred, target = one_rank(pred, target)
         elif self.labels:
             target = without_unit_axis(target, rank(pred) - 1)
-        else:
-            require_distribution(type(self).__name__, pred, target)
+        elif shapes.arguments[0][0] == ("...", "C"):
+            require_distribution(caller, pred, target)
         axis = getattr(self, "axis", -1)
         if axis != -1:
             pred = kops.moveaxis(pred, axis, -1)
             target = target if self.labels else kops.moveaxis(target, axis, -1)
-        return pred, target
+        return pred, self._smoothed(target, pred.shape[-1])
 
-    def _without_ignored(
-        self, ops: Ops[Any], arrays: Sequence[Array], mask: Array | None, keywords: Mapping[str, Any]
-    ) -> tuple[Sequence[Array], Array | None]:
-        """Replace what is ignored by something harmless; the mask says what is left."""
-        kinds, caller = self.formula.kinds_of(ops, *arrays, **keywords), type(self).__name__
-        if mask is not None:
-            mask = without_unit_axis(kops.cast(mask, "bool"), max(rank(arrays[0]) - 1, self.formula.shapes.elementwise))
-        arrays = guard(ops, arrays, kinds, mask, caller=caller)
-        ignored = getattr(self, "ignore_class", None)
-        if ignored is None:
-            return arrays, mask
-        counted = kops.not_equal(arrays[-1], ignored)
-        if mask is not None:
-            counted = kops.logical_and(counted, with_unit_axes(mask, rank(counted)))
-        return guard(ops, arrays, kinds, counted, caller=caller), counted
+    def _with_held(self, given: Sequence[Array]) -> tuple[list[Array], list[str]]:
+        """The arguments of the formula in its order, and what to call them."""
+        held, formula = self._declared().held, self.formula
+        views = [name for name in formula.arguments if name != "target" and name not in held]
+        shown = {name: f"y_pred[..., {i}, :]" if len(views) > 1 else "y_pred" for i, name in enumerate(views)}
+        shown = {**shown, "target": "y_true", **held}
+        rest = iter(given)
+        arrays = [
+            kops.convert_to_tensor(getattr(self, held[name]), dtype=self.dtype) if name in held else next(rest)
+            for name in formula.arguments
+        ]
+        return arrays, [shown[name] for name in formula.arguments]
+
+    def _mask_laid_out(self, mask: Array, pred: Array) -> Array:
+        """The mask of a layer as the formula wants it."""
+        return without_unit_axis(kops.cast(mask, "bool"), max(rank(pred) - 1, self.formula.shapes.elementwise))
+
+    def _weight_of(self, sample_weight: Array, made: Evaluated[Any]) -> Array:
+        """Sample weights without the last axis that keras adds."""
+        return without_unit_axis(sample_weight, rank(made.outcome.values))
 
     def _smoothed(self, target: Array, classes: int) -> Array:
         """Targets drawn towards the even distribution, for a formula that does not do it itself."""
         amount = getattr(self, "label_smoothing", 0.0)
-        if not amount or "label_smoothing" in self.formula.keywords:
+        if not amount or self.labels or "label_smoothing" in self.formula.keywords:
             return target
         even = 0.5 if self.formula.shapes.elementwise else 1.0 / classes
         return target * (1.0 - amount) + amount * even

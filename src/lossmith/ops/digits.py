@@ -53,6 +53,9 @@ class _Numbers:
     def softplus(self, x: Any) -> Any:
         return (x if x > 0 else context.zero) + self.log1p(context.exp(-abs(x)))
 
+    def arctan(self, x: Any) -> Any:
+        return context.atan(x)
+
     def isfinite(self, x: Any) -> bool:
         return bool(context.isfinite(x))
 

@@ -1,6 +1,7 @@
 """The operations on jax arrays and tracers."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -20,6 +21,10 @@ square = jnp.square
 minimum = jnp.minimum
 maximum = jnp.maximum
 where = jnp.where
+arctan = jnp.arctan
+equal = jnp.equal
+matmul = jnp.matmul
+matrix_transpose = jnp.matrix_transpose
 isfinite = jnp.isfinite
 softplus = jax.nn.softplus
 stop_gradient = jax.lax.stop_gradient
@@ -43,6 +48,26 @@ def argmax(x: Array, *, axis: int) -> Array:
 
 def logsumexp(x: Array, *, axis: int, keepdims: bool = False) -> Array:
     return derived.logsumexp(_here, x, axis=axis, keepdims=keepdims)
+
+
+def cumulative_sum(x: Array, *, axis: int) -> Array:
+    return jnp.cumsum(x, axis=axis)
+
+
+def argsort(x: Array, *, axis: int) -> Array:
+    return jnp.argsort(x, axis=axis, stable=True)
+
+
+def take_along_axis(x: Array, indices: Array, *, axis: int) -> Array:
+    return jnp.take_along_axis(x, indices, axis=axis)
+
+
+def concat(arrays: Sequence[Array], *, axis: int) -> Array:
+    return jnp.concatenate(list(arrays), axis=axis)
+
+
+def positions(x: Array, *, axis: int) -> Array:
+    return jnp.arange(x.shape[axis])
 
 
 def expand_dims(x: Array, *, axis: int) -> Array:

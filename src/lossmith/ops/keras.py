@@ -4,6 +4,7 @@ An array of a back end is read by that framework itself; this reader serves what
 """
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -21,6 +22,8 @@ log = ops.log
 log1p = ops.log1p
 sqrt = ops.sqrt
 square = ops.square
+arctan = ops.arctan
+equal = ops.equal
 isfinite = ops.isfinite
 stop_gradient = ops.stop_gradient
 
@@ -57,6 +60,35 @@ def argmax(x: Array, *, axis: int) -> Array:
 
 def logsumexp(x: Array, *, axis: int, keepdims: bool = False) -> Array:
     return derived.logsumexp(_here, x, axis=axis, keepdims=keepdims)
+
+
+def cumulative_sum(x: Array, *, axis: int) -> Array:
+    return ops.cumsum(x, axis=axis)
+
+
+def argsort(x: Array, *, axis: int) -> Array:
+    return ops.argsort(x, axis=axis)
+
+
+def take_along_axis(x: Array, indices: Array, *, axis: int) -> Array:
+    return ops.take_along_axis(x, indices, axis=axis)
+
+
+def matmul(x: Array, y: Array) -> Array:
+    # keras's matmul computes float64 on torch in float32
+    return ops.einsum("...ij,...jk->...ik", x, y)
+
+
+def matrix_transpose(x: Array) -> Array:
+    return ops.swapaxes(x, -1, -2)
+
+
+def concat(arrays: Sequence[Array], *, axis: int) -> Array:
+    return ops.concatenate(list(arrays), axis=axis)
+
+
+def positions(x: Array, *, axis: int) -> Array:
+    return ops.arange(x.shape[axis], dtype="int32")
 
 
 def expand_dims(x: Array, *, axis: int) -> Array:

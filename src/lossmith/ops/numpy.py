@@ -5,6 +5,7 @@ accidents: numpy's warning is silenced there and only there, and still reaches t
 """
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ isfinite = np.isfinite
 minimum = np.minimum
 maximum = np.maximum
 expand_dims = np.expand_dims
+arctan = np.arctan
+equal = np.equal
+matmul = np.matmul
 exp = np.errstate(over="ignore")(lambda x: np.exp(x))
 expm1 = np.errstate(over="ignore")(lambda x: np.expm1(x))
 square = np.errstate(over="ignore")(lambda x: np.square(x))
@@ -51,6 +55,30 @@ def argmax(x: Array, *, axis: int) -> Array:
 
 def logsumexp(x: Array, *, axis: int, keepdims: bool = False) -> Array:
     return derived.logsumexp(_here, x, axis=axis, keepdims=keepdims)
+
+
+def cumulative_sum(x: Array, *, axis: int) -> Array:
+    return np.cumsum(x, axis=axis)
+
+
+def argsort(x: Array, *, axis: int) -> Array:
+    return np.argsort(x, axis=axis, stable=True)
+
+
+def take_along_axis(x: Array, indices: Array, *, axis: int) -> Array:
+    return np.take_along_axis(x, indices, axis=axis)
+
+
+def concat(arrays: Sequence[Array], *, axis: int) -> Array:
+    return np.concatenate(list(arrays), axis=axis)
+
+
+def positions(x: Array, *, axis: int) -> Array:
+    return np.arange(x.shape[axis])
+
+
+def matrix_transpose(x: Array) -> Array:
+    return np.swapaxes(x, -1, -2)
 
 
 def one_hot(labels: Array, like: Array) -> Array:

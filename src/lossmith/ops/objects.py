@@ -5,7 +5,7 @@ arrays and adds what has to do with form. Arrays are of a subclass of ndarray, o
 type of an array tells its reader.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,6 +28,7 @@ class Numbers(Protocol):
     def log1p(self, x: Any, /) -> Any: ...
     def sqrt(self, x: Any, /) -> Any: ...
     def softplus(self, x: Any, /) -> Any: ...
+    def arctan(self, x: Any, /) -> Any: ...
     def isfinite(self, x: Any, /) -> bool: ...
 
 
@@ -40,6 +41,7 @@ class Objects:
         self.isfinite = self._spread(numbers.isfinite, dtype=bool)
         self._smaller = np.frompyfunc(_smaller, 2, 1)
         self._larger = np.frompyfunc(_larger, 2, 1)
+        self.arctan = self._spread(numbers.arctan)
         self.exp = self._spread(numbers.exp)
         self.expm1 = self._spread(numbers.expm1)
         self.log = self._spread(numbers.log)
@@ -81,6 +83,30 @@ class Objects:
 
     def logsumexp(self, x: Array, *, axis: int, keepdims: bool = False) -> Array:
         return self._own(derived.logsumexp(self, x, axis=axis, keepdims=keepdims), object)
+
+    def equal(self, x: Array, y: Array) -> Array:
+        return self._own(np.asarray(x == y), bool)
+
+    def cumulative_sum(self, x: Array, *, axis: int) -> Array:
+        return self._own(np.add.accumulate(x, axis=axis), object)
+
+    def argsort(self, x: Array, *, axis: int) -> Array:
+        return self._own(np.argsort(np.asarray(x), axis=axis, kind="stable"))
+
+    def take_along_axis(self, x: Array, indices: Array, *, axis: int) -> Array:
+        return self._own(np.take_along_axis(np.asarray(x), np.asarray(indices), axis=axis))
+
+    def matmul(self, x: Array, y: Array) -> Array:
+        return self._own(np.matmul(np.asarray(x), np.asarray(y)), object)
+
+    def matrix_transpose(self, x: Array) -> Array:
+        return np.swapaxes(x, -1, -2)
+
+    def concat(self, arrays: Sequence[Array], *, axis: int) -> Array:
+        return self._own(np.concatenate([np.asarray(array) for array in arrays], axis=axis))
+
+    def positions(self, x: Array, *, axis: int) -> Array:
+        return self._own(np.arange(x.shape[axis]))
 
     def expand_dims(self, x: Array, *, axis: int) -> Array:
         return np.expand_dims(x, axis)

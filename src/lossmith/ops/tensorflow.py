@@ -1,6 +1,7 @@
 """The operations on tensorflow tensors and variables, whatever the back end of keras is."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -20,6 +21,10 @@ square = tf.square
 softplus = tf.math.softplus
 minimum = tf.minimum
 maximum = tf.maximum
+arctan = tf.math.atan
+equal = tf.equal
+matmul = tf.matmul
+matrix_transpose = tf.linalg.matrix_transpose
 isfinite = tf.math.is_finite
 expand_dims = tf.expand_dims
 stop_gradient = tf.stop_gradient
@@ -43,6 +48,32 @@ def argmax(x: Array, *, axis: int) -> Array:
 
 def logsumexp(x: Array, *, axis: int, keepdims: bool = False) -> Array:
     return derived.logsumexp(_here, x, axis=axis, keepdims=keepdims)
+
+
+def cumulative_sum(x: Array, *, axis: int) -> Array:
+    return tf.cumsum(x, axis=axis)
+
+
+def argsort(x: Array, *, axis: int) -> Array:
+    return tf.argsort(x, axis=axis, stable=True)
+
+
+def take_along_axis(x: Array, indices: Array, *, axis: int) -> Array:
+    if axis != -1:
+        last = x.shape.rank - 1
+        order = [i for i in range(last + 1) if i != axis % (last + 1)] + [axis % (last + 1)]
+        back = [order.index(i) for i in range(last + 1)]
+        x, indices = tf.transpose(x, order), tf.transpose(indices, order)
+        return tf.transpose(tf.gather(x, indices, batch_dims=last), back)
+    return tf.gather(x, indices, batch_dims=x.shape.rank - 1)
+
+
+def concat(arrays: Sequence[Array], *, axis: int) -> Array:
+    return tf.concat(list(arrays), axis=axis)
+
+
+def positions(x: Array, *, axis: int) -> Array:
+    return tf.range(tf.shape(x, out_type=tf.int64)[axis], dtype=tf.int64)
 
 
 def one_hot(labels: Array, like: Array) -> Array:

@@ -1,6 +1,7 @@
 """The operations on torch tensors."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,6 +21,8 @@ log = torch.log
 log1p = torch.log1p
 sqrt = torch.sqrt
 square = torch.square
+arctan = torch.arctan
+equal = torch.eq
 isfinite = torch.isfinite
 
 
@@ -54,6 +57,42 @@ def argmax(x: Tensor, *, axis: int) -> Tensor:
 
 def logsumexp(x: Tensor, *, axis: int, keepdims: bool = False) -> Tensor:
     return derived.logsumexp(_here, x, axis=axis, keepdims=keepdims)
+
+
+def cumulative_sum(x: Tensor, *, axis: int) -> Tensor:
+    return torch.cumsum(x, dim=axis)
+
+
+def argsort(x: Tensor, *, axis: int) -> Tensor:
+    return torch.argsort(x, dim=axis, stable=True)
+
+
+def take_along_axis(x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
+    return torch.gather(x, axis, indices)
+
+
+def matmul(x: Tensor, y: Tensor) -> Tensor:
+    if not under_autocast(x.device.type):
+        return torch.matmul(x, y)
+    with torch.autocast(x.device.type, enabled=False):  # which would round what was widened to half precision again
+        return torch.matmul(x, y)
+
+
+def under_autocast(device: str) -> bool:
+    """Some devices, such as meta, have no autocast, and refuse the question whether it is on."""
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+
+
+def matrix_transpose(x: Tensor) -> Tensor:
+    return x.transpose(-1, -2)
+
+
+def concat(arrays: Sequence[Tensor], *, axis: int) -> Tensor:
+    return torch.cat(list(arrays), dim=axis)
+
+
+def positions(x: Tensor, *, axis: int) -> Tensor:
+    return torch.arange(x.shape[axis], device=x.device)
 
 
 def expand_dims(x: Tensor, *, axis: int) -> Tensor:

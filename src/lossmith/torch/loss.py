@@ -13,29 +13,31 @@ Reduction  none | sum | mean | weighted_mean: `mean` divides by the number of en
            by the sum of their weights; nothing left to count gives 0 with a zero gradient
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, dataclass_transform, get_args
 
 import torch
 from torch import Tensor, nn
 
+from lossmith.criterion import Evaluated, evaluate, summarise
 from lossmith.errors import DtypeError, SettingError, ShapeError, message
 from lossmith.face import Declaration, declare, leading
 from lossmith.ops import Ops, reader_of
-from lossmith.reduction import Reduction, guard, reduce
+from lossmith.ops.torch import under_autocast
+from lossmith.reduction import Reduction
 from lossmith.settings import require_word
 from lossmith.spec import Formula
 
 _OWN = ("reduction", "ignore_index", "weight")
+Total = Tensor | tuple[Tensor, dict[str, Tensor]]
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(leading,))
 class Face(nn.Module):
-    """What all torch faces share. A face derives from `Loss` or `PairLoss` and names its formula.
+    """What all torch faces share. A face derives from one of the bases below and names its formula.
 
-    renamed       settings that the formula knows by another name
-    fixed         keywords of the formula that the face settles
-    class_weight  the setting that holds one weight for each class, already part of the values
+    renamed, fixed, own, held   as in `lossmith.face`; a held setting is a buffer or a parameter of the module
+    class_weight                the setting that holds one weight for each class, already part of the values
     """
 
     formula: ClassVar[Formula]
@@ -50,16 +52,21 @@ class Face(nn.Module):
         formula: Formula | None = None,
         renamed: Mapping[str, str] | None = None,
         fixed: Mapping[str, Any] | None = None,
+        own: Collection[str] = (),
+        held: Mapping[str, str] | None = None,
         class_weight: str | None = None,
     ) -> None:
         super().__init_subclass__()
         if formula is None:
             return
         cls.formula, cls.class_weight = formula, class_weight
-        cls.declaration = declare(cls, Face, formula.keywords, own=_OWN, renamed=renamed or {}, fixed=fixed or {})
+        cls.declaration = declare(
+            cls, Face, formula.keywords, own=(*_OWN, *own), renamed=renamed or {}, fixed=fixed or {}, held=held
+        )
         cls.__signature__ = cls.declaration.signature()
         for name in _tensors(cls.declaration):
-            delattr(cls, name)  # a class attribute would hide the buffer of the same name
+            if name in vars(cls):
+                delattr(cls, name)  # a class attribute would hide the buffer of the same name
 
     def __init__(self, *positional: object, **settings: Any) -> None:
         super().__init__()
@@ -68,6 +75,8 @@ class Face(nn.Module):
         for name, note in declared.notes.items():
             require_word(declared.caller, name, values[name], note)
         for name, value in values.items():
+            if name in declared.held.values() and not isinstance(value, Tensor):
+                value = torch.as_tensor(value, dtype=torch.get_default_dtype())
             if name in _tensors(declared) and (value is None or isinstance(value, Tensor)):
                 self.register_buffer(name, value)
             else:
@@ -77,7 +86,14 @@ class Face(nn.Module):
     @property
     def domains(self) -> dict[str, str]:
         """What the arguments of `forward` may hold, in the language of `lossmith.domains`: the checker reads it."""
-        return dict(zip(self.takes, self.formula.domains_for(**self._keywords()), strict=True))
+        held = self._declared().held
+        domains = zip(self.formula.arguments, self.formula.domains_for(**self._keywords()), strict=True)
+        return dict(zip(self.takes, [text for name, text in domains if name not in held], strict=True))
+
+    @property
+    def coupled(self) -> bool:
+        """Whether the samples of a batch interact."""
+        return "N" in self.formula.coupled
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={_shown(getattr(self, name))}" for name in self._declared().defaults)
@@ -94,33 +110,63 @@ class Face(nn.Module):
 
     def _total(
         self,
-        names: Sequence[str],
         given: Sequence[Tensor],
         weight: Tensor | float | None,
         mask: Tensor | None,
         denominator: Tensor | float | None,
-    ) -> Tensor:
+        return_terms: bool,
+    ) -> Total:
         """Check, take ignored entries out, compute, reduce."""
-        caller, keywords, formula = type(self).__name__, self._keywords(), self.formula
+        caller, keywords, formula, names = type(self).__name__, self._keywords(), self.formula, self.takes
         _require_tensors(caller, names, given)
         ops = reader_of(given[0])
-        arrays = self._class_axis_last(names, given)
+        arrays, names = self._with_held(names, self._laid_out(names, given))
         formula.check(caller, *arrays, names=names, **keywords)
-        kinds = formula.kinds_of(ops, *arrays, **keywords)
-        arrays, mask = self._without_ignored(ops, arrays, kinds, mask)
-        values = formula.values(ops, *arrays, **keywords)
-        values, inside = self._weighted(ops, values, arrays[-1], kinds[-1])
-        total = reduce(
+        if mask is not None:
+            mask = self._mask_laid_out(torch.as_tensor(mask, device=given[0].device))
+        made = evaluate(
             ops,
-            values,
+            formula,
+            arrays,
+            mask=mask,
+            ignored=getattr(self, "ignore_index", None),
+            caller=caller,
+            settings=keywords,
+        )
+        values, inside = self._weighted(ops, made)
+        total, terms = summarise(
+            ops,
+            made,
             reduction=self._reduction(given[0]),
             weight=weight,
-            mask=mask,
             denominator=denominator,
             normaliser=inside,
+            values=values,
             caller=caller,
         )
-        return total if _under_autocast(given[0].device.type) else ops.astype(total, given[0])
+        if not under_autocast(given[0].device.type):
+            total, terms = ops.astype(total, given[0]), {name: ops.astype(x, given[0]) for name, x in terms.items()}
+        return (total, terms) if return_terms else total
+
+    def _with_held(self, names: Sequence[str], given: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[str]]:
+        """The arguments of the formula in its order, and what to call them: those of `forward`, and those held."""
+        held = self._declared().held
+        if not held:
+            return given, names
+        rest = iter(zip(names, given, strict=True))
+        pairs = [
+            (held[name], getattr(self, held[name]).to(given[0].device)) if name in held else next(rest)
+            for name in self.formula.arguments
+        ]
+        return [array for _, array in pairs], [name for name, _ in pairs]
+
+    def _laid_out(self, names: Sequence[str], given: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The arguments of `forward` with their axes where the formula wants them."""
+        return self._class_axis_last(names, given)
+
+    def _mask_laid_out(self, mask: Tensor) -> Tensor:
+        """The mask with its axes where the formula wants them."""
+        return mask
 
     def _reduction(self, pred: Tensor) -> Reduction:
         """The word that `reduce` knows: "batchmean" is "mean" where torch.nn's two divisors agree with it."""
@@ -140,12 +186,11 @@ class Face(nn.Module):
     def _class_axis_last(self, names: Sequence[str], given: Sequence[Tensor]) -> Sequence[Tensor]:
         """Move the classes from axis 1 to the last; labels have one axis less than the prediction, and no classes."""
         pred, target = given[0], given[-1]
-        if self.formula.shapes.arguments[0][0][-1] != "C" or pred.ndim <= 2:
+        if self.formula.shapes.arguments[0][0] != ("...", "C") or pred.ndim <= 2:
             return given
         shape = tuple(pred.shape)
-        fitting = [
-            shape if pattern[-1] == "C" else (shape[0], *shape[2:]) for pattern in self.formula.shapes.arguments[-1]
-        ]
+        patterns = dict(zip(self.formula.arguments, self.formula.shapes.arguments, strict=True))["target"]
+        fitting = [shape if pattern[-1] == "C" else (shape[0], *shape[2:]) for pattern in patterns]
         if tuple(target.shape) not in fitting:
             wanted = " or ".join(map(str, fitting))
             raise ShapeError(
@@ -157,30 +202,18 @@ class Face(nn.Module):
             )
         return [array.movedim(1, -1) if array.ndim == pred.ndim else array for array in given]
 
-    def _without_ignored(
-        self, ops: Ops[Tensor], arrays: Sequence[Tensor], kinds: Sequence[str], mask: Tensor | None
-    ) -> tuple[Sequence[Tensor], Tensor | None]:
-        """Replace what is ignored by something harmless; the mask says what is left."""
-        caller = type(self).__name__
-        kept = None if mask is None else torch.as_tensor(mask, device=arrays[0].device)
-        arrays = guard(ops, arrays, kinds, kept, caller=caller)
-        if kinds[-1] != "index" or (ignored := getattr(self, "ignore_index", None)) is None:
-            return arrays, kept
-        counted = arrays[-1] != ignored
-        if kept is not None:
-            counted = counted & _like_leading(kept, counted)
-        return guard(ops, arrays, kinds, counted, caller=caller), counted
-
-    def _weighted(self, ops: Ops[Tensor], values: Tensor, target: Tensor, kind: str) -> tuple[Tensor, Tensor | None]:
+    def _weighted(self, ops: Ops[Tensor], made: Evaluated[Tensor]) -> tuple[Tensor | None, Tensor | None]:
         """The values with the weights that belong to the loss itself, and those weights for `weighted_mean`."""
+        values: Tensor = made.outcome.values
         if self.class_weight is not None:
             weights = getattr(self, self.class_weight)
             if weights is None or self.reduction != "weighted_mean":
-                return values, None
-            return values, _of_class(ops, weights, values, target, kind)
-        own = getattr(self, "weight", None)
-        if own is None:
-            return values, None
+                return None, None
+            where = self.formula.arguments.index("target")
+            return None, _of_class(ops, weights, values, made.arrays[where], made.kinds[where])
+        own = None if "weight" in self._declared().keywords else getattr(self, "weight", None)
+        if own is None or "weight" in self._declared().held.values():
+            return None, None
         own = _expand(type(self).__name__, own, values)
         return values * own, own
 
@@ -199,14 +232,16 @@ class Loss(Face):
         weight: Tensor | float | None = None,
         mask: Tensor | None = None,
         denominator: Tensor | float | None = None,
-    ) -> Tensor:
+        return_terms: bool = False,
+    ) -> Total:
         """The total; with reduction "none", the values.
 
         weight, mask   the shape of the values, or its leading part: one number for each sample
         mask           True or 1 where an entry counts; the others are removed, whatever they hold
         denominator    replaces the divisor, so that micro-batches add up to the whole batch
+        return_terms   (total, {name: value}): the named parts of a loss that has some
         """
-        return self._total(self.takes, (input, target), weight, mask, denominator)
+        return self._total((input, target), weight, mask, denominator, return_terms)
 
 
 class PairLoss(Face):
@@ -224,14 +259,30 @@ class PairLoss(Face):
         weight: Tensor | float | None = None,
         mask: Tensor | None = None,
         denominator: Tensor | float | None = None,
-    ) -> Tensor:
-        """The total; `weight`, `mask` and `denominator` as in `Loss.forward`."""
-        return self._total(self.takes, (input1, input2, target), weight, mask, denominator)
+        return_terms: bool = False,
+    ) -> Total:
+        """The total; the keywords as in `Loss.forward`."""
+        return self._total((input1, input2, target), weight, mask, denominator, return_terms)
 
 
-def _under_autocast(device: str) -> bool:
-    """Some devices, such as meta, have no autocast, and refuse the question whether it is on."""
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+class ViewsLoss(Face):
+    """The base of a face that compares two embeddings of each sample, of which the other samples are the background."""
+
+    takes = ("input1", "input2")
+    reduction: Reduction = "mean"
+
+    def forward(
+        self,
+        input1: Tensor,
+        input2: Tensor,
+        *,
+        weight: Tensor | float | None = None,
+        mask: Tensor | None = None,
+        denominator: Tensor | float | None = None,
+        return_terms: bool = False,
+    ) -> Total:
+        """The total; the keywords as in `Loss.forward`. A masked sample is nobody's background either."""
+        return self._total((input1, input2), weight, mask, denominator, return_terms)
 
 
 def _require_tensors(caller: str, names: Sequence[str], given: Sequence[object]) -> None:
@@ -248,10 +299,6 @@ def _tensors(declared: Declaration) -> list[str]:
 
 def _shown(value: object) -> str:
     return f"tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
-
-
-def _like_leading(mask: Tensor, full: Tensor) -> Tensor:
-    return mask.bool().reshape(mask.shape + (1,) * (full.ndim - mask.ndim))
 
 
 def _of_class(ops: Ops[Tensor], weights: Tensor | float, values: Tensor, target: Tensor, kind: str) -> Tensor:

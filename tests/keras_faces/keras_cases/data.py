@@ -1,4 +1,4 @@
-"""Every keras face with data that it takes, and the value and gradient of a loss on the back end in use."""
+"""A keras face with data that it takes, and the value and gradient of a loss on the back end in use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,36 +102,6 @@ def case(name: str, face: str, data: Callable[..., Arrays], **settings: Any) -> 
     own = getattr(keras.losses, face, None)
     build = lambda cls: None if cls is None else lambda **more: cls(**settings, **more)
     return Case(name, build(getattr(faces, face)), data, build(own))
-
-
-CASES = [
-    case("mse", "MeanSquaredError", real),
-    case("mse steps", "MeanSquaredError", steps),
-    case("mae", "MeanAbsoluteError", real),
-    case("huber", "Huber", real, delta=0.5),
-    case("log cosh", "LogCosh", real),
-    case("asymmetric", "AsymmetricMeanSquaredError", real, under=2.0, over=0.5),
-    case("bce logits", "BinaryCrossentropy", binary, from_logits=True, label_smoothing=0.1),
-    case("bce", "BinaryCrossentropy", probability),
-    case("bce axis", "BinaryCrossentropy", binary, from_logits=True, axis=0),
-    case("cce logits", "CategoricalCrossentropy", one_hot, from_logits=True, label_smoothing=0.1),
-    case("cce steps", "CategoricalCrossentropy", one_hot_steps, from_logits=True),
-    case("cce axis", "CategoricalCrossentropy", one_hot_channels, from_logits=True, axis=1),
-    case("cce", "CategoricalCrossentropy", one_hot_probability),
-    case("scce logits", "SparseCategoricalCrossentropy", labels, from_logits=True),
-    case("scce steps", "SparseCategoricalCrossentropy", label_steps, from_logits=True, ignore_class=2),
-    case("scce", "SparseCategoricalCrossentropy", label_probability),
-    case("bfocal", "BinaryFocalCrossentropy", probability, apply_class_balancing=True, gamma=1.5),
-    case("bfocal logits", "BinaryFocalCrossentropy", binary, from_logits=True),
-    case("cfocal", "CategoricalFocalCrossentropy", one_hot_probability, gamma=1.5),
-    case("cfocal logits", "CategoricalFocalCrossentropy", one_hot, from_logits=True, label_smoothing=0.1),
-    case("kl", "KLDivergence", distributions),
-    case("contrastive", "Contrastive", pairs, margin=2.0),
-]
-
-
-def named(name: str) -> Case:
-    return next(case for case in CASES if case.name == name)
 
 
 def close(got: Any, want: Any, rtol: float = 2e-5) -> None:

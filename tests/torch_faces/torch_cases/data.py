@@ -1,4 +1,4 @@
-"""Every torch face with data that it takes, in float64, one sample an entry of axis 0."""
+"""A torch face with data that it takes, in float64, one sample an entry of axis 0."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,18 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import lossmith.torch as faces
-
 N, C = 6, 4
 
 
 @dataclass(frozen=True)
 class Case:
-    """One face with some settings. `data` makes (predictions..., target); `others` counts the leading predictions."""
+    """One face with some settings. `data` makes (predictions..., targets...), `targets` says how many of the latter."""
 
     name: str
     make: Callable[..., Any]
     data: Callable[[torch.Generator], tuple[Tensor, ...]]
+    targets: int = 1
 
     def arrays(self, seed: int = 0, dtype: torch.dtype = torch.float64) -> tuple[Tensor, ...]:
         made = self.data(torch.Generator().manual_seed(seed))
@@ -77,6 +76,15 @@ def log_distributions(g: torch.Generator) -> tuple[Tensor, ...]:
     return normal(g, N, C).log_softmax(1), normal(g, N, C).log_softmax(1)
 
 
+def views(g: torch.Generator) -> tuple[Tensor, ...]:
+    return normal(g, N, C), normal(g, N, C)
+
+
+def grouped(g: torch.Generator) -> tuple[Tensor, ...]:
+    """Embeddings of two or three classes, every class at least twice among those that tests keep."""
+    return normal(g, N, C), torch.tensor([0, 1, 0, 1, 1, 0])
+
+
 def pairs(g: torch.Generator) -> tuple[Tensor, ...]:
     return 0.3 * normal(g, N, C), 0.3 * normal(g, N, C), torch.randint(0, 2, (N,), generator=g).double()
 
@@ -88,34 +96,13 @@ def with_settings(face: Callable[..., Any], **settings: Any) -> Callable[..., An
     return lambda **more: face(**settings, **more)
 
 
-CASES = [
-    Case("mse", faces.MSELoss, real),
-    Case("l1", faces.L1Loss, real),
-    Case("huber", with_settings(faces.HuberLoss, delta=0.5), real),
-    Case("asymmetric", with_settings(faces.AsymmetricMSELoss, under=2.0, over=0.5), real),
-    Case("log_cosh", faces.LogCoshLoss, real),
-    Case("bce_logits", faces.BCEWithLogitsLoss, binary),
-    Case("bce_logits_weighted", with_settings(faces.BCEWithLogitsLoss, weight=WEIGHT, pos_weight=WEIGHT + 1), binary),
-    Case("bce", faces.BCELoss, probability),
-    Case("ce", faces.CrossEntropyLoss, classes),
-    Case("ce_weighted", with_settings(faces.CrossEntropyLoss, weight=WEIGHT, label_smoothing=0.1), classes),
-    Case("ce_pixels", faces.CrossEntropyLoss, pixels),
-    Case("ce_soft", with_settings(faces.CrossEntropyLoss, weight=WEIGHT), soft_classes),
-    Case("ce_soft_pixels", faces.CrossEntropyLoss, soft_pixels),
-    Case("nll", with_settings(faces.NLLLoss, weight=WEIGHT), log_classes),
-    Case("focal", with_settings(faces.FocalLoss, gamma=1.5, alpha=WEIGHT), classes),
-    Case("focal_pixels", faces.FocalLoss, pixels),
-    Case("binary_focal", with_settings(faces.BinaryFocalLoss, gamma=0.5, alpha=0.25), binary),
-    Case("kl", faces.KLDivLoss, distributions),
-    Case("kl_log", with_settings(faces.KLDivLoss, log_target=True), log_distributions),
-    Case("contrastive", with_settings(faces.ContrastiveLoss, margin=2.0), pairs),
-]
-
-
-def gradients(criterion: Callable[..., Tensor], arrays: tuple[Tensor, ...], **given: Any) -> tuple[Tensor, ...]:
-    """The total, then its gradient with respect to every prediction (all arrays but the last)."""
-    preds = [array.detach().clone().requires_grad_() for array in arrays[:-1]]
-    total = criterion(*preds, arrays[-1], **given)
+def gradients(
+    criterion: Callable[..., Tensor], arrays: tuple[Tensor, ...], targets: int = 1, **given: Any
+) -> tuple[Tensor, ...]:
+    """The total, then its gradient with respect to every prediction (all arrays but the last ones, the targets)."""
+    first = len(arrays) - targets
+    preds = [array.detach().clone().requires_grad_() for array in arrays[:first]]
+    total = criterion(*preds, *arrays[first:], **given)
     return total.detach(), *torch.autograd.grad(total.sum(), preds)
 
 

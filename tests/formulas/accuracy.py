@@ -1,0 +1,104 @@
+"""How accurate each formula is, over the grid and in every reader: measured, and recorded in `docs/accuracy.md`.
+
+python tests/formulas/accuracy.py                measures all formulas
+python tests/formulas/accuracy.py huber nt_xent  measures these; the other rows stay as they are
+"""
+
+import os
+import re
+import sys
+from math import ceil
+from pathlib import Path
+
+if __name__ == "__main__":  # a test has this from conftest.py
+    os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "torch"}
+    sys.path.insert(1, str(Path(__file__).parents[1]))
+
+from grid import CASES, ROUGH, truth, value_scale
+from grid.points import Case
+from textbook import DIGITS
+
+from judge import worst
+from lossmith.formulas import __all__ as NAMES
+from lossmith.spec import FORMULAS
+from readers import READERS
+
+DTYPES = ("float32", "float64")
+LARGEST = 64  # ulps; more needs a reason in ROUGH
+COLUMNS = [(what, dtype) for what in ("value", "gradient") for dtype in DTYPES]
+FILE = Path(__file__).parents[2] / "docs" / "accuracy.md"
+HEAD = """# Accuracy
+
+The largest error of each formula in units in the last place (ulps), over the whole grid of `tests/formulas/grid/`, all
+keyword settings there, and all readers: numpy, torch, jax, tensorflow, keras, fifty digits. The judge is the loss as
+its paper prints it, at {digits} digits. 0.5 is correctly rounded. Where terms cancel (p - t with a soft target), an ulp
+is one of the largest term. `make accuracy` writes this file; `make test` fails where a formula gets worse than twice
+its row.
+
+| formula | value, float32 | value, float64 | gradient, float32 | gradient, float64 |
+| --- | --: | --: | --: | --: |
+"""
+
+
+def values(reader, case: Case, dtype: str, formula=None):
+    """The values that a reader gives for a case."""
+    formula = formula or FORMULAS[case.name]
+    function = reader.prepare(lambda *x: formula.values(reader.ops, *x, **case.settings))
+    return reader.read(function(*map(reader.make, case.held(dtype))))
+
+
+def gradient(reader, case: Case, dtype: str, wrt: int):
+    """The gradient of their sum by one argument."""
+    arrays = [reader.make(a) for a in case.held(dtype)]
+
+    def function(x, *rest):
+        return FORMULAS[case.name].values(reader.ops, *rest[:wrt], x, *rest[wrt:], **case.settings)
+
+    (slope,) = reader.gradient(function, arrays[wrt], *arrays[:wrt], *arrays[wrt + 1 :])
+    return reader.read(slope)
+
+
+def measured(name: str) -> dict[tuple[str, str], float]:
+    """The largest errors of one formula; says which reader and case has each."""
+    largest = dict.fromkeys(COLUMNS, (0.0, ""))
+    for case in (case for case in CASES if case.name == name):
+        for dtype in DTYPES:
+            for reader in READERS:
+                with reader.scope():
+                    if dtype in reader.dtypes:
+                        error, where = worst(values(reader, case, dtype), truth(case), dtype, value_scale(case))
+                        largest["value", dtype] = max(largest["value", dtype], (error, f"{reader} {case} {where}"))
+                    for wrt in case.wrt if reader.gradient else ():
+                        got = gradient(reader, case, dtype, wrt)
+                        error, where = worst(got, truth(case, wrt), dtype, case.slope_scale)
+                        label = f"{reader} {case} by {wrt} {where}"
+                        largest["gradient", dtype] = max(largest["gradient", dtype], (error, label))
+    for key, (error, where) in largest.items():
+        print(f"{name:32} {'-'.join(key):18} {error:9.3g}  {where}")
+    return {key: ceil(10 * error) / 10 for key, (error, _) in largest.items()}
+
+
+def recorded() -> dict[str, dict[tuple[str, str], float]]:
+    """The table of docs/accuracy.md."""
+    rows = re.findall(r"^\| `(\w+)` \|(.*)\|$", FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {name: dict(zip(COLUMNS, map(float, row.split("|")), strict=True)) for name, row in rows}
+
+
+def written(table: dict[str, dict[tuple[str, str], float]]) -> str:
+    rows = [f"| `{name}` | {' | '.join(f'{row[c]:g}' for c in COLUMNS)} |" for name, row in sorted(table.items())]
+    reasons = [f"- `{name}`: {why}." for name, why in sorted(ROUGH.items()) if name in table]
+
+    return (
+        HEAD.format(digits=DIGITS)
+        + "\n".join(rows)
+        + "\n\nWhere more is lost, and why:\n\n"
+        + "\n".join(reasons)
+        + "\n"
+    )
+
+
+if __name__ == "__main__":
+    table = recorded() if FILE.exists() else {}
+    for name in sys.argv[1:] or sorted(NAMES):
+        table[name] = measured(name)
+    FILE.write_text(written({name: row for name, row in table.items() if name in NAMES}), encoding="utf-8")
