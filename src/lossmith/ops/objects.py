@@ -84,7 +84,7 @@ class Objects:
     def logsumexp(self, x: Array, *, axis: int, keepdims: bool = False) -> Array:
         return self._own(derived.logsumexp(self, x, axis=axis, keepdims=keepdims), object)
 
-    def equal(self, x: Array, y: Array) -> Array:
+    def equal(self, x: Array, y: Array | int) -> Array:
         return self._own(np.asarray(x == y), bool)
 
     def cumulative_sum(self, x: Array, *, axis: int) -> Array:
