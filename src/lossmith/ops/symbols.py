@@ -67,7 +67,7 @@ class Sample:
     def revealed(self, expr: sympy.Expr) -> sympy.Expr:
         """The expression with what `stop` hid, for printing and for its value."""
         while hidden := expr.free_symbols & self.stopped.keys():
-            expr = expr.subs({constant: self.stopped[constant] for constant in hidden})
+            expr = expr.subs({constant: value for constant, value in self.stopped.items() if constant in hidden})
         return expr
 
 

@@ -11,7 +11,10 @@ import sympy
 
 from lossmith.ops.digits import context
 
-Point = dict[sympy.Symbol, Any]
+# sympy's annotations take sums and products of expressions for something more general
+Expr = Any
+Symbol = Any
+Point = dict[Symbol, Any]
 AGREE = context.mpf(10) ** -36
 LARGE = 30  # operations, beyond which the slow rewritings are not tried
 
@@ -23,7 +26,7 @@ class sigmoid(sympy.Function):
     is_real = True
     is_positive = True
 
-    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+    def fdiff(self, argindex: int = 1) -> Expr:
         return self * (1 - self)
 
     def _latex(self, printer: Any) -> str:
@@ -33,21 +36,22 @@ class sigmoid(sympy.Function):
         return printer._print(sympy.Function("σ")(self.args[0]))
 
 
-def with_sigmoid(expr: sympy.Expr) -> sympy.Expr:
-    """An expression in one logit x and e^x, written through p = sigmoid(x): e^x = p / q, x = log p - log q, q = 1 - p."""
+def with_sigmoid(expr: Expr) -> Expr:
+    """An expression in a logit x and e^x through p = sigmoid(x): e^x = p / q and x = log p - log q, with q = 1 - p."""
     exponents = {power.args[0] for power in expr.atoms(sympy.exp)}
     for symbol in sorted({one for one in expr.free_symbols if {one, -one} & exponents}, key=str):
+        share: Expr = sigmoid(symbol)
         p, q = sympy.symbols("p q", positive=True)
         plain = sympy.expand_power_exp(expr)
         for sign in (1, -1):
             plain = plain.subs(sympy.exp(sign * symbol), (p / q) ** sign)
         plain = sympy.together(plain.subs(symbol, sympy.log(p) - sympy.log(q)), deep=True).subs(p + q, 1)
         plain = sympy.factor_terms(sympy.powsimp(sympy.expand_log(plain, force=True), force=True))
-        expr = plain.subs(q, 1 - sigmoid(symbol)).subs(p, sigmoid(symbol))
+        expr = plain.subs({q: 1 - share, p: share})
     return expr
 
 
-def with_shares(expr: sympy.Expr, logits: Sequence[sympy.Symbol], shares: Sequence[sympy.Symbol]) -> sympy.Expr:
+def with_shares(expr: Expr, logits: Sequence[Symbol], shares: Sequence[Symbol]) -> Expr:
     """An expression in logits z and e^z, written through their softmax p: e^z = p S and z = log p + log S.
 
     Where the total S does not cancel, the expression is returned as it was.
@@ -57,12 +61,13 @@ def with_shares(expr: sympy.Expr, logits: Sequence[sympy.Symbol], shares: Sequen
     for z, p in zip(logits, shares, strict=True):
         plain = plain.subs(sympy.exp(-z), 1 / (p * total)).subs(sympy.exp(z), p * total)
     plain = plain.subs({z: sympy.log(p) + sympy.log(total) for z, p in zip(logits, shares, strict=True)})
-    plain = _to_one(sympy.factor_terms(sympy.together(plain, deep=True)), shares)
+    together: Expr = sympy.together(plain, deep=True)
+    plain = _to_one(sympy.factor_terms(together), shares)
     plain = _to_one(sympy.simplify(sympy.expand_log(plain, force=True)), shares)
     return expr if {total, *logits} & plain.free_symbols else plain
 
 
-def _to_one(expr: sympy.Expr, shares: Sequence[sympy.Symbol]) -> sympy.Expr:
+def _to_one(expr: Expr, shares: Sequence[Symbol]) -> Expr:
     first, *others = shares
     return expr.subs(sum(shares), 1).subs(sum(others), 1 - first)
 
@@ -88,7 +93,7 @@ def _hyperbolic() -> Iterable[Callable[[Any], Any]]:
     yield lambda e: sympy.simplify(e.rewrite(sympy.tanh))
 
 
-def shortest(exprs: Sequence[sympy.Expr], points: Sequence[Point]) -> sympy.Expr:
+def shortest(exprs: Sequence[Expr], points: Sequence[Point]) -> Expr:
     """The shortest expression that equals the first of `exprs` at every point; the others are candidates too."""
     first = exprs[0]
     want = [number(first, point) for point in points]
@@ -106,20 +111,20 @@ def shortest(exprs: Sequence[sympy.Expr], points: Sequence[Point]) -> sympy.Expr
     return min(right, key=cost) if right else first
 
 
-def _candidates(expr: sympy.Expr, rewritings: Iterable[Callable[[Any], Any]]) -> Iterator[sympy.Expr]:
+def _candidates(expr: Expr, rewritings: Iterable[Callable[[Any], Any]]) -> Iterator[Expr]:
     for rewrite in rewritings:
         try:
             yield rewrite(expr)
-        except Exception:  # noqa: BLE001, S112 (sympy gives up in many ways; the expression stands as it is)
+        except Exception:
             continue
 
 
-def cost(expr: sympy.Expr) -> tuple[int, int]:
+def cost(expr: Expr) -> tuple[int, int]:
     """How long an expression is to read: operations first, then characters."""
     return (sympy.count_ops(expr), len(str(expr)))
 
 
-def number(expr: sympy.Expr, point: Point) -> Any:
+def number(expr: Expr, point: Point) -> Any:
     """The value of an expression at a point, to fifty digits; NaN where it is not a real number."""
     try:
         found = sympy.lambdify(list(point), expr, modules=[_FUNCTIONS, "mpmath"])(*point.values())
@@ -135,7 +140,7 @@ _FUNCTIONS = {
 _FUNCTIONS["sigmoid"] = lambda x: 1 / (1 + context.exp(-x))
 
 
-def same(expr: sympy.Expr, want: Sequence[Any], points: Sequence[Point]) -> bool:
+def same(expr: Expr, want: Sequence[Any], points: Sequence[Point]) -> bool:
     """Whether an expression has these values at these points."""
     return all(agree(number(expr, point), value) for point, value in zip(points, want, strict=True))
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import sympy
 
+from lossmith.prove.simplify import Expr, Symbol
+
 # d f(u) / du of the functions with a rule of their own, in the words of a textbook.
 RULES = {
     sympy.exp: "exponential: (e^u)' = e^u u'",
@@ -20,21 +22,21 @@ class Step:
     """One application of a rule: the derivative of `of` is `gives`."""
 
     rule: str
-    of: sympy.Expr
-    gives: sympy.Expr
+    of: Expr
+    gives: Expr
 
 
-def steps(expr: sympy.Expr, x: sympy.Symbol) -> list[Step]:
+def steps(expr: Expr, x: Symbol) -> list[Step]:
     """Every rule that the derivative of an expression needs, parts before the whole, each part once."""
     return list({step.of: step for step in _steps(expr, x)}.values())
 
 
-def steps_through_softmax(expr: sympy.Expr, index: int) -> list[Step]:
+def steps_through_softmax(expr: Expr, index: int) -> list[Step]:
     """The rules for an expression in p = softmax(z), by the logit with this index (from 1)."""
     shares = sorted((one for one in expr.free_symbols if str(one).startswith("p")), key=str)
     z = sympy.Symbol(f"z{index}", real=True)
     own = sympy.Symbol(f"p{index}", positive=True)
-    found: dict[sympy.Expr, Step] = {}
+    found: dict[Expr, Step] = {}
     total = sympy.Integer(0)
     for p in shares:
         found |= {step.of: step for step in _steps(expr, p)}
@@ -44,7 +46,7 @@ def steps_through_softmax(expr: sympy.Expr, index: int) -> list[Step]:
     return [*found.values(), Step(f"chain: by each p, times its own derivative by {z}", expr, total)]
 
 
-def _steps(expr: sympy.Expr, x: sympy.Symbol) -> Iterator[Step]:
+def _steps(expr: Expr, x: Symbol) -> Iterator[Step]:
     if x not in expr.free_symbols or expr == x:
         return
     if isinstance(expr, sympy.Mul):
@@ -59,7 +61,7 @@ def _steps(expr: sympy.Expr, x: sympy.Symbol) -> Iterator[Step]:
     yield Step(_rule(expr, x), expr, expr.diff(x))
 
 
-def _rule(expr: sympy.Expr, x: sympy.Symbol) -> str:
+def _rule(expr: Expr, x: Symbol) -> str:
     if isinstance(expr, sympy.Add):
         return "sum: (u + v)' = u' + v'"
     if isinstance(expr, sympy.Mul):

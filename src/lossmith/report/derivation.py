@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lossmith.prove.derive import Bounds, Case, Derivation, Join, Region
+    from lossmith.prove.derivation import Bounds, Case, Derivation, Join, Region
 
 WIDE = 96  # columns, beyond which an expression is written on one line instead of drawn
 
@@ -66,7 +66,7 @@ def _drawn(label: str, expr: Any) -> Iterator[str]:
     """An expression as a two-dimensional picture, its label beside the line that it stands on."""
     from sympy.printing.pretty.pretty import PrettyPrinter
 
-    form = PrettyPrinter({"use_unicode": True, "wrap_line": False})._print(expr)
+    form: Any = PrettyPrinter({"use_unicode": True, "wrap_line": False})._print(expr)
     lines = str(form).splitlines()
     if max(map(len, lines)) > WIDE:
         lines, baseline = [_flat(expr)], 0
@@ -82,7 +82,7 @@ def _flat(expr: Any) -> str:
     from sympy.printing.pretty.pretty_symbology import pretty_symbol
 
     if isinstance(expr, str):
-        return pretty_symbol(expr)
+        return str(pretty_symbol(expr))
     text = str(sympify(expr).xreplace({one: Symbol(pretty_symbol(str(one))) for one in expr.free_symbols}))
     return text.replace("**", "^").replace("sigmoid(", "σ(")
 
@@ -130,4 +130,4 @@ def _tex_bounds(bounds: "Bounds") -> str:
 def _tex(expr: Any) -> str:
     from sympy import latex
 
-    return latex(expr)
+    return str(latex(expr))
