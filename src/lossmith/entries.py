@@ -25,9 +25,9 @@ from lossmith.spec import FORMULAS, Formula
 
 # The files under formulas/ by the task they serve, in the order of the tables.
 TASKS: Mapping[str, tuple[str, ...]] = {
-    "regression": ("regression",),
+    "regression": ("regression", "robust", "barron", "quantile", "likelihood"),
     "classification": ("binary", "softmax"),
-    "distributions": ("divergence",),
+    "distributions": ("divergence", "distillation"),
     "metric learning": ("contrastive",),
 }
 FRAMEWORKS = ("torch", "keras")
