@@ -150,7 +150,11 @@ def _near_two(ops: Ops[A], z: A, alpha: A, gap: A) -> A:
     """The loss for alpha = 2 + gap from 1 to 3."""
     b = ops.abs(gap)
     exponent = 0.5 * gap * _log_ratio(ops, z, ops.where(ops.truth(b), b, 1.0))
-    return (z * (z * ops.exp(exponent)) + b * ops.expm1(exponent)) / alpha
+    big = z > 1.0
+    large, small = ops.where(big, z, 1.0), ops.where(big, ops.full_like(z, 1.0), z)
+    # z E as an exponential: the slope of z (z E) with respect to E is z^2, which overflows
+    square = ops.where(big, large * ops.exp(exponent + ops.log(large)), small * (small * ops.exp(exponent)))
+    return (square + b * ops.expm1(exponent)) / alpha
 
 
 def _elsewhere(ops: Ops[A], z: A, alpha: A, gap: A) -> A:

@@ -123,7 +123,7 @@ def jensen_shannon(
     Gradient  in a probability log(p / m) / 2; in its logarithm p times that; it fades where p is small, so that a
               prediction that is sure and wrong hardly learns
     Limits    p_c = 0 or t_c = 0 costs the other's share times log 2 / 2; the gradient in p_c = 0 is finite by
-              convention
+              convention. A class where p + t is below 1e-37 counts as empty
     Keywords  pred_is: what pred holds; log_target: target holds log-probabilities, -inf included
     Source    Lin 1991, https://doi.org/10.1109/18.61115
 
@@ -134,13 +134,15 @@ def jensen_shannon(
     """
     p, t = _prediction(ops, pred, pred_is)[0], ops.exp(target) if log_target else target
     both = p + t
-    some = ops.truth(both)
-    whole = ops.where(some, both, 1.0)
-    d = (p - t) / whole
+    some = both > 1e-37
+    # the terms depend on ratios only: in units of p + t, held constant, no slope of a quotient overflows
+    unit = ops.stop_gradient(ops.where(some, both, 1.0))
+    whole = ops.where(some, p / unit + t / unit, 1.0)
+    d = ((p - t) / unit) / whole
     close = ops.abs(d) < 0.5
     inner = ops.where(close, d, 0.0)
     near = inner * (ops.log1p(inner) - ops.log1p(-inner)) + ops.log1p(-ops.square(inner))
-    larger, smaller = (2.0 * (pick(p, t) / whole) for pick in (ops.maximum, ops.minimum))
+    larger, smaller = (2.0 * (pick(p, t) / unit / whole) for pick in (ops.maximum, ops.minimum))
     larger, smaller = (ops.where(close, ops.full_like(d, 1.0), x) for x in (larger, smaller))
     far = share(ops, larger, _log(ops, larger)) + share(ops, smaller, _log(ops, smaller))
     return 0.25 * ops.sum(both * ops.where(close, near, far), axis=-1)

@@ -42,7 +42,7 @@ def poisson_nll(ops: Ops[A], pred: A, target: A, *, log_input: bool = True, full
     """
     if log_input:
         # no rate is finite from 1e4 on: held there, the product cannot become inf - inf
-        value = ops.exp(pred) - target * ops.minimum(pred, 1e4)
+        value = ops.exp(pred) - share(ops, target, ops.minimum(pred, 1e4))
     else:
         value = pred + share(ops, target, -ops.log(ops.where(ops.truth(target), pred, 1.0)))
     if not full:
