@@ -1,4 +1,4 @@
-"""Barron's general and adaptive robust loss: one family with a shape alpha, entry by entry. z = |pred - target| / scale.
+"""Barron's general and adaptive robust loss: one family, alpha its shape, entry by entry. z = |pred - target| / scale.
 
     general_robust    b / alpha ((z^2 / b + 1)^(alpha / 2) - 1),   b = |alpha - 2|
                       alpha 2: z^2 / 2;   1: Charbonnier;   0: log(1 + z^2 / 2);   -2: Geman-McClure

@@ -76,7 +76,7 @@ def reverse_kl_divergence(
     pred_is: PredIs = "log_prob",
     log_target: bool = False,
 ) -> A:
-    """Kullback-Leibler divergence from target to prediction, of each row: it seeks one mode, and avoids what t excludes.
+    """Kullback-Leibler divergence from target to prediction, of each row: it avoids what the target excludes.
 
     Shapes    pred, target: (..., C) equal; result: (...)
     Unit      nats

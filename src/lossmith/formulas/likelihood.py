@@ -1,6 +1,6 @@
 """Negative log-likelihoods of a target under a distribution whose parameters are predicted, entry by entry.
 
-    poisson_nll    rate - t log rate,   rate = e^x for a prediction x    gradient in x: e^x - t, in the rate: 1 - t / rate
+    poisson_nll    rate - t log rate,   rate = e^x                       gradient in x: e^x - t, in the rate: 1 - t / rate
                    full: + t log t - t + log(2 pi t) / 2 for t > 1       Stirling's log t!
     gaussian_nll   (log v + r^2 / v) / 2,   r = pred - target            gradient in pred: r / v
                    full: + log(2 pi) / 2                                 in v: (1 - r^2 / v) / (2 v)
@@ -59,9 +59,7 @@ def poisson_nll(ops: Ops[A], pred: A, target: A, *, log_input: bool = True, full
     "https://arxiv.org/abs/2203.09168",
     claims=Claims(range=(-inf, inf), smooth=True, monotone=True),
 )
-def gaussian_nll(
-    ops: Ops[A], pred: A, target: A, variance: A, *, full: bool = False, beta: Fraction = 0.0
-) -> A:
+def gaussian_nll(ops: Ops[A], pred: A, target: A, variance: A, *, full: bool = False, beta: A | Fraction = 0.0) -> A:
     """Negative log-likelihood of a target under a normal distribution of predicted mean and variance, elementwise.
 
     Shapes    pred, target, variance: (...) equal; result: (...)

@@ -9,7 +9,7 @@ keeps its digits in float32.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from lossmith.formulas.terms import fitted
 from lossmith.ops import A, Ops
@@ -28,7 +28,7 @@ def _quantiles_bound(quantile: object) -> float | None:
     """Each prediction has a part of the mean."""
     if not isinstance(quantile, Sequence):
         return None
-    levels: Sequence[Any] = quantile
+    levels = cast("Sequence[float]", quantile)
     return max(max(q, 1.0 - q) for q in levels) / len(levels)
 
 
@@ -81,18 +81,17 @@ def quantiles(ops: Ops[A], pred: A, target: A, *, quantile: A | Level | Sequence
     array([0.5])
     """
     residual = pred - ops.expand_dims(target, axis=-1)
-    numbers: Any = [quantile] if isinstance(quantile, (int, float)) else quantile
-    levels = list(numbers) if isinstance(numbers, Sequence) else None
-    below, above, between = (
-        fitted(ops, "quantiles", "quantile", each, residual)
-        for each in (
-            (numbers, 1.0 - numbers, 0.5 - numbers)
-            if levels is None
-            else (levels, [1.0 - q for q in levels], [0.5 - q for q in levels])
-        )
-    )
+    below, above, between = (fitted(ops, "quantiles", "quantile", each, residual) for each in _slopes(quantile))
     costs = _tilted(ops, residual, below, above, between)
     return ops.sum(costs, axis=-1) / ops.sum(ops.full_like(costs, 1.0), axis=-1)
+
+
+def _slopes(levels: Any) -> tuple[Any, Any, Any]:
+    """q, 1 - q and 1/2 - q, of a number, a sequence of numbers or an array."""
+    if isinstance(levels, Sequence):
+        numbers = cast("Sequence[float]", levels)
+        return numbers, [1.0 - q for q in numbers], [0.5 - q for q in numbers]
+    return levels, 1.0 - levels, 0.5 - levels
 
 
 def _tilted(ops: Ops[A], residual: A, below: A | float, above: A | float, between: A | float) -> A:

@@ -28,7 +28,7 @@ LOG_2 = log(2.0)
     source="Girshick 2015, https://arxiv.org/abs/1504.08083",
     claims=Claims(zero_at_match=True, even=True, convex=True, monotone=True, grad_bound=1.0),
 )
-def smooth_l1(ops: Ops[A], pred: A, target: A, *, beta: NonNegative = 1.0) -> A:
+def smooth_l1(ops: Ops[A], pred: A, target: A, *, beta: A | NonNegative = 1.0) -> A:
     """Smooth L1 loss of the residual, elementwise: the Huber loss divided by its delta.
 
     Shapes    pred, target: (...) equal; result: (...)
@@ -161,9 +161,7 @@ def _geman_bound(scale: float) -> float:
     kinds=("real", "real"),
     source="Geman and McClure 1987, Statistical methods for tomographic image reconstruction; in this scaling Barron "
     "2019, https://arxiv.org/abs/1701.03077",
-    claims=Claims(
-        range=(0.0, 2.0), zero_at_match=True, even=True, smooth=True, monotone=True, grad_bound=_geman_bound
-    ),
+    claims=Claims(range=(0.0, 2.0), zero_at_match=True, even=True, smooth=True, monotone=True, grad_bound=_geman_bound),
 )
 def geman_mcclure(ops: Ops[A], pred: A, target: A, *, scale: Positive = 1.0) -> A:
     """Geman-McClure loss of the residual, elementwise: an outlier costs at most 2.
@@ -195,9 +193,7 @@ def _tukey_bound(cutoff: float) -> float:
     shapes="..., ... -> ...",
     kinds=("real", "real"),
     source="Beaton and Tukey 1974, https://doi.org/10.1080/00401706.1974.10489171",
-    claims=Claims(
-        range=(0.0, inf), zero_at_match=True, even=True, smooth=True, monotone=True, grad_bound=_tukey_bound
-    ),
+    claims=Claims(range=(0.0, inf), zero_at_match=True, even=True, smooth=True, monotone=True, grad_bound=_tukey_bound),
 )
 def tukey(ops: Ops[A], pred: A, target: A, *, cutoff: Positive = 4.685) -> A:
     """Tukey's biweight of the residual, elementwise: beyond the cutoff a residual has no influence at all.

@@ -59,9 +59,7 @@ def reverse_cases():
             (pred, target),
             settings,
             slope_scale=1.0,
-            value_scale=partial(
-                reverse_terms, settings.get("pred_is", "log_prob"), settings.get("log_target", False)
-            ),
+            value_scale=partial(reverse_terms, settings.get("pred_is", "log_prob"), settings.get("log_target", False)),
         )
         for pred, target, settings in each
     ]
