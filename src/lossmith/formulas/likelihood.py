@@ -1,10 +1,10 @@
 """Negative log-likelihoods of a target under a distribution whose parameters are predicted, entry by entry.
 
-    poisson_nll    rate - t log rate,   rate = e^x                       gradient in x: e^x - t, in the rate: 1 - t / rate
+    poisson_nll    rate - t log rate,   rate = e^x               gradient in x: rate - t, in the rate: 1 - t / rate
                    full: + t log t - t + log(2 pi t) / 2 for t > 1       Stirling's log t!
-    gaussian_nll   (log v + r^2 / v) / 2,   r = pred - target            gradient in pred: r / v
-                   full: + log(2 pi) / 2                                 in v: (1 - r^2 / v) / (2 v)
-                   beta: times v^beta, held constant                     beta 1 is the gradient of the squared error / 2
+    gaussian_nll   (log v + r^2 / v) / 2,   r = pred - target    gradient in pred: r / v
+                   full: + log(2 pi) / 2                         in v: (1 - r^2 / v) / (2 v)
+                   beta: times v^beta, held constant             beta 1 is the gradient of the squared error / 2
 
 torch.nn adds 1e-8 to the rate and moves a variance to 1e-6 or more, keras adds 1e-7 to the rate: that moves the minimum
 to another rate, and no variance below 1e-6 can be learned. Here 0 log 0 is 0, and a variance is taken as it is.
