@@ -1,6 +1,7 @@
 """What the faces of regression do beyond what every face does."""
 
-from math import inf
+from functools import partial
+from math import inf, log
 
 import pytest
 import torch
@@ -34,11 +35,12 @@ def test_the_special_alphas_are_the_named_losses(alpha):
 @pytest.mark.parametrize("alpha", [3.0, 2.0, 2 - 1e-9, 1.0, 0.5, 1e-9, 0.0, -1.0, -1e9])
 def test_an_alpha_in_a_tensor_is_the_number(alpha):
     for scale in (1.0, torch.tensor(0.5, dtype=torch.float64)):
-        given = torch.tensor(alpha, dtype=torch.float64)
-        got = gradients(lambda *x: formulas.general_robust(*x, alpha=given, scale=scale), (RESIDUALS, ZERO))
-        want = gradients(lambda *x: formulas.general_robust(*x, alpha=alpha, scale=scale), (RESIDUALS, ZERO))
+        got, want = (
+            gradients(partial(formulas.general_robust, alpha=each, scale=scale), (RESIDUALS, ZERO))
+            for each in (torch.tensor(alpha, dtype=torch.float64), alpha)
+        )
         for one, other in zip(got, want, strict=True):
-            torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-13)  # 2 - 1e-9 has its gap rounded in a tensor
+            torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-13)
 
 
 def slope_in(setting, formula, at, **settings):
@@ -72,10 +74,7 @@ def test_the_gradient_in_alpha_is_right_at_zero_and_finite_at_two():
 @pytest.mark.parametrize(("alpha", "log_z"), [(2.0, 0.9189385332046727), (0.0, 1.4913034761293729)])
 def test_the_likelihood_is_the_normal_and_the_cauchy_one_at_its_ends(alpha, log_z):
     loss = formulas.general_robust(RESIDUALS, ZERO, alpha=alpha, scale=2.0)
-    close(
-        formulas.adaptive_robust(RESIDUALS, ZERO, alpha=alpha, scale=2.0),
-        loss + log_z + torch.tensor(2.0).double().log(),
-    )
+    close(formulas.adaptive_robust(RESIDUALS, ZERO, alpha=alpha, scale=2.0), loss + log_z + log(2.0))
 
 
 def test_a_parameter_is_learned_and_a_tensor_is_saved():
@@ -99,7 +98,7 @@ def test_the_adaptive_loss_learns_the_shape_of_its_residuals():
             face(data, torch.zeros_like(data)).backward()
             optimizer.step()
         found[name] = {key: value.item() for key, value in face.learned().items()}
-    assert found["normal"]["alpha"] > 1.6
+    assert found["normal"]["alpha"] > 1.4
     assert found["outliers"]["alpha"] < 0.7
     assert all(abs(each["scale"] - 0.5) < 0.15 for each in found.values())
 
@@ -145,7 +144,6 @@ def test_a_quantile_outside_its_range_is_refused(quantile):
 
 def test_a_rate_of_zero_and_its_neighbours_where_torch_moves_them():
     ours, theirs = faces.PoissonNLLLoss(log_input=False), nn.PoissonNLLLoss(log_input=False)
-    close(ours(*rates(G)), theirs(*rates(torch.Generator().manual_seed(5))), rtol=1) if False else None
     x, t = rates(G)
     torch.testing.assert_close(ours(x, t), theirs(x, t), rtol=1e-7, atol=1e-7)
     zero = torch.tensor([0.0, 0.0, 1e-9])

@@ -149,23 +149,23 @@ def _loss(ops: Ops[A], z: A, alpha: A | float) -> A:
 def _near_two(ops: Ops[A], z: A, alpha: A, gap: A) -> A:
     """The loss for alpha = 2 + gap from 1 to 3."""
     b = ops.abs(gap)
-    exponent = 0.5 * gap * _log_ratio(ops, z, ops.where(ops.truth(b), b, 1.0))
+    exponent = _log_ratio(ops, z, ops.where(ops.truth(b), b, 1.0)) * (0.5 * gap)
     big = z > 1.0
     large, small = ops.where(big, z, 1.0), ops.where(big, ops.full_like(z, 1.0), z)
     # z E as an exponential: the slope of z (z E) with respect to E is z^2, which overflows
     square = ops.where(big, large * ops.exp(exponent + ops.log(large)), small * (small * ops.exp(exponent)))
-    return (square + b * ops.expm1(exponent)) / alpha
+    return (square + ops.expm1(exponent) * b) / alpha
 
 
 def _elsewhere(ops: Ops[A], z: A, alpha: A, gap: A) -> A:
     """The loss for other alphas, 0 among them, where the quotient is only used for large exponents."""
     b = ops.abs(gap)
     ratio = _log_ratio(ops, z, b)
-    exponent = 0.5 * alpha * ratio
+    exponent = ratio * (0.5 * alpha)
     small = ops.abs(exponent) < 1.0
-    near = 0.5 * b * ratio * _phi(ops, ops.where(small, exponent, 0.0))
+    near = ratio * (0.5 * b) * _phi(ops, ops.where(small, exponent, 0.0))
     steep = ops.where(ops.abs(alpha) > 1e-4, alpha, 1.0)  # no exponent is large below
-    far = b / steep * (ops.exp(ops.where(small, ops.full_like(exponent, 1.0), exponent)) - 1.0)
+    far = (ops.exp(ops.where(small, ops.full_like(exponent, 1.0), exponent)) - 1.0) * (b / steep)
     return ops.where(small, near, far)
 
 
@@ -183,4 +183,4 @@ def _log_ratio(ops: Ops[A], z: A, b: A) -> A:
     near = ops.square(z) < b
     small = ops.log1p(ops.square(ops.where(near, z, 0.0)) / b)
     far = ops.where(near, ops.full_like(z, 1.0), z)
-    return ops.where(near, small, 2.0 * ops.log(far) - ops.log(b) + ops.log1p(b * ops.square(1.0 / far)))
+    return ops.where(near, small, 2.0 * ops.log(far) - ops.log(b) + ops.log1p(ops.square(1.0 / far) * b))

@@ -96,8 +96,8 @@ def _slopes(levels: Any) -> tuple[Any, Any, Any]:
 
 def _tilted(ops: Ops[A], residual: A, below: A | float, above: A | float, between: A | float) -> A:
     """Slopes -below and above, and `between` at 0 (and NaN)."""
-    rest = ops.where(residual < 0.0, -below * residual, between * residual)
-    return ops.where(residual > 0.0, above * residual, rest)
+    rest = ops.where(residual < 0.0, residual * -below, residual * between)
+    return ops.where(residual > 0.0, residual * above, rest)
 
 
 @formula(
