@@ -11,10 +11,11 @@ import numpy as np
 import sympy
 
 from lossmith.domains import KINDS
+from lossmith.errors import LossmithError, message
 from lossmith.ops import digits, symbols
 from lossmith.ops.digits import context
 from lossmith.ops.symbols import Sample, Symbols
-from lossmith.prove.simplify import Expr, Point, Symbol, cost, shortest, with_shares
+from lossmith.prove.simplify import HUGE, Expr, Point, Symbol, cost, shortest, with_shares
 from lossmith.shapes import batched, letters
 from lossmith.spec import Formula
 
@@ -150,6 +151,8 @@ def _read(made: Formula, settings: Mapping[str, Any], arrays: Any, vary: Sequenc
         sample, moving, value = _as_symbols(made, settings, arrays, vary, named)
     except TypeError:  # a body that computes a plain number from a keyword gets plain numbers
         sample, moving, value = _as_symbols(made, settings, arrays, vary, {})
+    if sympy.count_ops(value.expr) > HUGE:
+        raise LossmithError(message(f"{made.name} is not derived: its expression is too long to be read"))
     frozen = _Frozen()
     truth = [_value(made, frozen, [_digits(entry) for entry in arrays(None, {})], dict(settings))]
     first, second = [], []

@@ -17,6 +17,7 @@ Symbol = Any
 Point = dict[Symbol, Any]
 AGREE = context.mpf(10) ** -36
 LARGE = 30  # operations, beyond which the slow rewritings are not tried
+HUGE = 150  # operations, beyond which nobody reads an expression and sympy may need minutes for it
 
 
 class sigmoid(sympy.Function):
@@ -99,7 +100,8 @@ def shortest(exprs: Sequence[Expr], points: Sequence[Point]) -> Expr:
     want = [number(first, point) for point in points]
     found = list(exprs)
     for expr in exprs:
-        found += _candidates(expr, _rewritings())
+        if sympy.count_ops(expr) <= HUGE:
+            found += _candidates(expr, _rewritings())
     again = min((expr for expr in dict.fromkeys(found) if same(expr, want, points)), key=cost, default=first)
     if sympy.count_ops(again) <= LARGE and not again.has(sigmoid):
         found += _candidates(again, _slow_rewritings())
