@@ -15,33 +15,52 @@ except ImportError as absent:  # only torch itself: a broken installation of it 
         raise
     raise missing_extra("lossmith.torch", "torch", "torch") from absent
 
+from lossmith.class_weights import balanced_class_weights as balanced_class_weights
 from lossmith.torch.classification import (
+    AsymmetricMultiLabelLoss,
     BCELoss,
     BCEWithLogitsLoss,
     BinaryFocalLoss,
     CrossEntropyLoss,
     FocalLoss,
+    LabelSmoothingLoss,
     NLLLoss,
+    PolyLoss,
 )
 from lossmith.torch.distribution import KLDivLoss
+from lossmith.torch.imbalance import BalancedSoftmaxLoss, ClassBalancedLoss, LDAMLoss, LogitAdjustedLoss
 from lossmith.torch.loss import Loss, PairLoss
+from lossmith.torch.margin import CategoricalHingeLoss, HingeLoss, SquaredHingeLoss
 from lossmith.torch.metric import ContrastiveLoss
+from lossmith.torch.noise import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
 
 __all__ = [
     "AsymmetricMSELoss",
+    "AsymmetricMultiLabelLoss",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BalancedSoftmaxLoss",
     "BinaryFocalLoss",
+    "CategoricalHingeLoss",
+    "ClassBalancedLoss",
     "ContrastiveLoss",
     "CrossEntropyLoss",
     "FocalLoss",
+    "GeneralizedCrossEntropyLoss",
+    "HingeLoss",
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
+    "LDAMLoss",
+    "LabelSmoothingLoss",
     "LogCoshLoss",
+    "LogitAdjustedLoss",
     "Loss",
     "MSELoss",
     "NLLLoss",
     "PairLoss",
+    "PolyLoss",
+    "SquaredHingeLoss",
+    "SymmetricCrossEntropyLoss",
 ]
