@@ -2,7 +2,7 @@
 
     from lossmith.torch import HuberLoss
 
-One family a file: regression, classification, distribution, metric. What they share, and where they part from
+One family a file: regression, classification, imbalance, noise, margin, distribution, metric. What they share, and where they part from
 `torch.nn`, is in `lossmith.torch.loss`.
 """
 
