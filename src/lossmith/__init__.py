@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lossmith.class_weights import balanced_class_weights as balanced_class_weights
     from lossmith.entries import catalogue as catalogue
     from lossmith.errors import LossmithError as LossmithError
+    from lossmith.prove.derive import derive as derive
     from lossmith.spec import formula as formula
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ _HOME = {
     "catalogue": "lossmith.entries",
     "check": "lossmith.checker",
     "contract": "lossmith.checker",
+    "derive": "lossmith.prove.derive",
     "formula": "lossmith.spec",
 }
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "catalogue",
     "check",
     "contract",
+    "derive",
     "formula",
     "formulas",
 ]

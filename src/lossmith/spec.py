@@ -194,7 +194,11 @@ class Formula:
         `names`   what the caller calls the arguments
         `shown`   the shapes to print, for a caller that moved axes before
         """
-        self._check(common_reader(*arrays), caller, arrays, names or self.arguments, shown, settings)
+        names = names or self.arguments
+        ops = common_reader(*arrays)
+        self.shapes.require(caller, names, [ops.shape(array) for array in arrays], shown)
+        for index, kind in enumerate(self.kinds_of(ops, *arrays, **settings)):
+            _require_numbers(caller, names[index], ops, arrays[index], kind, first=index == 0)
 
     def check_settings(self, caller: str, settings: Mapping[str, Any]) -> None:
         """Refuse a keyword that does not exist, or a value outside its range."""
@@ -208,22 +212,8 @@ class Formula:
         ops = common_reader(*arrays)
         arrays = tuple(ops.asarray(array) for array in arrays)
         self.check_settings(caller, settings)
-        self._check(ops, caller, arrays, self.arguments, None, settings)
+        self.check(caller, *arrays, **settings)
         return ops, arrays, settings
-
-    def _check(
-        self,
-        ops: Ops[Any],
-        caller: str,
-        arrays: tuple[Any, ...],
-        names: Sequence[str],
-        shown: Sequence[tuple[int | None, ...] | None] | None,
-        settings: Mapping[str, Any],
-    ) -> None:
-        """As `check`, with the reader found: a variable beside symbolic tensors is a tensor of the back end by now."""
-        self.shapes.require(caller, names, [ops.shape(array) for array in arrays], shown)
-        for index, kind in enumerate(self.kinds_of(ops, *arrays, **settings)):
-            _require_numbers(caller, names[index], ops, arrays[index], kind, first=index == 0)
 
     def _split(self, arrays: tuple[Any, ...], settings: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Tell arrays given by name from settings."""

@@ -2,8 +2,7 @@
 
     from lossmith.keras import Huber
 
-One family a file: regression, classification, imbalance, noise, margin, distribution, metric. What they share, and where they part from
-keras, is in `lossmith.keras.loss`.
+One family a file. What they share, and where they part from keras, is in `lossmith.keras.loss`.
 """
 
 from lossmith.errors import missing_extra
@@ -26,26 +25,29 @@ from lossmith.keras.classification import (
     Poly,
     SparseCategoricalCrossentropy,
 )
-from lossmith.keras.distribution import KLDivergence
+from lossmith.keras.distribution import Distillation, JensenShannon, KLDivergence
 from lossmith.keras.imbalance import LDAM, BalancedSoftmax, ClassBalanced, LogitAdjusted
+from lossmith.keras.likelihood import GaussianNLL, Poisson
 from lossmith.keras.loss import Loss
 from lossmith.keras.margin import CategoricalHinge, Hinge, SquaredHinge
 from lossmith.keras.metric import Contrastive
-from lossmith.keras.noise import (
-    CategoricalGeneralizedCrossEntropy,
-    GeneralizedCrossEntropy,
-    SymmetricCrossEntropy,
-)
-from lossmith.keras.regression import (
-    AsymmetricMeanSquaredError,
-    Huber,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanSquaredError,
+from lossmith.keras.noise import CategoricalGeneralizedCrossEntropy, GeneralizedCrossEntropy, SymmetricCrossEntropy
+from lossmith.keras.quantile import Expectile, Quantile
+from lossmith.keras.regression import AsymmetricMeanSquaredError, Huber, LogCosh, MeanAbsoluteError, MeanSquaredError
+from lossmith.keras.robust import (
+    AdaptiveRobust,
+    Cauchy,
+    Charbonnier,
+    GemanMcClure,
+    GeneralRobust,
+    SmoothL1,
+    Tukey,
+    Welsch,
 )
 
 __all__ = [
     "LDAM",
+    "AdaptiveRobust",
     "AsymmetricMeanSquaredError",
     "AsymmetricMultiLabel",
     "BalancedSoftmax",
@@ -55,11 +57,19 @@ __all__ = [
     "CategoricalFocalCrossentropy",
     "CategoricalGeneralizedCrossEntropy",
     "CategoricalHinge",
+    "Cauchy",
+    "Charbonnier",
     "ClassBalanced",
     "Contrastive",
+    "Distillation",
+    "Expectile",
+    "GaussianNLL",
+    "GemanMcClure",
+    "GeneralRobust",
     "GeneralizedCrossEntropy",
     "Hinge",
     "Huber",
+    "JensenShannon",
     "KLDivergence",
     "LabelSmoothing",
     "LogCosh",
@@ -67,8 +77,13 @@ __all__ = [
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "Poisson",
     "Poly",
+    "Quantile",
+    "SmoothL1",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
     "SymmetricCrossEntropy",
+    "Tukey",
+    "Welsch",
 ]

@@ -17,8 +17,8 @@ class ClassesLoss(Loss):
     axis: int = -1
 
     def _arrays(self, y_true: Array, y_pred: Array) -> tuple[Array, ...]:
-        pred = as_tensor(y_pred, self.dtype)
-        target = y_true if isinstance(y_true, keras.KerasTensor) else kops.convert_to_tensor(y_true)
+        pred: Array = as_tensor(y_pred, self.dtype)
+        target: Array = y_true if isinstance(y_true, keras.KerasTensor) else kops.convert_to_tensor(y_true)
         soft = rank(target) == rank(pred) and target.shape[self.axis] == pred.shape[self.axis]
         pred = kops.moveaxis(pred, self.axis, -1)
         if soft:

@@ -2,8 +2,7 @@
 
     from lossmith.torch import HuberLoss
 
-One family a file: regression, classification, imbalance, noise, margin, distribution, metric. What they share, and where they part from
-`torch.nn`, is in `lossmith.torch.loss`.
+One family a file. What they share, and where they part from `torch.nn`, is in `lossmith.torch.loss`.
 """
 
 from lossmith.errors import missing_extra
@@ -27,15 +26,28 @@ from lossmith.torch.classification import (
     NLLLoss,
     PolyLoss,
 )
-from lossmith.torch.distribution import KLDivLoss
+from lossmith.torch.distribution import DistillationLoss, JensenShannonLoss, KLDivLoss
 from lossmith.torch.imbalance import BalancedSoftmaxLoss, ClassBalancedLoss, LDAMLoss, LogitAdjustedLoss
+from lossmith.torch.likelihood import GaussianNLLLoss, PoissonNLLLoss
 from lossmith.torch.loss import Loss, PairLoss
 from lossmith.torch.margin import CategoricalHingeLoss, HingeLoss, SquaredHingeLoss
 from lossmith.torch.metric import ContrastiveLoss
 from lossmith.torch.noise import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
+from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
+from lossmith.torch.robust import (
+    AdaptiveRobustLoss,
+    CauchyLoss,
+    CharbonnierLoss,
+    GemanMcClureLoss,
+    GeneralRobustLoss,
+    SmoothL1Loss,
+    TukeyLoss,
+    WelschLoss,
+)
 
 __all__ = [
+    "AdaptiveRobustLoss",
     "AsymmetricMSELoss",
     "AsymmetricMultiLabelLoss",
     "BCELoss",
@@ -43,13 +55,21 @@ __all__ = [
     "BalancedSoftmaxLoss",
     "BinaryFocalLoss",
     "CategoricalHingeLoss",
+    "CauchyLoss",
+    "CharbonnierLoss",
     "ClassBalancedLoss",
     "ContrastiveLoss",
     "CrossEntropyLoss",
+    "DistillationLoss",
+    "ExpectileLoss",
     "FocalLoss",
+    "GaussianNLLLoss",
+    "GemanMcClureLoss",
+    "GeneralRobustLoss",
     "GeneralizedCrossEntropyLoss",
     "HingeLoss",
     "HuberLoss",
+    "JensenShannonLoss",
     "KLDivLoss",
     "L1Loss",
     "LDAMLoss",
@@ -60,7 +80,12 @@ __all__ = [
     "MSELoss",
     "NLLLoss",
     "PairLoss",
+    "PoissonNLLLoss",
     "PolyLoss",
+    "QuantileLoss",
+    "SmoothL1Loss",
     "SquaredHingeLoss",
     "SymmetricCrossEntropyLoss",
+    "TukeyLoss",
+    "WelschLoss",
 ]
