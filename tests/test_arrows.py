@@ -22,8 +22,13 @@ BELOW = {
     "spec": {"errors", "domains", "ops", "shapes", "settings", "reduction", "criterion", "claims"},
     "face": {"errors", "settings"},
     "formulas": {"errors", "ops", "shapes", "settings", "spec", "domains", "claims"},
-    "torch": {"errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"},
-    "keras": {"errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"},
+    "class_weights": {"errors", "ops"},
+    "torch": {
+        *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas", "class_weights")
+    },
+    "keras": {
+        *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas", "class_weights")
+    },
     "checker": {"errors", "domains"},
     "entries": {"errors", "spec", "formulas"},
     "prove": {"errors", "domains", "ops", "shapes", "spec", "entries"},

@@ -26,7 +26,7 @@ from lossmith.spec import FORMULAS, Formula
 # The files under formulas/ by the task they serve, in the order of the tables.
 TASKS: Mapping[str, tuple[str, ...]] = {
     "regression": ("regression", "robust", "barron", "quantile", "likelihood"),
-    "classification": ("binary", "softmax"),
+    "classification": ("binary", "softmax", "smoothing", "poly", "noise", "imbalance", "margin", "multilabel"),
     "distributions": ("divergence", "distillation"),
     "metric learning": ("contrastive",),
 }

@@ -8,38 +8,55 @@ from lossmith.formulas.binary import binary_cross_entropy, binary_focal
 from lossmith.formulas.contrastive import contrastive
 from lossmith.formulas.distillation import distillation
 from lossmith.formulas.divergence import jensen_shannon, kl_divergence, reverse_kl_divergence
+from lossmith.formulas.imbalance import class_balanced, ldam, logit_adjusted
 from lossmith.formulas.likelihood import gaussian_nll, poisson_nll
+from lossmith.formulas.margin import categorical_hinge, hinge, squared_hinge
+from lossmith.formulas.multilabel import asymmetric_multilabel
+from lossmith.formulas.noise import generalized_cross_entropy, symmetric_cross_entropy
+from lossmith.formulas.poly import poly_cross_entropy
 from lossmith.formulas.quantile import expectile, quantile, quantiles
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
 from lossmith.formulas.robust import cauchy, charbonnier, geman_mcclure, smooth_l1, tukey, welsch
+from lossmith.formulas.smoothing import smoothed_cross_entropy
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
 
 __all__ = [
     "absolute_error",
     "adaptive_robust",
+    "asymmetric_multilabel",
     "asymmetric_squared_error",
     "binary_cross_entropy",
     "binary_focal",
+    "categorical_hinge",
     "cauchy",
     "charbonnier",
+    "class_balanced",
     "contrastive",
     "distillation",
     "expectile",
     "gaussian_nll",
     "geman_mcclure",
     "general_robust",
+    "generalized_cross_entropy",
+    "hinge",
     "huber",
     "jensen_shannon",
     "kl_divergence",
+    "ldam",
     "log_cosh",
+    "logit_adjusted",
     "poisson_nll",
+    "poly_cross_entropy",
     "quantile",
     "quantiles",
     "reverse_kl_divergence",
     "smooth_l1",
+    "smoothed_cross_entropy",
     "softmax_cross_entropy",
     "softmax_focal",
     "squared_error",
+    "squared_hinge",
+    "symmetric_cross_entropy",
     "tukey",
     "welsch",
 ]

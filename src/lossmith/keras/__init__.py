@@ -2,8 +2,7 @@
 
     from lossmith.keras import Huber
 
-One family a file: regression, classification, distribution, metric. What they share, and where they part from
-keras, is in `lossmith.keras.loss`.
+One family a file. What they share, and where they part from keras, is in `lossmith.keras.loss`.
 """
 
 from lossmith.errors import missing_extra
@@ -15,25 +14,26 @@ except ImportError as absent:  # only keras itself: a missing back end tells its
         raise
     raise missing_extra("lossmith.keras", "keras", "keras") from absent
 
+from lossmith.class_weights import balanced_class_weights as balanced_class_weights
 from lossmith.keras.classification import (
+    AsymmetricMultiLabel,
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
     CategoricalCrossentropy,
     CategoricalFocalCrossentropy,
+    LabelSmoothing,
+    Poly,
     SparseCategoricalCrossentropy,
 )
 from lossmith.keras.distribution import Distillation, JensenShannon, KLDivergence
+from lossmith.keras.imbalance import LDAM, BalancedSoftmax, ClassBalanced, LogitAdjusted
 from lossmith.keras.likelihood import GaussianNLL, Poisson
 from lossmith.keras.loss import Loss
+from lossmith.keras.margin import CategoricalHinge, Hinge, SquaredHinge
 from lossmith.keras.metric import Contrastive
+from lossmith.keras.noise import CategoricalGeneralizedCrossEntropy, GeneralizedCrossEntropy, SymmetricCrossEntropy
 from lossmith.keras.quantile import Expectile, Quantile
-from lossmith.keras.regression import (
-    AsymmetricMeanSquaredError,
-    Huber,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanSquaredError,
-)
+from lossmith.keras.regression import AsymmetricMeanSquaredError, Huber, LogCosh, MeanAbsoluteError, MeanSquaredError
 from lossmith.keras.robust import (
     AdaptiveRobust,
     Cauchy,
@@ -46,31 +46,44 @@ from lossmith.keras.robust import (
 )
 
 __all__ = [
+    "LDAM",
     "AdaptiveRobust",
     "AsymmetricMeanSquaredError",
+    "AsymmetricMultiLabel",
+    "BalancedSoftmax",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
+    "CategoricalGeneralizedCrossEntropy",
+    "CategoricalHinge",
     "Cauchy",
     "Charbonnier",
+    "ClassBalanced",
     "Contrastive",
     "Distillation",
     "Expectile",
     "GaussianNLL",
     "GemanMcClure",
     "GeneralRobust",
+    "GeneralizedCrossEntropy",
+    "Hinge",
     "Huber",
     "JensenShannon",
     "KLDivergence",
+    "LabelSmoothing",
     "LogCosh",
+    "LogitAdjusted",
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
     "Poisson",
+    "Poly",
     "Quantile",
     "SmoothL1",
     "SparseCategoricalCrossentropy",
+    "SquaredHinge",
+    "SymmetricCrossEntropy",
     "Tukey",
     "Welsch",
 ]

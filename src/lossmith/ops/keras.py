@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from lossmith.ops import NumberKind, Shape, derived, register
+from lossmith.ops import NumberKind, Ops, Shape, derived, reader_of, register
 
 _here: Any = sys.modules[__name__]  # this module, as a reader
 Array = Any  # a KerasTensor, a Variable, or a tensor of the back end
@@ -26,6 +26,11 @@ arctan = ops.arctan
 equal = ops.equal
 isfinite = ops.isfinite
 stop_gradient = ops.stop_gradient
+
+
+def back_end() -> Ops[Any]:
+    """The reader of the tensors that keras computes with."""
+    return reader_of(ops.convert_to_tensor(0.0))
 
 
 def softplus(x: Array) -> Array:

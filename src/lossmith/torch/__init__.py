@@ -2,8 +2,7 @@
 
     from lossmith.torch import HuberLoss
 
-One family a file: regression, classification, distribution, metric. What they share, and where they part from
-`torch.nn`, is in `lossmith.torch.loss`.
+One family a file. What they share, and where they part from `torch.nn`, is in `lossmith.torch.loss`.
 """
 
 from lossmith.errors import missing_extra
@@ -15,18 +14,25 @@ except ImportError as absent:  # only torch itself: a broken installation of it 
         raise
     raise missing_extra("lossmith.torch", "torch", "torch") from absent
 
+from lossmith.class_weights import balanced_class_weights as balanced_class_weights
 from lossmith.torch.classification import (
+    AsymmetricMultiLabelLoss,
     BCELoss,
     BCEWithLogitsLoss,
     BinaryFocalLoss,
     CrossEntropyLoss,
     FocalLoss,
+    LabelSmoothingLoss,
     NLLLoss,
+    PolyLoss,
 )
 from lossmith.torch.distribution import DistillationLoss, JensenShannonLoss, KLDivLoss
+from lossmith.torch.imbalance import BalancedSoftmaxLoss, ClassBalancedLoss, LDAMLoss, LogitAdjustedLoss
 from lossmith.torch.likelihood import GaussianNLLLoss, PoissonNLLLoss
 from lossmith.torch.loss import Loss, PairLoss
+from lossmith.torch.margin import CategoricalHingeLoss, HingeLoss, SquaredHingeLoss
 from lossmith.torch.metric import ContrastiveLoss
+from lossmith.torch.noise import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
 from lossmith.torch.robust import (
@@ -43,11 +49,15 @@ from lossmith.torch.robust import (
 __all__ = [
     "AdaptiveRobustLoss",
     "AsymmetricMSELoss",
+    "AsymmetricMultiLabelLoss",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BalancedSoftmaxLoss",
     "BinaryFocalLoss",
+    "CategoricalHingeLoss",
     "CauchyLoss",
     "CharbonnierLoss",
+    "ClassBalancedLoss",
     "ContrastiveLoss",
     "CrossEntropyLoss",
     "DistillationLoss",
@@ -56,18 +66,26 @@ __all__ = [
     "GaussianNLLLoss",
     "GemanMcClureLoss",
     "GeneralRobustLoss",
+    "GeneralizedCrossEntropyLoss",
+    "HingeLoss",
     "HuberLoss",
     "JensenShannonLoss",
     "KLDivLoss",
     "L1Loss",
+    "LDAMLoss",
+    "LabelSmoothingLoss",
     "LogCoshLoss",
+    "LogitAdjustedLoss",
     "Loss",
     "MSELoss",
     "NLLLoss",
     "PairLoss",
     "PoissonNLLLoss",
+    "PolyLoss",
     "QuantileLoss",
     "SmoothL1Loss",
+    "SquaredHingeLoss",
+    "SymmetricCrossEntropyLoss",
     "TukeyLoss",
     "WelschLoss",
 ]
