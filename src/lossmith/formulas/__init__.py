@@ -6,19 +6,35 @@ A formula returns values, unreduced; it imports no framework; the class axis, wh
 from lossmith.formulas.binary import binary_cross_entropy, binary_focal
 from lossmith.formulas.contrastive import contrastive
 from lossmith.formulas.divergence import kl_divergence
+from lossmith.formulas.margins import arc_face, cos_face, sphere_face
+from lossmith.formulas.pairs import circle, multi_similarity, n_pair
+from lossmith.formulas.proxies import proxy_anchor, proxy_nca
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
+from lossmith.formulas.similarity import batch_similarity
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
+from lossmith.formulas.triplet import triplet_margin, triplet_mined
 
 __all__ = [
     "absolute_error",
+    "arc_face",
     "asymmetric_squared_error",
+    "batch_similarity",
     "binary_cross_entropy",
     "binary_focal",
+    "circle",
     "contrastive",
+    "cos_face",
     "huber",
     "kl_divergence",
     "log_cosh",
+    "multi_similarity",
+    "n_pair",
+    "proxy_anchor",
+    "proxy_nca",
     "softmax_cross_entropy",
     "softmax_focal",
+    "sphere_face",
     "squared_error",
+    "triplet_margin",
+    "triplet_mined",
 ]

@@ -79,3 +79,12 @@ def _expands(own: Shape, full: Shape) -> bool:
         return own == full[-1:]
     pairs = zip(reversed(own), reversed(full), strict=False)
     return len(own) <= len(full) and all(a in (1, b) or a is None or b is None for a, b in pairs)
+
+
+def unit(ops: Ops[A], x: A) -> A:
+    """x / |x| along the last axis; a zero vector stays 0, with gradient 0. No square over- or underflows."""
+    largest = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True))
+    some = ops.truth(largest)  # True for NaN as well
+    scaled = ops.where(some, x / ops.where(ops.isfinite(largest) & some, largest, 1.0), 0.0)
+    squares = ops.sum(ops.square(scaled), axis=-1, keepdims=True)
+    return scaled / ops.sqrt(ops.where(some, squares, 1.0))
