@@ -45,7 +45,7 @@ def counted(ops: Ops[A], chosen: A, like: A) -> A:
 
 
 def number(ops: Ops[A], chosen: A, like: A) -> A:
-    """Booleans as 0 and 1, in the shape and dtype of `like`."""
+    """Booleans as 0 and 1, in the dtype of `like`, whose shape fits theirs."""
     return ops.where(chosen, ops.full_like(like, 1.0), 0.0)
 
 
@@ -70,9 +70,20 @@ def largest(ops: Ops[A], x: A, chosen: A) -> A:
     return ops.max(padded(ops, ops.where(chosen, x, -inf)), axis=-1, keepdims=True)
 
 
+def rows(ops: Ops[A], x: A, index: A) -> A:
+    """The row of x (..., N, D) that each entry of `index` (..., N) names."""
+    everywhere = ops.truth(ops.full_like(x, 1.0))
+    return ops.take_along_axis(x, ops.where(everywhere, ops.expand_dims(index, axis=-1), 0), axis=-2)
+
+
 def size_of(ops: Ops[A], x: A) -> A:
-    """The largest |x| of each batch (..., 1, 1), constant to differentiation; 1 where that is 0 or not finite."""
-    rows = ops.max(ops.abs(x), axis=-1)
-    top = ops.max(padded(ops, rows), axis=-1, keepdims=True)
+    """A number for each batch (..., 1, 1) by which x may be divided, so that no square over- or underflows.
+
+    It is 1 where the largest |x| is from 1e-8 to 1e8, so that products of small integers stay exact, and ties are
+    ties; else that largest |x|. Constant to differentiation.
+    """
+    each = ops.max(ops.abs(x), axis=-1)
+    top = ops.max(padded(ops, each), axis=-1, keepdims=True)
     top = ops.stop_gradient(ops.expand_dims(top, axis=-1))
-    return ops.where(ops.isfinite(top) & ops.truth(top), top, 1.0)
+    extreme = ops.isfinite(top) & ops.truth(top) & ((top < 1e-8) | (top > 1e8))
+    return ops.where(extreme, top, 1.0)

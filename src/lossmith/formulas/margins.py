@@ -146,6 +146,16 @@ def _length(ops: Ops[A], one: A) -> A:
     return ops.max(ops.abs(ops.stop_gradient(one)), axis=-1)
 
 
+def plain_logits(ops: Ops[A], embedding: A, proxies: A, scale: float | None) -> A:
+    """scale times the cosines (..., C), without a margin, for inference; None: times the length of the embedding."""
+    wide = ops.widen(embedding)
+    near = nearness(ops, unit(ops, wide), unit(ops, ops.astype(proxies, wide)))
+    if scale is not None:
+        return ops.astype(scale * near, embedding)
+    length = distance(ops, wide, ops.full_like(wide, 0.0))
+    return ops.astype(ops.expand_dims(length, axis=-1) * near, embedding)
+
+
 def nearness(ops: Ops[A], one: A, each: A) -> A:
     """The cosines (..., C) of unit vectors (..., D) with the proxies (C, D)."""
     return ops.sum(cosines(ops, ops.expand_dims(one, axis=-2), each), axis=-2)
@@ -171,4 +181,3 @@ def labelled_cost(ops: Ops[A], logits: A, hot: A) -> A:
     """-log p of the class that is True in `hot`; NaN where none is."""
     cost = ops.sum(ops.where(hot, standing(ops, logits).surprisal, 0.0), axis=-1)
     return ops.where(ops.truth(ops.sum(ops.astype(hot, logits), axis=-1)), cost, nan)
-

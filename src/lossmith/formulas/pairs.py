@@ -8,7 +8,7 @@
 Each log(1 + sum e^x) is the softplus of a logsumexp, which keeps a sum that is small against 1.
 """
 
-from lossmith.formulas.batch import cosines, log_sum, largest, number, pairs, size_of
+from lossmith.formulas.batch import cosines, largest, log_sum, number, pairs, size_of
 from lossmith.formulas.terms import unit
 from lossmith.ops import A, Ops
 from lossmith.settings import Fraction, NonNegative, Positive

@@ -11,9 +11,8 @@ in arrays of D x D and C x D; over the whole batch |ZZ'|^2 = |Z'Z|^2. The pair o
 (z_i z_i - 1)^2 is 0, or 1 for a zero embedding.
 """
 
-from math import nan
-
-from lossmith.formulas.terms import standing, unit
+from lossmith.formulas.margins import labelled_cost
+from lossmith.formulas.terms import unit
 from lossmith.ops import A, Ops
 from lossmith.settings import NonNegative
 from lossmith.spec import Claims, Outcome, formula
@@ -47,8 +46,7 @@ def batch_similarity(
     array([0.773147, 1.093147, 1.013147])
     """
     hot = ops.one_hot(target, pred)
-    valid = ops.truth(ops.sum(ops.astype(hot, pred), axis=-1))
-    cost = ops.where(valid, ops.sum(ops.where(hot, standing(ops, pred).surprisal, 0.0), axis=-1), nan)
+    cost = labelled_cost(ops, pred, hot)
     one = unit(ops, embedding)
     alike = _alike(ops, one, ops.astype(hot, pred), _ones(ops, cost, kept))
     if kept is not None:

@@ -82,9 +82,12 @@ def _expands(own: Shape, full: Shape) -> bool:
 
 
 def unit(ops: Ops[A], x: A) -> A:
-    """x / |x| along the last axis; a zero vector stays 0, with gradient 0. No square over- or underflows."""
+    """x / |x| along the last axis; the zero vector stays, with gradient 0.
+
+    The length is that of x / max |x|, so that no square over- or underflows.
+    """
     largest = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True))
-    some = ops.truth(largest)  # True for NaN as well
-    scaled = ops.where(some, x / ops.where(ops.isfinite(largest) & some, largest, 1.0), 0.0)
+    there = ops.truth(largest)  # True for NaN as well, which must not turn into a zero vector
+    scaled = x / ops.where(ops.isfinite(largest) & there, largest, 1.0)
     squares = ops.sum(ops.square(scaled), axis=-1, keepdims=True)
-    return scaled / ops.sqrt(ops.where(some, squares, 1.0))
+    return ops.where(there, scaled / ops.sqrt(ops.where(there, squares, 1.0)), 0.0)

@@ -63,7 +63,13 @@ def logsumexp(x: Array, *, axis: int, keepdims: bool = False) -> Array:
 
 
 def cumulative_sum(x: Array, *, axis: int) -> Array:
-    return ops.cumsum(x, axis=axis)
+    if _dtype(x) != "float64" or x.shape[axis] is None:
+        return ops.cumsum(x, axis=axis)
+    sums, step = ops.moveaxis(x, axis, -1), 1  # keras's cumsum computes float64 in float32: add by doubling instead
+    while step < x.shape[axis]:
+        sums = sums + ops.concatenate([ops.zeros_like(sums[..., :step]), sums[..., :-step]], axis=-1)
+        step *= 2
+    return ops.moveaxis(sums, -1, axis)
 
 
 def argsort(x: Array, *, axis: int) -> Array:

@@ -2,7 +2,7 @@
 
     from lossmith.torch import HuberLoss
 
-One family a file: regression, classification, distribution, metric. What they share, and where they part from
+One family a file: regression, classification, distribution, metric, proxies. What they share, and where they part from
 `torch.nn`, is in `lossmith.torch.loss`.
 """
 
@@ -25,15 +25,27 @@ from lossmith.torch.classification import (
 )
 from lossmith.torch.distribution import KLDivLoss
 from lossmith.torch.loss import Loss, PairLoss
-from lossmith.torch.metric import ContrastiveLoss
+from lossmith.torch.metric import (
+    BatchSimilarityLoss,
+    CircleLoss,
+    ContrastiveLoss,
+    MultiSimilarityLoss,
+    NPairLoss,
+    TripletMarginLoss,
+)
+from lossmith.torch.proxies import ArcFaceLoss, CosFaceLoss, ProxyAnchorLoss, ProxyLoss, ProxyNCALoss, SphereFaceLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
 
 __all__ = [
+    "ArcFaceLoss",
     "AsymmetricMSELoss",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchSimilarityLoss",
     "BinaryFocalLoss",
+    "CircleLoss",
     "ContrastiveLoss",
+    "CosFaceLoss",
     "CrossEntropyLoss",
     "FocalLoss",
     "HuberLoss",
@@ -42,6 +54,13 @@ __all__ = [
     "LogCoshLoss",
     "Loss",
     "MSELoss",
+    "MultiSimilarityLoss",
     "NLLLoss",
+    "NPairLoss",
     "PairLoss",
+    "ProxyAnchorLoss",
+    "ProxyLoss",
+    "ProxyNCALoss",
+    "SphereFaceLoss",
+    "TripletMarginLoss",
 ]

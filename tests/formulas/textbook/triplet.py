@@ -7,11 +7,12 @@ def distance(a, b):
     return mp.sqrt(sum((x - y) ** 2 for x, y in zip(a, b, strict=True)))
 
 
-def triplet_margin(anchor, positive, negative, margin=1, swap=False):
-    far = distance(anchor, negative)
+def triplet_margin(anchor, positive, negative, margin=1, p=2, swap=False):
+    apart = distance if p == 2 else lambda a, b: sum(abs(x - y) for x, y in zip(a, b, strict=True))
+    far = apart(anchor, negative)
     if swap:
-        far = min(far, distance(positive, negative))
-    return max(mp.zero, margin + distance(anchor, positive) - far)
+        far = min(far, apart(positive, negative))
+    return max(mp.zero, margin + apart(anchor, positive) - far)
 
 
 def triplet_mined(embedding, target, margin=1, mining="batch_hard"):
