@@ -54,7 +54,7 @@ def arc_face(ops: Ops[A], embedding: A, target: A, proxies: A, *, margin: Acute 
     >>> import numpy as np
     >>> proxies = np.array([[1.0, 0.0], [0.0, 1.0]])
     >>> arc_face(np.array([[0.6, 0.8], [2.0, 0.0]]), np.array([0, 0]), proxies, scale=4.0).round(6)
-    array([2.704571, 0.029443])
+    array([2.6977  , 0.029449])
     """
     one, each = unit(ops, embedding), unit(ops, proxies)
     near = nearness(ops, one, each)
@@ -87,7 +87,7 @@ def cos_face(
     >>> import numpy as np
     >>> proxies = np.array([[1.0, 0.0], [0.0, 1.0]])
     >>> cos_face(np.array([[0.6, 0.8], [2.0, 0.0]]), np.array([0, 0]), proxies, scale=4.0).round(6)
-    array([2.305083, 0.071644])
+    array([2.305083, 0.071645])
     """
     near = nearness(ops, unit(ops, embedding), unit(ops, proxies))
     hot = ops.one_hot(target, near)
@@ -115,7 +115,7 @@ def sphere_face(ops: Ops[A], embedding: A, target: A, proxies: A, *, margin: Lit
     >>> import numpy as np
     >>> proxies = np.array([[1.0, 0.0], [0.0, 1.0]])
     >>> sphere_face(np.array([[0.6, 0.8], [2.0, 0.0]]), np.array([0, 0]), proxies).round(6)
-    array([3.013015, 0.126928])
+    array([2.088977, 0.126928])
     """
     near = nearness(ops, unit(ops, embedding), unit(ops, proxies))
     hot = ops.one_hot(target, near)

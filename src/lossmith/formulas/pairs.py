@@ -83,7 +83,7 @@ def multi_similarity(
     >>> import numpy as np
     >>> points = np.array([[1.0, 0.0], [0.6, 0.8], [0.8, 0.6]])
     >>> multi_similarity(points, np.array([0, 0, 1])).round(6)
-    array([0.599069, 0.759073, 0.      ])
+    array([0.599069, 0.759069, 0.      ])
     """
     near = _cosines(ops, embedding)
     pair = pairs(ops, target, near, kept)
@@ -134,7 +134,7 @@ def circle(
     >>> import numpy as np
     >>> points = np.array([[1.0, 0.0], [0.6, 0.8], [0.8, 0.6]])
     >>> circle(points, np.array([0, 0, 1]), gamma=4.0).round(6)
-    array([1.979331, 2.714563, 0.      ])
+    array([2.056807, 3.092835, 0.      ])
     """
     near = _cosines(ops, embedding) if normalise else cosines(ops, embedding, embedding)
     pair = pairs(ops, target, near, kept, with_self=not remove_diagonal)

@@ -94,7 +94,7 @@ def proxy_anchor(
     >>> import numpy as np
     >>> proxies = np.array([[1.0, 0.0], [0.0, 1.0]])
     >>> proxy_anchor(np.array([[0.6, 0.8], [2.0, 0.0]]), np.array([0, 0]), proxies, alpha=4.0).round(6)
-    np.float64(2.013887)
+    np.float64(1.983644)
     """
     near = ops.matrix_transpose(nearness(ops, unit(ops, embedding), unit(ops, proxies)))
     hot = ops.matrix_transpose(ops.one_hot(target, ops.matrix_transpose(near)))

@@ -2,7 +2,7 @@
 
     from lossmith.keras import Huber
 
-One family a file: regression, classification, distribution, metric. What they share, and where they part from
+One family a file: regression, classification, distribution, metric, proxies. What they share, and where they part from
 keras, is in `lossmith.keras.loss`.
 """
 
@@ -24,7 +24,8 @@ from lossmith.keras.classification import (
 )
 from lossmith.keras.distribution import KLDivergence
 from lossmith.keras.loss import Loss
-from lossmith.keras.metric import Contrastive
+from lossmith.keras.metric import BatchSimilarity, Circle, Contrastive, MultiSimilarity, NPair, TripletMargin
+from lossmith.keras.proxies import ArcFace, CosFace, Proxies, ProxyAnchor, ProxyNCA, SphereFace
 from lossmith.keras.regression import (
     AsymmetricMeanSquaredError,
     Huber,
@@ -34,17 +35,28 @@ from lossmith.keras.regression import (
 )
 
 __all__ = [
+    "ArcFace",
     "AsymmetricMeanSquaredError",
+    "BatchSimilarity",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
+    "Circle",
     "Contrastive",
+    "CosFace",
     "Huber",
     "KLDivergence",
     "LogCosh",
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "MultiSimilarity",
+    "NPair",
+    "Proxies",
+    "ProxyAnchor",
+    "ProxyNCA",
     "SparseCategoricalCrossentropy",
+    "SphereFace",
+    "TripletMargin",
 ]

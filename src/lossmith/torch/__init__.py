@@ -33,7 +33,7 @@ from lossmith.torch.metric import (
     NPairLoss,
     TripletMarginLoss,
 )
-from lossmith.torch.proxies import ArcFaceLoss, CosFaceLoss, ProxyAnchorLoss, ProxyLoss, ProxyNCALoss, SphereFaceLoss
+from lossmith.torch.proxies import ArcFaceLoss, CosFaceLoss, ProxyAnchorLoss, ProxyNCALoss, SphereFaceLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
 
 __all__ = [
@@ -59,7 +59,6 @@ __all__ = [
     "NPairLoss",
     "PairLoss",
     "ProxyAnchorLoss",
-    "ProxyLoss",
     "ProxyNCALoss",
     "SphereFaceLoss",
     "TripletMarginLoss",

@@ -32,7 +32,7 @@ def n_pair(first, second, target):
     return values
 
 
-def multi_similarity(embedding, target, alpha=2, beta=50, base=mp.mpf("0.5"), epsilon=mp.mpf(0.1)):
+def multi_similarity(embedding, target, alpha=2, beta=50, base=0.5, epsilon=0.1):
     values = []
     for i in range(len(target)):
         positives, negatives = parts(i, lambda a, b: cosine(embedding[a], embedding[b]), target)
