@@ -25,10 +25,12 @@ from lossmith.spec import FORMULAS, Formula
 
 # The files under formulas/ by the task they serve, in the order of the tables.
 TASKS: Mapping[str, tuple[str, ...]] = {
-    "regression": ("regression",),
+    "regression": ("regression", "robust", "barron", "quantile", "likelihood"),
     "classification": ("binary", "softmax"),
     "distributions": ("divergence",),
     "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
+    "distributions": ("divergence", "distillation"),
+    "metric learning": ("contrastive",),
 }
 FRAMEWORKS = ("torch", "keras")
 

@@ -3,38 +3,59 @@
 A formula returns values, unreduced; it imports no framework; the class axis, where there is one, is the last.
 """
 
+from lossmith.formulas.barron import adaptive_robust, general_robust
 from lossmith.formulas.binary import binary_cross_entropy, binary_focal
 from lossmith.formulas.contrastive import contrastive
-from lossmith.formulas.divergence import kl_divergence
+from lossmith.formulas.distillation import distillation
+from lossmith.formulas.divergence import jensen_shannon, kl_divergence, reverse_kl_divergence
+from lossmith.formulas.likelihood import gaussian_nll, poisson_nll
 from lossmith.formulas.margins import arc_face, cos_face, sphere_face
 from lossmith.formulas.pairs import circle, multi_similarity, n_pair
 from lossmith.formulas.proxies import proxy_anchor, proxy_nca
+from lossmith.formulas.quantile import expectile, quantile, quantiles
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
+from lossmith.formulas.robust import cauchy, charbonnier, geman_mcclure, smooth_l1, tukey, welsch
 from lossmith.formulas.similarity import batch_similarity
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
 from lossmith.formulas.triplet import triplet_margin, triplet_mined
 
 __all__ = [
     "absolute_error",
+    "adaptive_robust",
     "arc_face",
     "asymmetric_squared_error",
     "batch_similarity",
     "binary_cross_entropy",
     "binary_focal",
+    "cauchy",
+    "charbonnier",
     "circle",
     "contrastive",
     "cos_face",
+    "distillation",
+    "expectile",
+    "gaussian_nll",
+    "geman_mcclure",
+    "general_robust",
     "huber",
+    "jensen_shannon",
     "kl_divergence",
     "log_cosh",
     "multi_similarity",
     "n_pair",
+    "poisson_nll",
     "proxy_anchor",
     "proxy_nca",
+    "quantile",
+    "quantiles",
+    "reverse_kl_divergence",
+    "smooth_l1",
     "softmax_cross_entropy",
     "softmax_focal",
     "sphere_face",
     "squared_error",
     "triplet_margin",
     "triplet_mined",
+    "tukey",
+    "welsch",
 ]

@@ -22,10 +22,12 @@ from lossmith.keras.classification import (
     CategoricalFocalCrossentropy,
     SparseCategoricalCrossentropy,
 )
-from lossmith.keras.distribution import KLDivergence
+from lossmith.keras.distribution import Distillation, JensenShannon, KLDivergence
+from lossmith.keras.likelihood import GaussianNLL, Poisson
 from lossmith.keras.loss import Loss
 from lossmith.keras.metric import BatchSimilarity, Circle, Contrastive, MultiSimilarity, NPair, TripletMargin
 from lossmith.keras.proxies import ArcFace, CosFace, Proxies, ProxyAnchor, ProxyNCA, SphereFace
+from lossmith.keras.quantile import Expectile, Quantile
 from lossmith.keras.regression import (
     AsymmetricMeanSquaredError,
     Huber,
@@ -33,8 +35,19 @@ from lossmith.keras.regression import (
     MeanAbsoluteError,
     MeanSquaredError,
 )
+from lossmith.keras.robust import (
+    AdaptiveRobust,
+    Cauchy,
+    Charbonnier,
+    GemanMcClure,
+    GeneralRobust,
+    SmoothL1,
+    Tukey,
+    Welsch,
+)
 
 __all__ = [
+    "AdaptiveRobust",
     "ArcFace",
     "AsymmetricMeanSquaredError",
     "BatchSimilarity",
@@ -42,10 +55,18 @@ __all__ = [
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
+    "Cauchy",
+    "Charbonnier",
     "Circle",
     "Contrastive",
     "CosFace",
+    "Distillation",
+    "Expectile",
+    "GaussianNLL",
+    "GemanMcClure",
+    "GeneralRobust",
     "Huber",
+    "JensenShannon",
     "KLDivergence",
     "LogCosh",
     "Loss",
@@ -53,10 +74,15 @@ __all__ = [
     "MeanSquaredError",
     "MultiSimilarity",
     "NPair",
+    "Poisson",
     "Proxies",
     "ProxyAnchor",
     "ProxyNCA",
+    "Quantile",
+    "SmoothL1",
     "SparseCategoricalCrossentropy",
     "SphereFace",
     "TripletMargin",
+    "Tukey",
+    "Welsch",
 ]

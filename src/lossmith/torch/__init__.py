@@ -23,7 +23,8 @@ from lossmith.torch.classification import (
     FocalLoss,
     NLLLoss,
 )
-from lossmith.torch.distribution import KLDivLoss
+from lossmith.torch.distribution import DistillationLoss, JensenShannonLoss, KLDivLoss
+from lossmith.torch.likelihood import GaussianNLLLoss, PoissonNLLLoss
 from lossmith.torch.loss import Loss, PairLoss
 from lossmith.torch.metric import (
     BatchSimilarityLoss,
@@ -34,21 +35,41 @@ from lossmith.torch.metric import (
     TripletMarginLoss,
 )
 from lossmith.torch.proxies import ArcFaceLoss, CosFaceLoss, ProxyAnchorLoss, ProxyNCALoss, SphereFaceLoss
+from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
+from lossmith.torch.robust import (
+    AdaptiveRobustLoss,
+    CauchyLoss,
+    CharbonnierLoss,
+    GemanMcClureLoss,
+    GeneralRobustLoss,
+    SmoothL1Loss,
+    TukeyLoss,
+    WelschLoss,
+)
 
 __all__ = [
+    "AdaptiveRobustLoss",
     "ArcFaceLoss",
     "AsymmetricMSELoss",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchSimilarityLoss",
     "BinaryFocalLoss",
+    "CauchyLoss",
+    "CharbonnierLoss",
     "CircleLoss",
     "ContrastiveLoss",
     "CosFaceLoss",
     "CrossEntropyLoss",
+    "DistillationLoss",
+    "ExpectileLoss",
     "FocalLoss",
+    "GaussianNLLLoss",
+    "GemanMcClureLoss",
+    "GeneralRobustLoss",
     "HuberLoss",
+    "JensenShannonLoss",
     "KLDivLoss",
     "L1Loss",
     "LogCoshLoss",
@@ -58,8 +79,13 @@ __all__ = [
     "NLLLoss",
     "NPairLoss",
     "PairLoss",
+    "PoissonNLLLoss",
     "ProxyAnchorLoss",
     "ProxyNCALoss",
+    "QuantileLoss",
+    "SmoothL1Loss",
     "SphereFaceLoss",
     "TripletMarginLoss",
+    "TukeyLoss",
+    "WelschLoss",
 ]
