@@ -27,6 +27,9 @@ from lossmith.spec import FORMULAS, Formula
 TASKS: Mapping[str, tuple[str, ...]] = {
     "regression": ("regression", "robust", "barron", "quantile", "likelihood"),
     "classification": ("binary", "softmax", "smoothing", "poly", "noise", "imbalance", "margin", "multilabel"),
+    "classification": ("binary", "softmax"),
+    "distributions": ("divergence",),
+    "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
     "distributions": ("divergence", "distillation"),
     "metric learning": ("contrastive",),
 }

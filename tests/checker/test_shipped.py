@@ -2,6 +2,7 @@
 
 import importlib
 
+import numpy as np
 import pytest
 from ruletest import subject_of
 
@@ -10,6 +11,7 @@ from lossmith.checker.discover import find
 from lossmith.checker.known import _table
 from lossmith.checker.place import Place
 from lossmith.checker.runner import examine
+from lossmith.checker.sample import SIZES
 
 TORCH = (
     "L1Loss MSELoss SmoothL1Loss HuberLoss BCELoss BCEWithLogitsLoss CrossEntropyLoss NLLLoss KLDivLoss "
@@ -23,10 +25,19 @@ KERAS = (
 SHIPPED = [f"torch.nn:{name}" for name in TORCH.split()] + [f"keras.losses:{name}" for name in KERAS.split()]
 
 
+PROXIES = (np.random.default_rng(0).normal(size=(SIZES["C"], SIZES["D"]))).tolist()
+# what a loss needs to be built
+SETTINGS = {
+    f"lossmith.keras:{name}": {"proxies": PROXIES}
+    for name in ("ArcFace", "CosFace", "SphereFace", "ProxyNCA", "ProxyAnchor")
+}
+
+
 def examined(text):
     place = Place.parse(text)
     module = importlib.import_module(place.source)
-    return examine(make(place, module, place.name, find(place, module)[place.name], {}), curve=False)
+    found = find(place, module)[place.name]
+    return examine(make(place, module, place.name, found, SETTINGS.get(text, {})), curve=False)
 
 
 @pytest.mark.parametrize("text", SHIPPED)
@@ -43,7 +54,7 @@ def faces():
     import lossmith.keras
     import lossmith.torch
 
-    bases = {"Loss", "PairLoss"}
+    bases = {"Loss", "PairLoss", "Proxies"}
     return [
         f"{module.__name__}:{name}"
         for module in (lossmith.torch, lossmith.keras)

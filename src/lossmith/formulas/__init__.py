@@ -18,20 +18,32 @@ from lossmith.formulas.quantile import expectile, quantile, quantiles
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
 from lossmith.formulas.robust import cauchy, charbonnier, geman_mcclure, smooth_l1, tukey, welsch
 from lossmith.formulas.smoothing import smoothed_cross_entropy
+from lossmith.formulas.margins import arc_face, cos_face, sphere_face
+from lossmith.formulas.pairs import circle, multi_similarity, n_pair
+from lossmith.formulas.proxies import proxy_anchor, proxy_nca
+from lossmith.formulas.quantile import expectile, quantile, quantiles
+from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
+from lossmith.formulas.robust import cauchy, charbonnier, geman_mcclure, smooth_l1, tukey, welsch
+from lossmith.formulas.similarity import batch_similarity
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
+from lossmith.formulas.triplet import triplet_margin, triplet_mined
 
 __all__ = [
     "absolute_error",
     "adaptive_robust",
     "asymmetric_multilabel",
+    "arc_face",
     "asymmetric_squared_error",
+    "batch_similarity",
     "binary_cross_entropy",
     "binary_focal",
     "categorical_hinge",
     "cauchy",
     "charbonnier",
     "class_balanced",
+    "circle",
     "contrastive",
+    "cos_face",
     "distillation",
     "expectile",
     "gaussian_nll",
@@ -47,6 +59,11 @@ __all__ = [
     "logit_adjusted",
     "poisson_nll",
     "poly_cross_entropy",
+    "multi_similarity",
+    "n_pair",
+    "poisson_nll",
+    "proxy_anchor",
+    "proxy_nca",
     "quantile",
     "quantiles",
     "reverse_kl_divergence",
@@ -54,9 +71,12 @@ __all__ = [
     "smoothed_cross_entropy",
     "softmax_cross_entropy",
     "softmax_focal",
+    "sphere_face",
     "squared_error",
     "squared_hinge",
     "symmetric_cross_entropy",
+    "triplet_margin",
+    "triplet_mined",
     "tukey",
     "welsch",
 ]

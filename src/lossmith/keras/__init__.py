@@ -3,6 +3,8 @@
     from lossmith.keras import Huber
 
 One family a file. What they share, and where they part from keras, is in `lossmith.keras.loss`.
+One family a file: regression, classification, distribution, metric, proxies. What they share, and where they part from
+keras, is in `lossmith.keras.loss`.
 """
 
 from lossmith.errors import missing_extra
@@ -32,6 +34,8 @@ from lossmith.keras.loss import Loss
 from lossmith.keras.margin import CategoricalHinge, Hinge, SquaredHinge
 from lossmith.keras.metric import Contrastive
 from lossmith.keras.noise import CategoricalGeneralizedCrossEntropy, GeneralizedCrossEntropy, SymmetricCrossEntropy
+from lossmith.keras.metric import BatchSimilarity, Circle, Contrastive, MultiSimilarity, NPair, TripletMargin
+from lossmith.keras.proxies import ArcFace, CosFace, Proxies, ProxyAnchor, ProxyNCA, SphereFace
 from lossmith.keras.quantile import Expectile, Quantile
 from lossmith.keras.regression import AsymmetricMeanSquaredError, Huber, LogCosh, MeanAbsoluteError, MeanSquaredError
 from lossmith.keras.robust import (
@@ -48,9 +52,11 @@ from lossmith.keras.robust import (
 __all__ = [
     "LDAM",
     "AdaptiveRobust",
+    "ArcFace",
     "AsymmetricMeanSquaredError",
     "AsymmetricMultiLabel",
     "BalancedSoftmax",
+    "BatchSimilarity",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
@@ -60,7 +66,9 @@ __all__ = [
     "Cauchy",
     "Charbonnier",
     "ClassBalanced",
+    "Circle",
     "Contrastive",
+    "CosFace",
     "Distillation",
     "Expectile",
     "GaussianNLL",
@@ -77,6 +85,8 @@ __all__ = [
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "MultiSimilarity",
+    "NPair",
     "Poisson",
     "Poly",
     "Quantile",
@@ -84,6 +94,14 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
     "SymmetricCrossEntropy",
+    "Proxies",
+    "ProxyAnchor",
+    "ProxyNCA",
+    "Quantile",
+    "SmoothL1",
+    "SparseCategoricalCrossentropy",
+    "SphereFace",
+    "TripletMargin",
     "Tukey",
     "Welsch",
 ]

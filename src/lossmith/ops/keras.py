@@ -68,7 +68,15 @@ def logsumexp(x: Array, *, axis: int, keepdims: bool = False) -> Array:
 
 
 def cumulative_sum(x: Array, *, axis: int) -> Array:
-    return ops.cumsum(x, axis=axis)
+    length = x.shape[axis]
+    if _dtype(x) != "float64" or length is None:
+        return ops.cumsum(x, axis=axis)
+    sums: Array = ops.moveaxis(x, axis, -1)
+    step = 1  # keras's cumsum takes float64 for float32: add by doubling instead
+    while step < length:
+        sums = sums + ops.concatenate([ops.zeros_like(sums[..., :step]), sums[..., :-step]], axis=-1)
+        step *= 2
+    return ops.moveaxis(sums, -1, axis)
 
 
 def argsort(x: Array, *, axis: int) -> Array:

@@ -3,6 +3,8 @@
     from lossmith.torch import HuberLoss
 
 One family a file. What they share, and where they part from `torch.nn`, is in `lossmith.torch.loss`.
+One family a file: regression, classification, distribution, metric, proxies. What they share, and where they part from
+`torch.nn`, is in `lossmith.torch.loss`.
 """
 
 from lossmith.errors import missing_extra
@@ -33,6 +35,15 @@ from lossmith.torch.loss import Loss, PairLoss
 from lossmith.torch.margin import CategoricalHingeLoss, HingeLoss, SquaredHingeLoss
 from lossmith.torch.metric import ContrastiveLoss
 from lossmith.torch.noise import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
+from lossmith.torch.metric import (
+    BatchSimilarityLoss,
+    CircleLoss,
+    ContrastiveLoss,
+    MultiSimilarityLoss,
+    NPairLoss,
+    TripletMarginLoss,
+)
+from lossmith.torch.proxies import ArcFaceLoss, CosFaceLoss, ProxyAnchorLoss, ProxyNCALoss, SphereFaceLoss
 from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
 from lossmith.torch.robust import (
@@ -48,17 +59,21 @@ from lossmith.torch.robust import (
 
 __all__ = [
     "AdaptiveRobustLoss",
+    "ArcFaceLoss",
     "AsymmetricMSELoss",
     "AsymmetricMultiLabelLoss",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BalancedSoftmaxLoss",
+    "BatchSimilarityLoss",
     "BinaryFocalLoss",
     "CategoricalHingeLoss",
     "CauchyLoss",
     "CharbonnierLoss",
     "ClassBalancedLoss",
+    "CircleLoss",
     "ContrastiveLoss",
+    "CosFaceLoss",
     "CrossEntropyLoss",
     "DistillationLoss",
     "ExpectileLoss",
@@ -78,7 +93,9 @@ __all__ = [
     "LogitAdjustedLoss",
     "Loss",
     "MSELoss",
+    "MultiSimilarityLoss",
     "NLLLoss",
+    "NPairLoss",
     "PairLoss",
     "PoissonNLLLoss",
     "PolyLoss",
@@ -86,6 +103,12 @@ __all__ = [
     "SmoothL1Loss",
     "SquaredHingeLoss",
     "SymmetricCrossEntropyLoss",
+    "ProxyAnchorLoss",
+    "ProxyNCALoss",
+    "QuantileLoss",
+    "SmoothL1Loss",
+    "SphereFaceLoss",
+    "TripletMarginLoss",
     "TukeyLoss",
     "WelschLoss",
 ]
