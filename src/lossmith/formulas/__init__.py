@@ -4,21 +4,34 @@ A formula returns values, unreduced; it imports no framework; the class axis, wh
 """
 
 from lossmith.formulas.binary import binary_cross_entropy, binary_focal
+from lossmith.formulas.byol import byol
+from lossmith.formulas.contrast import clip, info_nce, info_nce_negatives, nt_xent, sup_con
 from lossmith.formulas.contrastive import contrastive
 from lossmith.formulas.divergence import kl_divergence
+from lossmith.formulas.redundancy import barlow_twins, vicreg
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
+from lossmith.formulas.siglip import sig_lip
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
 
 __all__ = [
     "absolute_error",
     "asymmetric_squared_error",
+    "barlow_twins",
     "binary_cross_entropy",
     "binary_focal",
+    "byol",
+    "clip",
     "contrastive",
     "huber",
+    "info_nce",
+    "info_nce_negatives",
     "kl_divergence",
     "log_cosh",
+    "nt_xent",
+    "sig_lip",
     "softmax_cross_entropy",
     "softmax_focal",
     "squared_error",
+    "sup_con",
+    "vicreg",
 ]

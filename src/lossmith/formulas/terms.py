@@ -79,3 +79,15 @@ def _expands(own: Shape, full: Shape) -> bool:
         return own == full[-1:]
     pairs = zip(reversed(own), reversed(full), strict=False)
     return len(own) <= len(full) and all(a in (1, b) or a is None or b is None for a, b in pairs)
+
+
+def unit(ops: Ops[A], x: A) -> A:
+    """x / |x| along the last axis; the zero vector stays, with gradient 0.
+
+    The length is that of x / max |x|, so that no square over- or underflows.
+    """
+    largest = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True))
+    there = ops.truth(largest)  # True for NaN as well, which must not turn into a zero vector
+    scaled = x / ops.where(ops.isfinite(largest) & there, largest, 1.0)
+    squares = ops.sum(ops.square(scaled), axis=-1, keepdims=True)
+    return ops.where(there, scaled / ops.sqrt(ops.where(there, squares, 1.0)), 0.0)
