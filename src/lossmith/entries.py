@@ -29,6 +29,7 @@ TASKS: Mapping[str, tuple[str, ...]] = {
     "classification": ("binary", "softmax"),
     "distributions": ("divergence",),
     "metric learning": ("contrastive",),
+    "self-supervised": ("infonce", "siglip", "redundancy", "byol"),
 }
 FRAMEWORKS = ("torch", "keras")
 

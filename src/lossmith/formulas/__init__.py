@@ -5,9 +5,9 @@ A formula returns values, unreduced; it imports no framework; the class axis, wh
 
 from lossmith.formulas.binary import binary_cross_entropy, binary_focal
 from lossmith.formulas.byol import byol
-from lossmith.formulas.contrast import clip, info_nce, info_nce_negatives, nt_xent, sup_con
 from lossmith.formulas.contrastive import contrastive
 from lossmith.formulas.divergence import kl_divergence
+from lossmith.formulas.infonce import clip, info_nce, nt_xent, sup_con
 from lossmith.formulas.redundancy import barlow_twins, vicreg
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
 from lossmith.formulas.siglip import sig_lip
@@ -24,7 +24,6 @@ __all__ = [
     "contrastive",
     "huber",
     "info_nce",
-    "info_nce_negatives",
     "kl_divergence",
     "log_cosh",
     "nt_xent",

@@ -24,8 +24,8 @@ def sig_lip(
     first: A,
     second: A,
     *,
-    logit_scale: A | float = log(10.0),
-    logit_bias: A | float = -10.0,
+    log_scale: A | float = log(10.0),
+    bias: A | float = -10.0,
     kept: A | None = None,
 ) -> Outcome[A]:
     """Sigmoid loss for language-image pairs: does this image belong to this caption, for all N * N of a batch.
@@ -35,10 +35,10 @@ def sig_lip(
               which add up to it
     Unit      nats
     Range     [0, inf)
-    Gradient  of a sum over N cosines, each at most e^logit_scale, through the direction of an embedding: it grows as
+    Gradient  of a sum over N cosines, each at most e^log_scale, through the direction of an embedding: it grows as
               1 / length. At the zero vector it is 0 by convention
     Limits    one sample costs what its positive pair costs; the zero vector has cosine 0 with everything
-    Keywords  logit_scale: the logarithm of what the cosines are multiplied by; logit_bias: what is added to them;
+    Keywords  log_scale: the logarithm of what the cosines are multiplied by; bias: what is added to them;
               each a number or, to be learned, an array of no axes
     Source    Zhai et al. 2023, https://arxiv.org/abs/2303.15343
 
@@ -48,10 +48,10 @@ def sig_lip(
     array([0.693193, 0.693193])
     """
     u, v = unit(ops, first), unit(ops, second)
-    scale, bias = ops.exp(ops.asarray(logit_scale, like=first)), ops.asarray(logit_bias, like=first)
-    logits = scale * ops.matmul(u, ops.matrix_transpose(v)) + bias
+    scale, shift = ops.exp(ops.asarray(log_scale, like=first)), ops.asarray(bias, like=first)
+    logits = scale * ops.matmul(u, ops.matrix_transpose(v)) + shift
     itself = ops.one_hot(ops.positions(logits, axis=-2), logits)
-    positive = ops.softplus(-(scale * ops.sum(u * v, axis=-1) + bias))
+    positive = ops.softplus(-(scale * ops.sum(u * v, axis=-1) + shift))
     each = ops.where(~itself, ops.softplus(logits), 0.0)
     if kept is not None:
         each = ops.where(ops.expand_dims(kept, axis=-2) & ops.expand_dims(kept, axis=-1), each, 0.0)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from lossmith.ops import NumberKind, Shape, derived, register
@@ -106,7 +107,8 @@ def full_like(x: Array, value: float) -> Array:
 
 def asarray(x: object, *, like: Array | None = None) -> Array:
     if not isinstance(x, keras.KerasTensor):
-        x = ops.convert_to_tensor(x)
+        # a Python number alone would become float32 on its way to float64
+        x = ops.convert_to_tensor(x if like is None or hasattr(x, "dtype") else np.asarray(x))
     return x if like is None else ops.cast(x, _dtype(like))
 
 

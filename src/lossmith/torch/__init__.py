@@ -2,7 +2,7 @@
 
     from lossmith.torch import HuberLoss
 
-One family a file: regression, classification, distribution, metric. What they share, and where they part from
+One family a file: regression, classification, distribution, metric, selfsupervised. What they share, and where they part from
 `torch.nn`, is in `lossmith.torch.loss`.
 """
 
@@ -27,21 +27,39 @@ from lossmith.torch.distribution import KLDivLoss
 from lossmith.torch.loss import Loss, PairLoss
 from lossmith.torch.metric import ContrastiveLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
+from lossmith.torch.selfsupervised import (
+    BYOLLoss,
+    BarlowTwinsLoss,
+    CLIPLoss,
+    InfoNCELoss,
+    NTXentLoss,
+    SigLIPLoss,
+    SupConLoss,
+    VICRegLoss,
+)
 
 __all__ = [
     "AsymmetricMSELoss",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BYOLLoss",
+    "BarlowTwinsLoss",
     "BinaryFocalLoss",
+    "CLIPLoss",
     "ContrastiveLoss",
     "CrossEntropyLoss",
     "FocalLoss",
     "HuberLoss",
+    "InfoNCELoss",
     "KLDivLoss",
     "L1Loss",
     "LogCoshLoss",
     "Loss",
     "MSELoss",
     "NLLLoss",
+    "NTXentLoss",
     "PairLoss",
+    "SigLIPLoss",
+    "SupConLoss",
+    "VICRegLoss",
 ]

@@ -2,11 +2,10 @@
 
     s_ij = u_i . v_j / temperature,    -log p_i = log sum_j e^(s_ij) - s_i+ = softplus(log sum_{j != +} e^(s_ij) - s_i+)
 
-    info_nce            the others j are the partners of the other samples
-    info_nce_negatives  and embeddings that nobody is a partner of
-    nt_xent             and the other samples themselves, seen from both of the embeddings of a sample
-    clip                the mean of `info_nce` from the first to the second and back; 1 / temperature is learned
-    sup_con             the mean of -log p over all samples of the same class
+    info_nce   the others j are the partners of the other samples, and embeddings that nobody is a partner of
+    nt_xent    the partners of the other samples and these samples themselves, for both embeddings of a sample
+    clip       the mean of `info_nce` from the first to the second and back; 1 / temperature is learned
+    sup_con    the mean of -log p over all samples of the same class
 
 The softplus is what is left where the partner leads: log sum e^s - s_+ would round to 0 as soon as it leads by 17
 (float32), and the gradient with it. An embedding that is removed (the sample itself, one that is not kept) stands in
@@ -63,43 +62,13 @@ def nt_xent(ops: Ops[A], first: A, second: A, *, temperature: Positive = 0.5, ke
 
 
 @formula(
-    shapes=PAIRED,
-    kinds=("embedding", "embedding"),
-    source="van den Oord, Li and Vinyals 2018, https://arxiv.org/abs/1807.03748",
-    claims=Claims(scale_invariant=True),
-    coupled="N",
-)
-def info_nce(ops: Ops[A], first: A, second: A, *, temperature: Positive = 0.1, kept: A | None = None) -> A:
-    """InfoNCE in one direction: each first among all the seconds of the batch.
-
-    Shapes    first, second: (..., N, D) equal, queries and the positive of each; result: (..., N)
-    Unit      nats
-    Range     [0, inf)
-    Gradient  of a sum over N cosines, each at most 1 / temperature, through the direction of an embedding: it grows
-              as 1 / length. At the zero vector it is 0 by convention
-    Limits    one sample (no other to tell it from) costs 0; the zero vector has cosine 0 with everything
-    Keywords  temperature > 0: what the cosines are divided by
-    Source    van den Oord, Li and Vinyals 2018, https://arxiv.org/abs/1807.03748
-
-    >>> import numpy as np
-    >>> pairs = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[2.0, 0.0], [0.0, 3.0]])
-    >>> info_nce(*pairs, temperature=0.5).round(6)
-    array([0.126928, 0.126928])
-    """
-    u, v = unit(ops, first), unit(ops, second)
-    own = ops.sum(u * v, axis=-1) / temperature
-    rivals = _others(ops, [_cosines(ops, u, v) / temperature], own, kept)
-    return _left(ops, ops.softplus(rivals - own), kept)
-
-
-@formula(
     shapes="... N D, ... N D, ... M D | ... N M D -> ... N",
     kinds=("embedding", "embedding", "embedding|embedding"),
     source="van den Oord, Li and Vinyals 2018, https://arxiv.org/abs/1807.03748",
     claims=Claims(scale_invariant=True),
     coupled="N",
 )
-def info_nce_negatives(
+def info_nce(
     ops: Ops[A],
     first: A,
     second: A,
@@ -109,10 +78,10 @@ def info_nce_negatives(
     in_batch: bool = True,
     kept: A | None = None,
 ) -> A:
-    """InfoNCE with negatives of its own: each first among its second, the negatives, and the seconds of the others.
+    """InfoNCE in one direction: each first among its second, the seconds of the other samples, and further negatives.
 
     Shapes    first, second: (..., N, D) equal, queries and the positive of each; negatives: (..., M, D) for all
-              queries, or (..., N, M, D) for each; result: (..., N)
+              queries, or (..., N, M, D) for each, and M may be 0; result: (..., N)
     Unit      nats
     Range     [0, inf)
     Gradient  of a sum over the cosines, each at most 1 / temperature, through the direction of an embedding: it
@@ -125,15 +94,16 @@ def info_nce_negatives(
 
     >>> import numpy as np
     >>> pairs = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[2.0, 0.0], [0.0, 3.0]])
-    >>> info_nce_negatives(*pairs, np.array([[1.0, 0.0]]), temperature=0.5, in_batch=False).round(6)
-    array([0.693147, 0.126928])
+    >>> info_nce(*pairs, np.array([[1.0, 0.0]]), temperature=0.5).round(6)
+    array([0.758624, 0.239545])
     """
-    u, v, w = unit(ops, first), unit(ops, second), unit(ops, negatives)
+    u, v = unit(ops, first), unit(ops, second)
     own = ops.sum(u * v, axis=-1) / temperature
-    blocks = [_cosines(ops, u, v) / temperature] if in_batch else []
-    rows = [_others(ops, blocks, own, kept), _all(ops, _given(ops, u, w) / temperature, own)]
-    rivals = ops.logsumexp(ops.concat([ops.expand_dims(row, axis=-1) for row in rows], axis=-1), axis=-1)
-    return _left(ops, ops.softplus(rivals - own), kept)
+    rows = [_others(ops, [_cosines(ops, u, v) / temperature], own, kept)] if in_batch else []
+    if (ops.shape(negatives) or ())[-2:-1] != (0,):  # keras takes no largest entry of an array without entries
+        rows.append(_all(ops, _given(ops, u, unit(ops, negatives)) / temperature, own))
+    rivals = _all(ops, ops.concat([ops.expand_dims(row, axis=-1) for row in rows], axis=-1), own) if rows else None
+    return _left(ops, ops.full_like(own, 0.0) if rivals is None else ops.softplus(rivals - own), kept)
 
 
 @formula(
@@ -144,7 +114,7 @@ def info_nce_negatives(
     coupled="N",
 )
 def clip(
-    ops: Ops[A], first: A, second: A, *, logit_scale: A | float = log(1 / 0.07), kept: A | None = None
+    ops: Ops[A], first: A, second: A, *, log_scale: A | float = log(1 / 0.07), kept: A | None = None
 ) -> Outcome[A]:
     """CLIP: each image among the captions of the batch and each caption among the images, with a learned scale.
 
@@ -152,21 +122,21 @@ def clip(
               first_to_second and second_to_first: (..., N)
     Unit      nats
     Range     [0, inf)
-    Gradient  of a sum over 2N - 1 cosines, each at most e^logit_scale, through the direction of an embedding: it
-              grows as 1 / length, and is 0 at the zero vector by convention. In a logit_scale beyond log 100 it is
+    Gradient  of a sum over 2N - 1 cosines, each at most e^log_scale, through the direction of an embedding: it
+              grows as 1 / length, and is 0 at the zero vector by convention. In a log_scale beyond log 100 it is
               that at log 100, so that the scale finds back
     Limits    one sample (no other to tell it from) costs 0; the zero vector has cosine 0 with everything
-    Keywords  logit_scale: the logarithm of what the cosines are multiplied by, which is at most 100; a number or,
+    Keywords  log_scale: the logarithm of what the cosines are multiplied by, which is at most 100; a number or,
               to be learned, an array of no axes
     Source    Radford et al. 2021, https://arxiv.org/abs/2103.00020
 
     >>> import numpy as np
     >>> pairs = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[2.0, 0.0], [0.0, 3.0]])
-    >>> clip(*pairs, logit_scale=np.log(2.0)).round(6)
+    >>> clip(*pairs, log_scale=np.log(2.0)).round(6)
     array([0.126928, 0.126928])
     """
     u, v = unit(ops, first), unit(ops, second)
-    exponent = ops.asarray(logit_scale, like=first)
+    exponent = ops.asarray(log_scale, like=first)
     beyond = ops.stop_gradient(ops.maximum(exponent - log(100.0), 0.0))
     scale = ops.exp(exponent - beyond)
     own, across = ops.sum(u * v, axis=-1) * scale, _cosines(ops, u, v) * scale
@@ -207,12 +177,13 @@ def sup_con(ops: Ops[A], embedding: A, target: A, *, temperature: Positive = 0.1
     others = ~_itself(ops, logits)
     if kept is not None:
         others = others & ops.expand_dims(kept, axis=-2) & ops.expand_dims(kept, axis=-1)
-    counted = ops.astype(ops.where(others, ops.full_like(logits, 1.0), 0.0), logits)
+    counted = ops.where(others, ops.full_like(logits, 1.0), 0.0)
     same = ops.equal(ops.expand_dims(target, axis=-1), ops.expand_dims(target, axis=-2))
     positive = ops.where(same, counted, 0.0)
-    # a row without others is compared as it is, since -inf - -inf would be NaN; it has no positive
-    some = ops.truth(ops.sum(counted, axis=-1, keepdims=True))
-    cost = standing(ops, ops.where(others | ~some, logits, -inf)).surprisal
+    # one more entry leads where there are no others: -inf cannot be told from -inf
+    number = ops.sum(counted, axis=-1, keepdims=True)
+    alone = ops.where(~ops.truth(number), ops.full_like(number, 0.0), -inf)
+    cost = standing(ops, ops.concat([ops.where(others, logits, -inf), alone], axis=-1)).surprisal[..., :-1]
     count = ops.sum(positive, axis=-1)
     total = ops.sum(ops.where(ops.truth(positive), cost, 0.0), axis=-1)
     defined = ops.where(ops.truth(count), ops.full_like(count, 1.0), 0.0)
@@ -243,7 +214,7 @@ def _others(ops: Ops[A], blocks: Sequence[A], own: A, kept: A | None) -> A:
     for block in blocks:
         found = ops.where(~_itself(ops, block), block, -inf)
         there.append(found if kept is None else ops.where(ops.expand_dims(kept, axis=-2), found, -inf))
-    return _all(ops, ops.concat(there, axis=-1), own) if there else ops.full_like(own, -inf)
+    return _all(ops, ops.concat(there, axis=-1), own)
 
 
 def _all(ops: Ops[A], logits: A, own: A) -> A:

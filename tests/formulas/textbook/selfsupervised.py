@@ -28,28 +28,24 @@ def nt_xent(first, second, temperature=0.5):
     return [(each[i] + each[i + n]) / 2 for i in range(n)]
 
 
-def info_nce(first, second, temperature=0.1):
-    return [minus_log_share(first[i], second[i], without(second, i), temperature) for i in range(len(first))]
-
-
-def info_nce_negatives(first, second, negatives, temperature=0.1, in_batch=True):
-    own = negatives if isinstance(negatives[0][0], list) else [negatives] * len(first)
+def info_nce(first, second, negatives, temperature=0.1, in_batch=True):
+    own = negatives if negatives and isinstance(negatives[0][0], list) else [negatives] * len(first)
     return [
         minus_log_share(first[i], second[i], own[i] + (without(second, i) if in_batch else []), temperature)
         for i in range(len(first))
     ]
 
 
-def clip(first, second, logit_scale=None):
-    scale = 1 / mp.mpf(0.07) if logit_scale is None else mp.exp(mp.mpf(logit_scale))
-    ways = [info_nce(a, b, 1 / min(scale, mp.mpf(100))) for a, b in ((first, second), (second, first))]
+def clip(first, second, log_scale=None):
+    scale = 1 / mp.mpf(0.07) if log_scale is None else mp.exp(mp.mpf(log_scale))
+    ways = [info_nce(a, b, [], 1 / min(scale, mp.mpf(100))) for a, b in ((first, second), (second, first))]
     return [(there + back) / 2 for there, back in zip(*ways, strict=True)]
 
 
-def sig_lip(first, second, logit_scale=None, logit_bias=-10):
-    t = mp.mpf(10) if logit_scale is None else mp.exp(mp.mpf(logit_scale))
+def sig_lip(first, second, log_scale=None, bias=-10):
+    t = mp.mpf(10) if log_scale is None else mp.exp(mp.mpf(log_scale))
     sign = lambda i, j: 1 if i == j else -1
-    chance = lambda i, j: sigmoid(sign(i, j) * (t * cosine(first[i], second[j]) + mp.mpf(logit_bias)))
+    chance = lambda i, j: sigmoid(sign(i, j) * (t * cosine(first[i], second[j]) + mp.mpf(bias)))
     return [-sum(mp.log(chance(i, j)) for j in range(len(second))) for i in range(len(first))]
 
 
