@@ -3,6 +3,7 @@
 A formula returns values, unreduced; it imports no framework; the class axis, where there is one, is the last.
 """
 
+from lossmith.formulas.barron import adaptive_robust, general_robust
 from lossmith.formulas.binary import binary_cross_entropy, binary_focal
 from lossmith.formulas.byol import byol
 from lossmith.formulas.contrastive import contrastive
@@ -11,17 +12,31 @@ from lossmith.formulas.infonce import clip, info_nce, nt_xent, sup_con
 from lossmith.formulas.redundancy import barlow_twins, vicreg
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
 from lossmith.formulas.siglip import sig_lip
+from lossmith.formulas.distillation import distillation
+from lossmith.formulas.divergence import jensen_shannon, kl_divergence, reverse_kl_divergence
+from lossmith.formulas.likelihood import gaussian_nll, poisson_nll
+from lossmith.formulas.quantile import expectile, quantile, quantiles
+from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
+from lossmith.formulas.robust import cauchy, charbonnier, geman_mcclure, smooth_l1, tukey, welsch
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
 
 __all__ = [
     "absolute_error",
+    "adaptive_robust",
     "asymmetric_squared_error",
     "barlow_twins",
     "binary_cross_entropy",
     "binary_focal",
     "byol",
     "clip",
+    "cauchy",
+    "charbonnier",
     "contrastive",
+    "distillation",
+    "expectile",
+    "gaussian_nll",
+    "geman_mcclure",
+    "general_robust",
     "huber",
     "info_nce",
     "kl_divergence",
@@ -33,4 +48,17 @@ __all__ = [
     "squared_error",
     "sup_con",
     "vicreg",
+    "jensen_shannon",
+    "kl_divergence",
+    "log_cosh",
+    "poisson_nll",
+    "quantile",
+    "quantiles",
+    "reverse_kl_divergence",
+    "smooth_l1",
+    "softmax_cross_entropy",
+    "softmax_focal",
+    "squared_error",
+    "tukey",
+    "welsch",
 ]

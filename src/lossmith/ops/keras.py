@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from lossmith.ops import NumberKind, Shape, derived, register
@@ -106,9 +105,10 @@ def full_like(x: Array, value: float) -> Array:
 
 
 def asarray(x: object, *, like: Array | None = None) -> Array:
+    if like is not None and isinstance(x, (int, float, list, tuple)):  # a cast would take them through float32
+        return ops.convert_to_tensor(x, dtype=_dtype(like))
     if not isinstance(x, keras.KerasTensor):
-        # a Python number alone would become float32 on its way to float64
-        x = ops.convert_to_tensor(x if like is None or hasattr(x, "dtype") else np.asarray(x))
+        x = ops.convert_to_tensor(x)
     return x if like is None else ops.cast(x, _dtype(like))
 
 

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from lossmith.ops import NumberKind, Shape, derived, register
@@ -89,8 +88,8 @@ def full_like(x: Array, value: float) -> Array:
 def asarray(x: Any, *, like: Array | None = None) -> Array:
     if like is None:
         return tf.convert_to_tensor(x)
-    # a Python number alone would become float32 on its way to float64
-    return tf.cast(x if tf.is_tensor(x) else np.asarray(x), like.dtype)
+    # tf.cast would take Python numbers through float32
+    return tf.convert_to_tensor(x, like.dtype) if isinstance(x, (int, float, list, tuple)) else tf.cast(x, like.dtype)
 
 
 def astype(x: Array, like: Array) -> Array:

@@ -23,9 +23,11 @@ from lossmith.torch.classification import (
     FocalLoss,
     NLLLoss,
 )
-from lossmith.torch.distribution import KLDivLoss
+from lossmith.torch.distribution import DistillationLoss, JensenShannonLoss, KLDivLoss
+from lossmith.torch.likelihood import GaussianNLLLoss, PoissonNLLLoss
 from lossmith.torch.loss import Loss, PairLoss
 from lossmith.torch.metric import ContrastiveLoss
+from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
 from lossmith.torch.selfsupervised import (
     BYOLLoss,
@@ -36,9 +38,19 @@ from lossmith.torch.selfsupervised import (
     SigLIPLoss,
     SupConLoss,
     VICRegLoss,
+from lossmith.torch.robust import (
+    AdaptiveRobustLoss,
+    CauchyLoss,
+    CharbonnierLoss,
+    GemanMcClureLoss,
+    GeneralRobustLoss,
+    SmoothL1Loss,
+    TukeyLoss,
+    WelschLoss,
 )
 
 __all__ = [
+    "AdaptiveRobustLoss",
     "AsymmetricMSELoss",
     "BCELoss",
     "BCEWithLogitsLoss",
@@ -46,11 +58,19 @@ __all__ = [
     "BarlowTwinsLoss",
     "BinaryFocalLoss",
     "CLIPLoss",
+    "CauchyLoss",
+    "CharbonnierLoss",
     "ContrastiveLoss",
     "CrossEntropyLoss",
+    "DistillationLoss",
+    "ExpectileLoss",
     "FocalLoss",
+    "GaussianNLLLoss",
+    "GemanMcClureLoss",
+    "GeneralRobustLoss",
     "HuberLoss",
     "InfoNCELoss",
+    "JensenShannonLoss",
     "KLDivLoss",
     "L1Loss",
     "LogCoshLoss",
@@ -62,4 +82,9 @@ __all__ = [
     "SigLIPLoss",
     "SupConLoss",
     "VICRegLoss",
+    "PoissonNLLLoss",
+    "QuantileLoss",
+    "SmoothL1Loss",
+    "TukeyLoss",
+    "WelschLoss",
 ]
