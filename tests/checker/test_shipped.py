@@ -43,7 +43,7 @@ def faces():
     import lossmith.keras
     import lossmith.torch
 
-    bases = {"Loss", "PairLoss"}
+    bases = {"Loss", "PairLoss", "LossLayer"}
     return [
         f"{module.__name__}:{name}"
         for module in (lossmith.torch, lossmith.keras)

@@ -7,17 +7,15 @@ from lossmith.formulas.barron import adaptive_robust, general_robust
 from lossmith.formulas.binary import binary_cross_entropy, binary_focal
 from lossmith.formulas.byol import byol
 from lossmith.formulas.contrastive import contrastive
-from lossmith.formulas.divergence import kl_divergence
-from lossmith.formulas.infonce import clip, info_nce, nt_xent, sup_con
-from lossmith.formulas.redundancy import barlow_twins, vicreg
-from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
-from lossmith.formulas.siglip import sig_lip
 from lossmith.formulas.distillation import distillation
 from lossmith.formulas.divergence import jensen_shannon, kl_divergence, reverse_kl_divergence
+from lossmith.formulas.infonce import clip, info_nce, nt_xent, sup_con
 from lossmith.formulas.likelihood import gaussian_nll, poisson_nll
 from lossmith.formulas.quantile import expectile, quantile, quantiles
+from lossmith.formulas.redundancy import barlow_twins, vicreg
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
 from lossmith.formulas.robust import cauchy, charbonnier, geman_mcclure, smooth_l1, tukey, welsch
+from lossmith.formulas.siglip import sig_lip
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
 
 __all__ = [
@@ -28,9 +26,9 @@ __all__ = [
     "binary_cross_entropy",
     "binary_focal",
     "byol",
-    "clip",
     "cauchy",
     "charbonnier",
+    "clip",
     "contrastive",
     "distillation",
     "expectile",
@@ -39,26 +37,21 @@ __all__ = [
     "general_robust",
     "huber",
     "info_nce",
-    "kl_divergence",
-    "log_cosh",
-    "nt_xent",
-    "sig_lip",
-    "softmax_cross_entropy",
-    "softmax_focal",
-    "squared_error",
-    "sup_con",
-    "vicreg",
     "jensen_shannon",
     "kl_divergence",
     "log_cosh",
+    "nt_xent",
     "poisson_nll",
     "quantile",
     "quantiles",
     "reverse_kl_divergence",
+    "sig_lip",
     "smooth_l1",
     "softmax_cross_entropy",
     "softmax_focal",
     "squared_error",
+    "sup_con",
     "tukey",
+    "vicreg",
     "welsch",
 ]

@@ -23,6 +23,7 @@ from lossmith.ops import A, Ops
 from lossmith.settings import Positive
 from lossmith.spec import Claims, Outcome, formula
 
+START = log(1 / 0.07)  # of the logarithm of CLIP's scale
 PAIRED = "... N D, ... N D -> ... N"
 
 
@@ -113,9 +114,7 @@ def info_nce(
     claims=Claims(scale_invariant=True),
     coupled="N",
 )
-def clip(
-    ops: Ops[A], first: A, second: A, *, log_scale: A | float = log(1 / 0.07), kept: A | None = None
-) -> Outcome[A]:
+def clip(ops: Ops[A], first: A, second: A, *, log_scale: A | float = START, kept: A | None = None) -> Outcome[A]:
     """CLIP: each image among the captions of the batch and each caption among the images, with a learned scale.
 
     Shapes    first, second: (..., N, D) equal; result: (..., N), the mean of the two directions; terms

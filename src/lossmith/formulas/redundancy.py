@@ -44,9 +44,9 @@ def barlow_twins(
     Source    Zbontar et al. 2021, https://arxiv.org/abs/2103.03230
 
     >>> import numpy as np
-    >>> views = np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([[3.0, 1.0], [1.0, -1.0]])
-    >>> float(barlow_twins(*views).round(6))
-    1.005
+    >>> batch = np.array([[[1.0, 0.0], [-1.0, 0.0]]]), np.array([[[3.0, 1.0], [1.0, -1.0]]])
+    >>> barlow_twins(*batch).round(6)
+    array([1.005])
     """
     # halved, so that no difference overflows; a correlation has no scale
     u, v = (unit(ops, ops.matrix_transpose(_centred(ops, 0.5 * x, kept))) for x in (first, second))
@@ -91,9 +91,9 @@ def vicreg(
     Source    Bardes, Ponce and LeCun 2022, https://arxiv.org/abs/2105.04906
 
     >>> import numpy as np
-    >>> views = np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([[1.0, 0.0], [-1.0, 0.0]])
-    >>> float(vicreg(*views).round(6))
-    24.75
+    >>> batch = np.array([[[1.0, 0.0], [-1.0, 0.0]]]), np.array([[[1.0, 0.0], [-1.0, 0.0]]])
+    >>> vicreg(*batch).round(6)
+    array([24.75])
     """
     number = _number(ops, first, kept)
     enough = ~(number < 2.0)

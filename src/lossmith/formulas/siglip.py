@@ -11,6 +11,8 @@ from lossmith.formulas.terms import unit
 from lossmith.ops import A, Ops
 from lossmith.spec import Claims, Outcome, formula
 
+START = log(10.0)  # of the logarithm of the scale
+
 
 @formula(
     shapes="... N D, ... N D -> ... N",
@@ -24,7 +26,7 @@ def sig_lip(
     first: A,
     second: A,
     *,
-    log_scale: A | float = log(10.0),
+    log_scale: A | float = START,
     bias: A | float = -10.0,
     kept: A | None = None,
 ) -> Outcome[A]:

@@ -2,8 +2,8 @@
 
     from lossmith.keras import Huber
 
-One family a file: regression, classification, distribution, metric. What they share, and where they part from
-keras, is in `lossmith.keras.loss`.
+One family a file. What they share, and where they part from keras, is in `lossmith.keras.loss`; what a loss learns is
+trained by `LossLayer`, in `lossmith.keras.learned`.
 """
 
 from lossmith.errors import missing_extra
@@ -23,6 +23,7 @@ from lossmith.keras.classification import (
     SparseCategoricalCrossentropy,
 )
 from lossmith.keras.distribution import Distillation, JensenShannon, KLDivergence
+from lossmith.keras.learned import LossLayer
 from lossmith.keras.likelihood import GaussianNLL, Poisson
 from lossmith.keras.loss import Loss
 from lossmith.keras.metric import Contrastive
@@ -44,10 +45,23 @@ from lossmith.keras.robust import (
     Tukey,
     Welsch,
 )
+from lossmith.keras.selfsupervised import (
+    BYOL,
+    CLIP,
+    BarlowTwins,
+    InfoNCE,
+    NTXent,
+    SigLIP,
+    SupCon,
+    VICReg,
+)
 
 __all__ = [
+    "BYOL",
+    "CLIP",
     "AdaptiveRobust",
     "AsymmetricMeanSquaredError",
+    "BarlowTwins",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
@@ -61,16 +75,22 @@ __all__ = [
     "GemanMcClure",
     "GeneralRobust",
     "Huber",
+    "InfoNCE",
     "JensenShannon",
     "KLDivergence",
     "LogCosh",
     "Loss",
+    "LossLayer",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "NTXent",
     "Poisson",
     "Quantile",
+    "SigLIP",
     "SmoothL1",
     "SparseCategoricalCrossentropy",
+    "SupCon",
     "Tukey",
+    "VICReg",
     "Welsch",
 ]

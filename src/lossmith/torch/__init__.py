@@ -2,8 +2,7 @@
 
     from lossmith.torch import HuberLoss
 
-One family a file: regression, classification, distribution, metric, selfsupervised. What they share, and where they part from
-`torch.nn`, is in `lossmith.torch.loss`.
+One family a file. What they share, and where they part from `torch.nn`, is in `lossmith.torch.loss`.
 """
 
 from lossmith.errors import missing_extra
@@ -29,15 +28,6 @@ from lossmith.torch.loss import Loss, PairLoss
 from lossmith.torch.metric import ContrastiveLoss
 from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
-from lossmith.torch.selfsupervised import (
-    BYOLLoss,
-    BarlowTwinsLoss,
-    CLIPLoss,
-    InfoNCELoss,
-    NTXentLoss,
-    SigLIPLoss,
-    SupConLoss,
-    VICRegLoss,
 from lossmith.torch.robust import (
     AdaptiveRobustLoss,
     CauchyLoss,
@@ -47,6 +37,16 @@ from lossmith.torch.robust import (
     SmoothL1Loss,
     TukeyLoss,
     WelschLoss,
+)
+from lossmith.torch.selfsupervised import (
+    BarlowTwinsLoss,
+    BYOLLoss,
+    CLIPLoss,
+    InfoNCELoss,
+    NTXentLoss,
+    SigLIPLoss,
+    SupConLoss,
+    VICRegLoss,
 )
 
 __all__ = [
@@ -79,12 +79,12 @@ __all__ = [
     "NLLLoss",
     "NTXentLoss",
     "PairLoss",
-    "SigLIPLoss",
-    "SupConLoss",
-    "VICRegLoss",
     "PoissonNLLLoss",
     "QuantileLoss",
+    "SigLIPLoss",
     "SmoothL1Loss",
+    "SupConLoss",
     "TukeyLoss",
+    "VICRegLoss",
     "WelschLoss",
 ]

@@ -19,7 +19,7 @@ from lossmith.torch.loss import Face, Loss, Reduction, Total, ViewsLoss
 
 @final
 class NTXentLoss(ViewsLoss, formula=formulas.nt_xent):
-    """SimCLR: each of the 2N embeddings of a batch is told from the others; its partner is the other view of its sample.
+    """SimCLR: each of the 2N embeddings of a batch is told from the others; its partner is of its own sample.
 
     Inputs (N, D) and (N, D), in the same order. No embedding is compared with itself.
 
@@ -159,7 +159,9 @@ def _for_each_view(name: str, array: Tensor, views: tuple[int, ...]) -> Tensor:
     """(N,) or (N, V) as (N * V,)."""
     if tuple(array.shape) not in (views, views[:1]):
         given = {"samples and views": views, name: tuple(array.shape)}
-        raise ShapeError(message(f"SupConLoss: {name} must have the shape of the values, or one number a sample", given))
+        raise ShapeError(
+            message(f"SupConLoss: {name} must have the shape of the values, or one number a sample", given)
+        )
     return (array if array.ndim == 2 else array.unsqueeze(1)).expand(views).flatten()
 
 

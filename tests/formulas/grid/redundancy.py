@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from grid.selfsupervised import FIRST, SECOND
 from grid.points import Case
+from grid.selfsupervised import FIRST, SECOND
 
 FOURTH = np.array([[[0.5, -0.5, 1.0]], [[0.9, 0.0, 0.02]], [[-2.0, 0.5, 1.0]], [[0.0, 1.0, 0.0]]])
 ONE, TWO = np.concatenate([FIRST, FOURTH], 1), np.concatenate([SECOND, FOURTH[::-1]], 1)
