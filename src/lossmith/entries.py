@@ -32,6 +32,7 @@ TASKS: Mapping[str, tuple[str, ...]] = {
     "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
     "distributions": ("divergence", "distillation"),
     "metric learning": ("contrastive",),
+    "self-supervised": ("infonce", "siglip", "redundancy", "byol"),
 }
 FRAMEWORKS = ("torch", "keras")
 

@@ -54,7 +54,7 @@ def faces():
     import lossmith.keras
     import lossmith.torch
 
-    bases = {"Loss", "PairLoss", "Proxies"}
+    bases = {"Loss", "LossLayer", "PairLoss", "Proxies"}
     return [
         f"{module.__name__}:{name}"
         for module in (lossmith.torch, lossmith.keras)

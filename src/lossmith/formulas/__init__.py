@@ -5,16 +5,19 @@ A formula returns values, unreduced; it imports no framework; the class axis, wh
 
 from lossmith.formulas.barron import adaptive_robust, general_robust
 from lossmith.formulas.binary import binary_cross_entropy, binary_focal
+from lossmith.formulas.byol import byol
 from lossmith.formulas.contrastive import contrastive
 from lossmith.formulas.distillation import distillation
 from lossmith.formulas.divergence import jensen_shannon, kl_divergence, reverse_kl_divergence
 from lossmith.formulas.imbalance import class_balanced, ldam, logit_adjusted
+from lossmith.formulas.infonce import clip, info_nce, nt_xent, sup_con
 from lossmith.formulas.likelihood import gaussian_nll, poisson_nll
 from lossmith.formulas.margin import categorical_hinge, hinge, squared_hinge
 from lossmith.formulas.multilabel import asymmetric_multilabel
 from lossmith.formulas.noise import generalized_cross_entropy, symmetric_cross_entropy
 from lossmith.formulas.poly import poly_cross_entropy
 from lossmith.formulas.quantile import expectile, quantile, quantiles
+from lossmith.formulas.redundancy import barlow_twins, vicreg
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
 from lossmith.formulas.robust import cauchy, charbonnier, geman_mcclure, smooth_l1, tukey, welsch
 from lossmith.formulas.smoothing import smoothed_cross_entropy
@@ -25,6 +28,7 @@ from lossmith.formulas.quantile import expectile, quantile, quantiles
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
 from lossmith.formulas.robust import cauchy, charbonnier, geman_mcclure, smooth_l1, tukey, welsch
 from lossmith.formulas.similarity import batch_similarity
+from lossmith.formulas.siglip import sig_lip
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
 from lossmith.formulas.triplet import triplet_margin, triplet_mined
 
@@ -42,6 +46,13 @@ __all__ = [
     "charbonnier",
     "class_balanced",
     "circle",
+    "barlow_twins",
+    "binary_cross_entropy",
+    "binary_focal",
+    "byol",
+    "cauchy",
+    "charbonnier",
+    "clip",
     "contrastive",
     "cos_face",
     "distillation",
@@ -52,11 +63,13 @@ __all__ = [
     "generalized_cross_entropy",
     "hinge",
     "huber",
+    "info_nce",
     "jensen_shannon",
     "kl_divergence",
     "ldam",
     "log_cosh",
     "logit_adjusted",
+    "nt_xent",
     "poisson_nll",
     "poly_cross_entropy",
     "multi_similarity",
@@ -67,6 +80,7 @@ __all__ = [
     "quantile",
     "quantiles",
     "reverse_kl_divergence",
+    "sig_lip",
     "smooth_l1",
     "smoothed_cross_entropy",
     "softmax_cross_entropy",
@@ -77,6 +91,8 @@ __all__ = [
     "symmetric_cross_entropy",
     "triplet_margin",
     "triplet_mined",
+    "sup_con",
     "tukey",
+    "vicreg",
     "welsch",
 ]

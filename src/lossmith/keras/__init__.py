@@ -5,6 +5,8 @@
 One family a file. What they share, and where they part from keras, is in `lossmith.keras.loss`.
 One family a file: regression, classification, distribution, metric, proxies. What they share, and where they part from
 keras, is in `lossmith.keras.loss`.
+One family a file. What they share, and where they part from keras, is in `lossmith.keras.loss`; what a loss learns is
+trained by `LossLayer`, in `lossmith.keras.learned`.
 """
 
 from lossmith.errors import missing_extra
@@ -29,6 +31,7 @@ from lossmith.keras.classification import (
 )
 from lossmith.keras.distribution import Distillation, JensenShannon, KLDivergence
 from lossmith.keras.imbalance import LDAM, BalancedSoftmax, ClassBalanced, LogitAdjusted
+from lossmith.keras.learned import LossLayer
 from lossmith.keras.likelihood import GaussianNLL, Poisson
 from lossmith.keras.loss import Loss
 from lossmith.keras.margin import CategoricalHinge, Hinge, SquaredHinge
@@ -48,15 +51,28 @@ from lossmith.keras.robust import (
     Tukey,
     Welsch,
 )
+from lossmith.keras.selfsupervised import (
+    BYOL,
+    CLIP,
+    BarlowTwins,
+    InfoNCE,
+    NTXent,
+    SigLIP,
+    SupCon,
+    VICReg,
+)
 
 __all__ = [
     "LDAM",
+    "BYOL",
+    "CLIP",
     "AdaptiveRobust",
     "ArcFace",
     "AsymmetricMeanSquaredError",
     "AsymmetricMultiLabel",
     "BalancedSoftmax",
     "BatchSimilarity",
+    "BarlowTwins",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
@@ -77,19 +93,23 @@ __all__ = [
     "GeneralizedCrossEntropy",
     "Hinge",
     "Huber",
+    "InfoNCE",
     "JensenShannon",
     "KLDivergence",
     "LabelSmoothing",
     "LogCosh",
     "LogitAdjusted",
     "Loss",
+    "LossLayer",
     "MeanAbsoluteError",
     "MeanSquaredError",
     "MultiSimilarity",
     "NPair",
+    "NTXent",
     "Poisson",
     "Poly",
     "Quantile",
+    "SigLIP",
     "SmoothL1",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
@@ -102,6 +122,8 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "SphereFace",
     "TripletMargin",
+    "SupCon",
     "Tukey",
+    "VICReg",
     "Welsch",
 ]

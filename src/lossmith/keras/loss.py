@@ -200,11 +200,12 @@ class Face(keras.losses.Loss):
         """The formula's arguments, in its order and without those held, with the class axis last."""
         caller, shapes = type(self).__name__, self.formula.shapes
         pred: Array = as_tensor(y_pred, self.dtype)
-        target = as_labels(y_true) if self.labels else as_tensor(y_true, self.dtype)
         views = [name for name in self.formula.arguments if name != "target" and name not in self._declared().held]
+        if len(views) > 1 and "target" not in self.formula.arguments:
+            return split_views(caller, pred, len(views))  # y_true may be None
+        target = as_labels(y_true) if self.labels else as_tensor(y_true, self.dtype)
         if len(views) > 1:
-            targets = [without_unit_axis(target, rank(pred) - 2)] if "target" in self.formula.arguments else []
-            return (*split_views(caller, pred, len(views)), *targets)
+            return (*split_views(caller, pred, len(views)), without_unit_axis(target, rank(pred) - 2))
         if shapes.elementwise:
             pred, target = one_rank(pred, target)
         elif self.labels:

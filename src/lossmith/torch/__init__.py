@@ -56,6 +56,16 @@ from lossmith.torch.robust import (
     TukeyLoss,
     WelschLoss,
 )
+from lossmith.torch.selfsupervised import (
+    BarlowTwinsLoss,
+    BYOLLoss,
+    CLIPLoss,
+    InfoNCELoss,
+    NTXentLoss,
+    SigLIPLoss,
+    SupConLoss,
+    VICRegLoss,
+)
 
 __all__ = [
     "AdaptiveRobustLoss",
@@ -68,6 +78,10 @@ __all__ = [
     "BatchSimilarityLoss",
     "BinaryFocalLoss",
     "CategoricalHingeLoss",
+    "BYOLLoss",
+    "BarlowTwinsLoss",
+    "BinaryFocalLoss",
+    "CLIPLoss",
     "CauchyLoss",
     "CharbonnierLoss",
     "ClassBalancedLoss",
@@ -84,6 +98,7 @@ __all__ = [
     "GeneralizedCrossEntropyLoss",
     "HingeLoss",
     "HuberLoss",
+    "InfoNCELoss",
     "JensenShannonLoss",
     "KLDivLoss",
     "L1Loss",
@@ -96,10 +111,12 @@ __all__ = [
     "MultiSimilarityLoss",
     "NLLLoss",
     "NPairLoss",
+    "NTXentLoss",
     "PairLoss",
     "PoissonNLLLoss",
     "PolyLoss",
     "QuantileLoss",
+    "SigLIPLoss",
     "SmoothL1Loss",
     "SquaredHingeLoss",
     "SymmetricCrossEntropyLoss",
@@ -109,6 +126,8 @@ __all__ = [
     "SmoothL1Loss",
     "SphereFaceLoss",
     "TripletMarginLoss",
+    "SupConLoss",
     "TukeyLoss",
+    "VICRegLoss",
     "WelschLoss",
 ]
