@@ -27,12 +27,13 @@ from lossmith.spec import FORMULAS, Formula
 TASKS: Mapping[str, tuple[str, ...]] = {
     "regression": ("regression", "robust", "barron", "quantile", "likelihood"),
     "classification": ("binary", "softmax", "smoothing", "poly", "noise", "imbalance", "margin", "multilabel"),
-    "classification": ("binary", "softmax"),
-    "distributions": ("divergence",),
-    "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
     "distributions": ("divergence", "distillation"),
-    "metric learning": ("contrastive",),
+    "segmentation": ("overlap", "tversky", "lovasz"),
+    "boxes": ("boxes",),
+    "images": ("structure", "variation", "features"),
+    "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
     "self-supervised": ("infonce", "siglip", "redundancy", "byol"),
+    "GAN": ("adversarial", "penalty"),
 }
 FRAMEWORKS = ("torch", "keras")
 

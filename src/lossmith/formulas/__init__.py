@@ -13,45 +13,38 @@ from lossmith.formulas.imbalance import class_balanced, ldam, logit_adjusted
 from lossmith.formulas.infonce import clip, info_nce, nt_xent, sup_con
 from lossmith.formulas.likelihood import gaussian_nll, poisson_nll
 from lossmith.formulas.margin import categorical_hinge, hinge, squared_hinge
+from lossmith.formulas.margins import arc_face, cos_face, sphere_face
 from lossmith.formulas.multilabel import asymmetric_multilabel
 from lossmith.formulas.noise import generalized_cross_entropy, symmetric_cross_entropy
+from lossmith.formulas.pairs import circle, multi_similarity, n_pair
 from lossmith.formulas.poly import poly_cross_entropy
+from lossmith.formulas.proxies import proxy_anchor, proxy_nca
 from lossmith.formulas.quantile import expectile, quantile, quantiles
 from lossmith.formulas.redundancy import barlow_twins, vicreg
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
 from lossmith.formulas.robust import cauchy, charbonnier, geman_mcclure, smooth_l1, tukey, welsch
-from lossmith.formulas.smoothing import smoothed_cross_entropy
-from lossmith.formulas.margins import arc_face, cos_face, sphere_face
-from lossmith.formulas.pairs import circle, multi_similarity, n_pair
-from lossmith.formulas.proxies import proxy_anchor, proxy_nca
-from lossmith.formulas.quantile import expectile, quantile, quantiles
-from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
-from lossmith.formulas.robust import cauchy, charbonnier, geman_mcclure, smooth_l1, tukey, welsch
-from lossmith.formulas.similarity import batch_similarity
 from lossmith.formulas.siglip import sig_lip
+from lossmith.formulas.similarity import batch_similarity
+from lossmith.formulas.smoothing import smoothed_cross_entropy
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
 from lossmith.formulas.triplet import triplet_margin, triplet_mined
 
 __all__ = [
     "absolute_error",
     "adaptive_robust",
-    "asymmetric_multilabel",
     "arc_face",
+    "asymmetric_multilabel",
     "asymmetric_squared_error",
+    "barlow_twins",
     "batch_similarity",
     "binary_cross_entropy",
     "binary_focal",
+    "byol",
     "categorical_hinge",
     "cauchy",
     "charbonnier",
-    "class_balanced",
     "circle",
-    "barlow_twins",
-    "binary_cross_entropy",
-    "binary_focal",
-    "byol",
-    "cauchy",
-    "charbonnier",
+    "class_balanced",
     "clip",
     "contrastive",
     "cos_face",
@@ -69,12 +62,11 @@ __all__ = [
     "ldam",
     "log_cosh",
     "logit_adjusted",
+    "multi_similarity",
+    "n_pair",
     "nt_xent",
     "poisson_nll",
     "poly_cross_entropy",
-    "multi_similarity",
-    "n_pair",
-    "poisson_nll",
     "proxy_anchor",
     "proxy_nca",
     "quantile",
@@ -88,10 +80,10 @@ __all__ = [
     "sphere_face",
     "squared_error",
     "squared_hinge",
+    "sup_con",
     "symmetric_cross_entropy",
     "triplet_margin",
     "triplet_mined",
-    "sup_con",
     "tukey",
     "vicreg",
     "welsch",

@@ -35,9 +35,8 @@ from lossmith.keras.learned import LossLayer
 from lossmith.keras.likelihood import GaussianNLL, Poisson
 from lossmith.keras.loss import Loss
 from lossmith.keras.margin import CategoricalHinge, Hinge, SquaredHinge
-from lossmith.keras.metric import Contrastive
-from lossmith.keras.noise import CategoricalGeneralizedCrossEntropy, GeneralizedCrossEntropy, SymmetricCrossEntropy
 from lossmith.keras.metric import BatchSimilarity, Circle, Contrastive, MultiSimilarity, NPair, TripletMargin
+from lossmith.keras.noise import CategoricalGeneralizedCrossEntropy, GeneralizedCrossEntropy, SymmetricCrossEntropy
 from lossmith.keras.proxies import ArcFace, CosFace, Proxies, ProxyAnchor, ProxyNCA, SphereFace
 from lossmith.keras.quantile import Expectile, Quantile
 from lossmith.keras.regression import AsymmetricMeanSquaredError, Huber, LogCosh, MeanAbsoluteError, MeanSquaredError
@@ -63,16 +62,16 @@ from lossmith.keras.selfsupervised import (
 )
 
 __all__ = [
-    "LDAM",
     "BYOL",
     "CLIP",
+    "LDAM",
     "AdaptiveRobust",
     "ArcFace",
     "AsymmetricMeanSquaredError",
     "AsymmetricMultiLabel",
     "BalancedSoftmax",
-    "BatchSimilarity",
     "BarlowTwins",
+    "BatchSimilarity",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
@@ -81,8 +80,8 @@ __all__ = [
     "CategoricalHinge",
     "Cauchy",
     "Charbonnier",
-    "ClassBalanced",
     "Circle",
+    "ClassBalanced",
     "Contrastive",
     "CosFace",
     "Distillation",
@@ -108,21 +107,18 @@ __all__ = [
     "NTXent",
     "Poisson",
     "Poly",
-    "Quantile",
-    "SigLIP",
-    "SmoothL1",
-    "SparseCategoricalCrossentropy",
-    "SquaredHinge",
-    "SymmetricCrossEntropy",
     "Proxies",
     "ProxyAnchor",
     "ProxyNCA",
     "Quantile",
+    "SigLIP",
     "SmoothL1",
     "SparseCategoricalCrossentropy",
     "SphereFace",
-    "TripletMargin",
+    "SquaredHinge",
     "SupCon",
+    "SymmetricCrossEntropy",
+    "TripletMargin",
     "Tukey",
     "VICReg",
     "Welsch",

@@ -33,8 +33,6 @@ from lossmith.torch.imbalance import BalancedSoftmaxLoss, ClassBalancedLoss, LDA
 from lossmith.torch.likelihood import GaussianNLLLoss, PoissonNLLLoss
 from lossmith.torch.loss import Loss, PairLoss
 from lossmith.torch.margin import CategoricalHingeLoss, HingeLoss, SquaredHingeLoss
-from lossmith.torch.metric import ContrastiveLoss
-from lossmith.torch.noise import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 from lossmith.torch.metric import (
     BatchSimilarityLoss,
     CircleLoss,
@@ -43,6 +41,7 @@ from lossmith.torch.metric import (
     NPairLoss,
     TripletMarginLoss,
 )
+from lossmith.torch.noise import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 from lossmith.torch.proxies import ArcFaceLoss, CosFaceLoss, ProxyAnchorLoss, ProxyNCALoss, SphereFaceLoss
 from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
@@ -74,18 +73,17 @@ __all__ = [
     "AsymmetricMultiLabelLoss",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BYOLLoss",
     "BalancedSoftmaxLoss",
+    "BarlowTwinsLoss",
     "BatchSimilarityLoss",
     "BinaryFocalLoss",
-    "CategoricalHingeLoss",
-    "BYOLLoss",
-    "BarlowTwinsLoss",
-    "BinaryFocalLoss",
     "CLIPLoss",
+    "CategoricalHingeLoss",
     "CauchyLoss",
     "CharbonnierLoss",
-    "ClassBalancedLoss",
     "CircleLoss",
+    "ClassBalancedLoss",
     "ContrastiveLoss",
     "CosFaceLoss",
     "CrossEntropyLoss",
@@ -115,18 +113,16 @@ __all__ = [
     "PairLoss",
     "PoissonNLLLoss",
     "PolyLoss",
-    "QuantileLoss",
-    "SigLIPLoss",
-    "SmoothL1Loss",
-    "SquaredHingeLoss",
-    "SymmetricCrossEntropyLoss",
     "ProxyAnchorLoss",
     "ProxyNCALoss",
     "QuantileLoss",
+    "SigLIPLoss",
     "SmoothL1Loss",
     "SphereFaceLoss",
-    "TripletMarginLoss",
+    "SquaredHingeLoss",
     "SupConLoss",
+    "SymmetricCrossEntropyLoss",
+    "TripletMarginLoss",
     "TukeyLoss",
     "VICRegLoss",
     "WelschLoss",

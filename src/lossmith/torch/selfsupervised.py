@@ -150,6 +150,7 @@ class SupConLoss(Loss, formula=formulas.sup_con):
             mask = _for_each_view("mask", torch.as_tensor(mask, device=input.device), views)
         target = _for_each_view("target", target, views)
         made = self._total((input.flatten(0, 1), target), weight, mask, denominator, return_terms=True)
+        assert isinstance(made, tuple)
         total, terms = made
         total = total.unflatten(0, views) if self.reduction == "none" else total
         return (total, terms) if return_terms else total
