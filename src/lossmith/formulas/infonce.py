@@ -209,10 +209,9 @@ def _itself(ops: Ops[A], block: A) -> A:
 
 def _others(ops: Ops[A], blocks: Sequence[A], own: A, kept: A | None) -> A:
     """log sum e^s over the samples of these blocks (..., N, N) but the anchor's own, and those that are not kept."""
-    there = []
-    for block in blocks:
-        found = ops.where(~_itself(ops, block), block, -inf)
-        there.append(found if kept is None else ops.where(ops.expand_dims(kept, axis=-2), found, -inf))
+    there = [ops.where(~_itself(ops, block), block, -inf) for block in blocks]
+    if kept is not None:
+        there = [ops.where(ops.expand_dims(kept, axis=-2), block, -inf) for block in there]
     return _all(ops, ops.concat(there, axis=-1), own)
 
 

@@ -47,6 +47,11 @@ class InfoNCELoss(Face, formula=formulas.info_nce):
     temperature: float = 0.1
     in_batch: bool = True
 
+    @property
+    def domains(self) -> dict[str, str]:
+        """Those of the arguments that must be given."""
+        return {name: domain for name, domain in super().domains.items() if name != "negatives"}
+
     def forward(
         self,
         input1: Tensor,
@@ -149,9 +154,8 @@ class SupConLoss(Loss, formula=formulas.sup_con):
         if mask is not None:
             mask = _for_each_view("mask", torch.as_tensor(mask, device=input.device), views)
         target = _for_each_view("target", target, views)
-        made = self._total((input.flatten(0, 1), target), weight, mask, denominator, return_terms=True)
-        assert isinstance(made, tuple)
-        total, terms = made
+        made = self._total((input.flatten(0, 1), target), weight, mask, denominator, return_terms)
+        total, terms = made if isinstance(made, tuple) else (made, {})
         total = total.unflatten(0, views) if self.reduction == "none" else total
         return (total, terms) if return_terms else total
 
