@@ -22,6 +22,13 @@ KERAS = (
     "MeanSquaredError MeanAbsoluteError Huber LogCosh BinaryCrossentropy CategoricalCrossentropy "
     "SparseCategoricalCrossentropy Poisson KLDivergence"
 )
+COUNTS = {"class_counts": [500.0, 3.0, 40.0, 7.0, 90.0, 12.0][: SIZES["C"]]}
+# what a loss needs to be built
+SETTINGS = {
+    f"lossmith.{framework}:{name}{ending}": COUNTS
+    for framework, ending in (("torch", "Loss"), ("keras", ""))
+    for name in ("LogitAdjusted", "BalancedSoftmax", "ClassBalanced", "LDAM")
+}
 SHIPPED = [f"torch.nn:{name}" for name in TORCH.split()] + [f"keras.losses:{name}" for name in KERAS.split()]
 
 
