@@ -27,10 +27,8 @@ from lossmith.spec import FORMULAS, Formula
 TASKS: Mapping[str, tuple[str, ...]] = {
     "regression": ("regression", "robust", "barron", "quantile", "likelihood"),
     "classification": ("binary", "softmax"),
-    "distributions": ("divergence",),
-    "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
     "distributions": ("divergence", "distillation"),
-    "metric learning": ("contrastive",),
+    "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
 }
 FRAMEWORKS = ("torch", "keras")
 
