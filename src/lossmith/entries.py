@@ -34,6 +34,9 @@ TASKS: Mapping[str, tuple[str, ...]] = {
     "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
     "self-supervised": ("infonce", "siglip", "redundancy", "byol"),
     "GAN": ("adversarial", "penalty"),
+    "classification": ("binary", "softmax"),
+    "distributions": ("divergence", "distillation"),
+    "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
 }
 FRAMEWORKS = ("torch", "keras")
 

@@ -32,15 +32,15 @@ NEAR, NEAR_LABELS = BATCH[:2], LABELS[:2]
 MS, CIRCLE = "multi_similarity", "circle"
 
 CASES = [
-    Case("n_pair", (PAIRS, PAIRS[:, ::-1].copy(), CLASSES), wrt=(0, 1), value_scale=1.0, slope_scale=10.0),
-    Case(MS, (BATCH, LABELS), wrt=(), value_scale=1.0),
-    Case(MS, (NEAR, NEAR_LABELS), slope_scale=1.0, value_scale=1.0),
+    Case("n_pair", (PAIRS, PAIRS[:, ::-1].copy(), CLASSES), wrt=(0, 1), slope_scale=10.0),
+    Case(MS, (BATCH, LABELS), wrt=()),
+    Case(MS, (NEAR, NEAR_LABELS), slope_scale=1.0),
     Case(MS, (NEAR, NEAR_LABELS), {"epsilon": None, "alpha": 5.0, "beta": 10.0, "base": 0.2}, slope_scale=1.0),
-    Case(CIRCLE, (BATCH, LABELS), wrt=(), value_scale=1.0),
+    Case(CIRCLE, (BATCH, LABELS), wrt=()),
     Case(CIRCLE, (NEAR, NEAR_LABELS), {"gamma": 16.0, "margin": 0.25}, slope_scale=16.0),
-    Case(CIRCLE, (NEAR, NEAR_LABELS), {"constant_weights": True}, wrt=(), value_scale=1.0),
-    Case(CIRCLE, (on_the_sphere(NEAR), NEAR_LABELS), {"normalise": False}, slope_scale=80.0, value_scale=1.0),
-    Case(CIRCLE, (NEAR, NEAR_LABELS), {"remove_diagonal": False}, slope_scale=80.0, value_scale=1.0),
+    Case(CIRCLE, (NEAR, NEAR_LABELS), {"constant_weights": True}, wrt=()),
+    Case(CIRCLE, (on_the_sphere(NEAR), NEAR_LABELS), {"normalise": False}, slope_scale=80.0),
+    Case(CIRCLE, (NEAR, NEAR_LABELS), {"remove_diagonal": False}, slope_scale=80.0),
 ]
 
 SETTINGS = {
@@ -57,9 +57,3 @@ LIMITS = [
     ("n_pair", [[[0.0, 1.0]], [[1.0, 0.0]], [0]], [0.0], np.zeros((1, 2))),
     ("n_pair", [[[0.0, 1.0], [0.0, 0.0]], [[1.0, 0.0], [1.0, 0.0]], [0, 1]], np.log([2.0, 2.0]), np.zeros((2, 2))),
 ]  # fmt: skip
-
-ROUGH = {
-    "multi_similarity": "beta = 50 multiplies the rounding of a cosine",
-    "circle": "gamma = 80 multiplies the rounding of a cosine",
-    "n_pair": "the difference of two products is an exponent",
-}
