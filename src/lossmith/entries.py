@@ -29,6 +29,7 @@ TASKS: Mapping[str, tuple[str, ...]] = {
     "classification": ("binary", "softmax"),
     "distributions": ("divergence",),
     "metric learning": ("contrastive",),
+    "GAN": ("adversarial", "penalty"),
 }
 FRAMEWORKS = ("torch", "keras")
 

@@ -3,9 +3,11 @@
 A formula returns values, unreduced; it imports no framework; the class axis, where there is one, is the last.
 """
 
+from lossmith.formulas.adversarial import gan_discriminator, gan_generator, gan_relativistic
 from lossmith.formulas.binary import binary_cross_entropy, binary_focal
 from lossmith.formulas.contrastive import contrastive
 from lossmith.formulas.divergence import kl_divergence
+from lossmith.formulas.penalty import gradient_penalty, zero_centred_penalty
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
 
@@ -15,10 +17,15 @@ __all__ = [
     "binary_cross_entropy",
     "binary_focal",
     "contrastive",
+    "gan_discriminator",
+    "gan_generator",
+    "gan_relativistic",
+    "gradient_penalty",
     "huber",
     "kl_divergence",
     "log_cosh",
     "softmax_cross_entropy",
     "softmax_focal",
     "squared_error",
+    "zero_centred_penalty",
 ]
