@@ -22,8 +22,16 @@ BELOW = {
     "spec": {"errors", "domains", "ops", "shapes", "settings", "reduction", "criterion", "claims"},
     "face": {"errors", "settings"},
     "formulas": {"errors", "ops", "shapes", "settings", "spec", "domains", "claims"},
-    "torch": {"errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"},
-    "keras": {"errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"},
+    "sides": {"errors", "ops", "settings", "spec", "reduction", "criterion", "formulas"},
+    "balance": {"errors", "ops", "settings"},
+    "torch": {
+        *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"),
+        *("sides", "balance"),
+    },
+    "keras": {
+        *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"),
+        *("sides", "balance"),
+    },
     "checker": {"errors", "domains"},
     "entries": {"errors", "spec", "formulas"},
     "report": {"errors", "checker", "entries"},

@@ -93,7 +93,7 @@ def gan_discriminator(ops: Ops[A], pred: A, target: A, *, mode: Mode = "non_satu
     source=SOURCES,
     claims=Claims(range=(-inf, inf), smooth=True, grad_bound=_bound),
 )
-def gan_generator(ops: Ops[A], pred: A, *, mode: Mode = "non_saturating", label: float = 1.0) -> A:
+def gan_generator(ops: Ops[A], pred: A, *, mode: Mode = "non_saturating", label: A | float = 1.0) -> A:
     """The generator's loss of the discriminator's score of a generated sample, elementwise.
 
     Shapes    pred: (...); result: (...)
@@ -118,7 +118,7 @@ def gan_generator(ops: Ops[A], pred: A, *, mode: Mode = "non_saturating", label:
     if mode == "least_squares":
         return 0.5 * ops.square(pred - label)
     if mode == "non_saturating":
-        return _logistic(ops, pred, ops.full_like(pred, label))
+        return _logistic(ops, pred, ops.full_like(pred, 0.0) + label)
     return -ops.softplus(pred) if mode == "vanilla" else -pred
 
 

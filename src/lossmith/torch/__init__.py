@@ -15,6 +15,7 @@ except ImportError as absent:  # only torch itself: a broken installation of it 
         raise
     raise missing_extra("lossmith.torch", "torch", "torch") from absent
 
+from lossmith.torch.adversarial import GANLoss
 from lossmith.torch.classification import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -26,6 +27,7 @@ from lossmith.torch.classification import (
 from lossmith.torch.distribution import KLDivLoss
 from lossmith.torch.loss import Loss, PairLoss
 from lossmith.torch.metric import ContrastiveLoss
+from lossmith.torch.penalty import gradient_penalty, r1_penalty, r2_penalty
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "ContrastiveLoss",
     "CrossEntropyLoss",
     "FocalLoss",
+    "GANLoss",
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
@@ -44,4 +47,7 @@ __all__ = [
     "MSELoss",
     "NLLLoss",
     "PairLoss",
+    "gradient_penalty",
+    "r1_penalty",
+    "r2_penalty",
 ]
