@@ -15,6 +15,7 @@ except ImportError as absent:  # only keras itself: a missing back end tells its
         raise
     raise missing_extra("lossmith.keras", "keras", "keras") from absent
 
+from lossmith.keras.adversarial import GAN
 from lossmith.keras.classification import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -25,6 +26,7 @@ from lossmith.keras.classification import (
 from lossmith.keras.distribution import KLDivergence
 from lossmith.keras.loss import Loss
 from lossmith.keras.metric import Contrastive
+from lossmith.keras.penalty import gradient_penalty, r1_penalty, r2_penalty
 from lossmith.keras.regression import (
     AsymmetricMeanSquaredError,
     Huber,
@@ -34,6 +36,7 @@ from lossmith.keras.regression import (
 )
 
 __all__ = [
+    "GAN",
     "AsymmetricMeanSquaredError",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
@@ -47,4 +50,7 @@ __all__ = [
     "MeanAbsoluteError",
     "MeanSquaredError",
     "SparseCategoricalCrossentropy",
+    "gradient_penalty",
+    "r1_penalty",
+    "r2_penalty",
 ]
