@@ -24,19 +24,31 @@ from lossmith.torch.classification import (
     FocalLoss,
     NLLLoss,
 )
+from lossmith.torch.combined import Combined
 from lossmith.torch.distribution import KLDivLoss
 from lossmith.torch.loss import Loss, PairLoss
 from lossmith.torch.metric import ContrastiveLoss
 from lossmith.torch.penalty import gradient_penalty, r1_penalty, r2_penalty
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
+from lossmith.torch.several import MultiTaskLoss
+from lossmith.torch.weighting import (
+    DynamicWeightAverage,
+    FixedWeights,
+    RandomWeights,
+    UncertaintyWeighting,
+    Weighting,
+)
 
 __all__ = [
     "AsymmetricMSELoss",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BinaryFocalLoss",
+    "Combined",
     "ContrastiveLoss",
     "CrossEntropyLoss",
+    "DynamicWeightAverage",
+    "FixedWeights",
     "FocalLoss",
     "GANLoss",
     "HuberLoss",
@@ -45,8 +57,12 @@ __all__ = [
     "LogCoshLoss",
     "Loss",
     "MSELoss",
+    "MultiTaskLoss",
     "NLLLoss",
     "PairLoss",
+    "RandomWeights",
+    "UncertaintyWeighting",
+    "Weighting",
     "gradient_penalty",
     "r1_penalty",
     "r2_penalty",

@@ -27,13 +27,14 @@ from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
 from lossmith.settings import require_word
 from lossmith.spec import Formula
+from lossmith.torch.combined import Arithmetic
 
 _OWN = ("reduction", "ignore_index", "weight")
 Total = Tensor | tuple[Tensor, dict[str, Tensor]]
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(leading,))
-class Face(nn.Module):
+class Face(Arithmetic, nn.Module):
     """What all torch faces share. A face derives from one of the bases below and names its formula.
 
     renamed, fixed, own, held   as in `lossmith.face`; a held setting is a buffer or a parameter of the module
