@@ -23,11 +23,15 @@ BELOW = {
     "face": {"errors", "settings"},
     "formulas": {"errors", "ops", "shapes", "settings", "spec", "domains", "claims"},
     "class_weights": {"errors", "ops"},
+    "sides": {"errors", "ops", "settings", "spec", "reduction", "criterion", "formulas"},
+    "balance": {"errors", "ops", "settings"},
     "torch": {
-        *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas", "class_weights")
+        *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"),
+        *("class_weights", "sides", "balance"),
     },
     "keras": {
-        *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas", "class_weights")
+        *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"),
+        *("class_weights", "sides", "balance"),
     },
     "checker": {"errors", "domains"},
     "entries": {"errors", "spec", "formulas"},

@@ -37,6 +37,9 @@ TASKS: Mapping[str, tuple[str, ...]] = {
     "classification": ("binary", "softmax"),
     "distributions": ("divergence", "distillation"),
     "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
+    "distributions": ("divergence",),
+    "metric learning": ("contrastive",),
+    "GAN": ("adversarial", "penalty"),
 }
 FRAMEWORKS = ("torch", "keras")
 

@@ -57,16 +57,17 @@ def test_a_shipped_loss_has_no_error(text):
     assert report.contract.origin.startswith("known: ")
 
 
-def faces():
+def faces(declared: bool = True):
+    """The faces that name a formula; or what is made of others, which shipped_compositions examines."""
     import lossmith.keras
     import lossmith.torch
 
-    bases = {"Loss", "LossLayer", "PairLoss", "Proxies"}
     return [
         f"{module.__name__}:{name}"
         for module in (lossmith.torch, lossmith.keras)
         for name in module.__all__
-        if name not in bases
+        if (one := getattr(module, name)).__module__.rpartition(".")[2] != "loss"
+        if (getattr(one, "declaration", None) is not None) is declared
     ]
 
 

@@ -4,6 +4,7 @@ A formula returns values, unreduced; it imports no framework; the class axis, wh
 """
 
 from lossmith.formulas.barron import adaptive_robust, general_robust
+from lossmith.formulas.adversarial import gan_discriminator, gan_generator, gan_relativistic
 from lossmith.formulas.binary import binary_cross_entropy, binary_focal
 from lossmith.formulas.byol import byol
 from lossmith.formulas.contrastive import contrastive
@@ -21,6 +22,8 @@ from lossmith.formulas.poly import poly_cross_entropy
 from lossmith.formulas.proxies import proxy_anchor, proxy_nca
 from lossmith.formulas.quantile import expectile, quantile, quantiles
 from lossmith.formulas.redundancy import barlow_twins, vicreg
+from lossmith.formulas.divergence import kl_divergence
+from lossmith.formulas.penalty import gradient_penalty, zero_centred_penalty
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
 from lossmith.formulas.robust import cauchy, charbonnier, geman_mcclure, smooth_l1, tukey, welsch
 from lossmith.formulas.siglip import sig_lip
@@ -55,6 +58,10 @@ __all__ = [
     "general_robust",
     "generalized_cross_entropy",
     "hinge",
+    "gan_discriminator",
+    "gan_generator",
+    "gan_relativistic",
+    "gradient_penalty",
     "huber",
     "info_nce",
     "jensen_shannon",
@@ -87,4 +94,5 @@ __all__ = [
     "tukey",
     "vicreg",
     "welsch",
+    "zero_centred_penalty",
 ]

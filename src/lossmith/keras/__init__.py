@@ -19,6 +19,7 @@ except ImportError as absent:  # only keras itself: a missing back end tells its
     raise missing_extra("lossmith.keras", "keras", "keras") from absent
 
 from lossmith.class_weights import balanced_class_weights as balanced_class_weights
+from lossmith.keras.adversarial import GAN
 from lossmith.keras.classification import (
     AsymmetricMultiLabel,
     BinaryCrossentropy,
@@ -67,6 +68,18 @@ __all__ = [
     "LDAM",
     "AdaptiveRobust",
     "ArcFace",
+from lossmith.keras.metric import Contrastive
+from lossmith.keras.penalty import gradient_penalty, r1_penalty, r2_penalty
+from lossmith.keras.regression import (
+    AsymmetricMeanSquaredError,
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanSquaredError,
+)
+
+__all__ = [
+    "GAN",
     "AsymmetricMeanSquaredError",
     "AsymmetricMultiLabel",
     "BalancedSoftmax",
@@ -122,4 +135,7 @@ __all__ = [
     "Tukey",
     "VICReg",
     "Welsch",
+    "gradient_penalty",
+    "r1_penalty",
+    "r2_penalty",
 ]

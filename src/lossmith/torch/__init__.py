@@ -17,6 +17,7 @@ except ImportError as absent:  # only torch itself: a broken installation of it 
     raise missing_extra("lossmith.torch", "torch", "torch") from absent
 
 from lossmith.class_weights import balanced_class_weights as balanced_class_weights
+from lossmith.torch.adversarial import GANLoss
 from lossmith.torch.classification import (
     AsymmetricMultiLabelLoss,
     BCELoss,
@@ -64,6 +65,19 @@ from lossmith.torch.selfsupervised import (
     SigLIPLoss,
     SupConLoss,
     VICRegLoss,
+from lossmith.torch.combined import Combined
+from lossmith.torch.distribution import KLDivLoss
+from lossmith.torch.loss import Loss, PairLoss
+from lossmith.torch.metric import ContrastiveLoss
+from lossmith.torch.penalty import gradient_penalty, r1_penalty, r2_penalty
+from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
+from lossmith.torch.several import MultiTaskLoss
+from lossmith.torch.weighting import (
+    DynamicWeightAverage,
+    FixedWeights,
+    RandomWeights,
+    UncertaintyWeighting,
+    Weighting,
 )
 
 __all__ = [
@@ -84,6 +98,7 @@ __all__ = [
     "CharbonnierLoss",
     "CircleLoss",
     "ClassBalancedLoss",
+    "Combined",
     "ContrastiveLoss",
     "CosFaceLoss",
     "CrossEntropyLoss",
@@ -95,6 +110,10 @@ __all__ = [
     "GeneralRobustLoss",
     "GeneralizedCrossEntropyLoss",
     "HingeLoss",
+    "DynamicWeightAverage",
+    "FixedWeights",
+    "FocalLoss",
+    "GANLoss",
     "HuberLoss",
     "InfoNCELoss",
     "JensenShannonLoss",
@@ -107,6 +126,7 @@ __all__ = [
     "Loss",
     "MSELoss",
     "MultiSimilarityLoss",
+    "MultiTaskLoss",
     "NLLLoss",
     "NPairLoss",
     "NTXentLoss",
@@ -126,4 +146,10 @@ __all__ = [
     "TukeyLoss",
     "VICRegLoss",
     "WelschLoss",
+    "RandomWeights",
+    "UncertaintyWeighting",
+    "Weighting",
+    "gradient_penalty",
+    "r1_penalty",
+    "r2_penalty",
 ]

@@ -27,13 +27,14 @@ from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
 from lossmith.settings import require_word
 from lossmith.spec import Formula
+from lossmith.torch.combined import Arithmetic
 
 _OWN = ("reduction", "ignore_index", "weight")
 Total = Tensor | tuple[Tensor, dict[str, Tensor]]
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(leading,))
-class Face(nn.Module):
+class Face(Arithmetic, nn.Module):
     """What all torch faces share. A face derives from one of the bases below and names its formula.
 
     renamed, fixed, own, held   as in `lossmith.face`; a held setting is a buffer or a parameter of the module
@@ -123,7 +124,7 @@ class Face(nn.Module):
     ) -> Total:
         """Check, take ignored entries out, compute, reduce."""
         caller, keywords, formula, names = type(self).__name__, self._keywords(), self.formula, self.takes
-        _require_tensors(caller, names, given)
+        require_tensors(caller, names, given)
         ops = reader_of(given[0])
         arrays, names = self._with_held(names, self._laid_out(names, given))
         formula.check(caller, *arrays, names=names, **keywords)
@@ -290,7 +291,7 @@ class ViewsLoss(Face):
         return self._total((input1, input2), weight, mask, denominator, return_terms)
 
 
-def _require_tensors(caller: str, names: Sequence[str], given: Sequence[object]) -> None:
+def require_tensors(caller: str, names: Sequence[str], given: Sequence[object]) -> None:
     for name, array in zip(names, given, strict=True):
         if not isinstance(array, Tensor):
             found = {name: f"{type(array).__module__}.{type(array).__qualname__}"}
