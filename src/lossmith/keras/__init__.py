@@ -38,6 +38,7 @@ from lossmith.keras.loss import Loss
 from lossmith.keras.margin import CategoricalHinge, Hinge, SquaredHinge
 from lossmith.keras.metric import BatchSimilarity, Circle, Contrastive, MultiSimilarity, NPair, TripletMargin
 from lossmith.keras.noise import CategoricalGeneralizedCrossEntropy, GeneralizedCrossEntropy, SymmetricCrossEntropy
+from lossmith.keras.penalty import gradient_penalty, r1_penalty, r2_penalty
 from lossmith.keras.proxies import ArcFace, CosFace, Proxies, ProxyAnchor, ProxyNCA, SphereFace
 from lossmith.keras.quantile import Expectile, Quantile
 from lossmith.keras.regression import AsymmetricMeanSquaredError, Huber, LogCosh, MeanAbsoluteError, MeanSquaredError
@@ -51,35 +52,15 @@ from lossmith.keras.robust import (
     Tukey,
     Welsch,
 )
-from lossmith.keras.selfsupervised import (
-    BYOL,
-    CLIP,
-    BarlowTwins,
-    InfoNCE,
-    NTXent,
-    SigLIP,
-    SupCon,
-    VICReg,
-)
+from lossmith.keras.selfsupervised import BYOL, CLIP, BarlowTwins, InfoNCE, NTXent, SigLIP, SupCon, VICReg
 
 __all__ = [
     "BYOL",
     "CLIP",
+    "GAN",
     "LDAM",
     "AdaptiveRobust",
     "ArcFace",
-from lossmith.keras.metric import Contrastive
-from lossmith.keras.penalty import gradient_penalty, r1_penalty, r2_penalty
-from lossmith.keras.regression import (
-    AsymmetricMeanSquaredError,
-    Huber,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanSquaredError,
-)
-
-__all__ = [
-    "GAN",
     "AsymmetricMeanSquaredError",
     "AsymmetricMultiLabel",
     "BalancedSoftmax",

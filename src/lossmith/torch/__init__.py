@@ -3,8 +3,6 @@
     from lossmith.torch import HuberLoss
 
 One family a file. What they share, and where they part from `torch.nn`, is in `lossmith.torch.loss`.
-One family a file: regression, classification, distribution, metric, proxies. What they share, and where they part from
-`torch.nn`, is in `lossmith.torch.loss`.
 """
 
 from lossmith.errors import missing_extra
@@ -29,6 +27,7 @@ from lossmith.torch.classification import (
     NLLLoss,
     PolyLoss,
 )
+from lossmith.torch.combined import Combined
 from lossmith.torch.distribution import DistillationLoss, JensenShannonLoss, KLDivLoss
 from lossmith.torch.imbalance import BalancedSoftmaxLoss, ClassBalancedLoss, LDAMLoss, LogitAdjustedLoss
 from lossmith.torch.likelihood import GaussianNLLLoss, PoissonNLLLoss
@@ -43,6 +42,7 @@ from lossmith.torch.metric import (
     TripletMarginLoss,
 )
 from lossmith.torch.noise import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
+from lossmith.torch.penalty import gradient_penalty, r1_penalty, r2_penalty
 from lossmith.torch.proxies import ArcFaceLoss, CosFaceLoss, ProxyAnchorLoss, ProxyNCALoss, SphereFaceLoss
 from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
@@ -65,20 +65,9 @@ from lossmith.torch.selfsupervised import (
     SigLIPLoss,
     SupConLoss,
     VICRegLoss,
-from lossmith.torch.combined import Combined
-from lossmith.torch.distribution import KLDivLoss
-from lossmith.torch.loss import Loss, PairLoss
-from lossmith.torch.metric import ContrastiveLoss
-from lossmith.torch.penalty import gradient_penalty, r1_penalty, r2_penalty
-from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
-from lossmith.torch.several import MultiTaskLoss
-from lossmith.torch.weighting import (
-    DynamicWeightAverage,
-    FixedWeights,
-    RandomWeights,
-    UncertaintyWeighting,
-    Weighting,
 )
+from lossmith.torch.several import MultiTaskLoss
+from lossmith.torch.weighting import DynamicWeightAverage, FixedWeights, RandomWeights, UncertaintyWeighting, Weighting
 
 __all__ = [
     "AdaptiveRobustLoss",
@@ -103,17 +92,16 @@ __all__ = [
     "CosFaceLoss",
     "CrossEntropyLoss",
     "DistillationLoss",
+    "DynamicWeightAverage",
     "ExpectileLoss",
+    "FixedWeights",
     "FocalLoss",
+    "GANLoss",
     "GaussianNLLLoss",
     "GemanMcClureLoss",
     "GeneralRobustLoss",
     "GeneralizedCrossEntropyLoss",
     "HingeLoss",
-    "DynamicWeightAverage",
-    "FixedWeights",
-    "FocalLoss",
-    "GANLoss",
     "HuberLoss",
     "InfoNCELoss",
     "JensenShannonLoss",
@@ -136,6 +124,7 @@ __all__ = [
     "ProxyAnchorLoss",
     "ProxyNCALoss",
     "QuantileLoss",
+    "RandomWeights",
     "SigLIPLoss",
     "SmoothL1Loss",
     "SphereFaceLoss",
@@ -144,11 +133,10 @@ __all__ = [
     "SymmetricCrossEntropyLoss",
     "TripletMarginLoss",
     "TukeyLoss",
-    "VICRegLoss",
-    "WelschLoss",
-    "RandomWeights",
     "UncertaintyWeighting",
+    "VICRegLoss",
     "Weighting",
+    "WelschLoss",
     "gradient_penalty",
     "r1_penalty",
     "r2_penalty",
