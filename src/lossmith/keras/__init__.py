@@ -2,11 +2,8 @@
 
     from lossmith.keras import Huber
 
-One family a file. What they share, and where they part from keras, is in `lossmith.keras.loss`.
-One family a file: regression, classification, distribution, metric, proxies. What they share, and where they part from
-keras, is in `lossmith.keras.loss`.
 One family a file. What they share, and where they part from keras, is in `lossmith.keras.loss`; what a loss learns is
-trained by `LossLayer`, in `lossmith.keras.learned`.
+trained by `LossLayer`, in `lossmith.keras.learned`, or by `Proxies`.
 """
 
 from lossmith.errors import missing_extra
