@@ -65,9 +65,7 @@ def test_the_comparison_can_fail():
 
 def test_every_face_has_a_case_and_keras_name_and_defaults():
     made = {type(case.make()).__name__ for case in CASES}
-    assert made | {"Loss", "LossLayer", "Proxies"} == set(
-        faces.__all__
-    )
+    assert made | {"Loss", "LossLayer", "Proxies"} == set(faces.__all__)
     for name in made & set(dir(keras.losses)):
         ours, theirs = inspect.signature(getattr(faces, name)), inspect.signature(getattr(keras.losses, name))
         wanted = {key: p.default for key, p in theirs.parameters.items()} | {"name": None}
