@@ -32,11 +32,16 @@ SETTINGS = {
 SHIPPED = [f"torch.nn:{name}" for name in TORCH.split()] + [f"keras.losses:{name}" for name in KERAS.split()]
 
 
+COUNTS = [500.0, 3.0, 40.0, 7.0, 90.0, 12.0][: SIZES["C"]]
 PROXIES = (np.random.default_rng(0).normal(size=(SIZES["C"], SIZES["D"]))).tolist()
 # what a loss needs to be built
 SETTINGS = {
     f"lossmith.keras:{name}": {"proxies": PROXIES}
     for name in ("ArcFace", "CosFace", "SphereFace", "ProxyNCA", "ProxyAnchor")
+} | {
+    f"lossmith.{framework}:{name}{ending}": {"class_counts": COUNTS}
+    for framework, ending in (("torch", "Loss"), ("keras", ""))
+    for name in ("LogitAdjusted", "BalancedSoftmax", "ClassBalanced", "LDAM")
 }
 
 
