@@ -106,11 +106,19 @@ def summarise(
 
     whole: A = made.outcome.values if values is None else values
     full = ops.shape(whole)
-    terms = {
-        name: ops.stop_gradient(term) if ops.shape(term) == () and full != () else reduced(term)
-        for name, term in made.outcome.terms.items()
-    }
-    return reduced(whole), terms
+
+    def told(term: A) -> A:
+        if ops.number_kind(term) == "bool":
+            held = term if made.counted is None else ops.truth(align(ops, caller, "mask", made.counted, term)) & term
+            return ops.count_nonzero(held, ops.positions(ops.expand_dims(term, axis=-1), axis=-1))
+        return ops.stop_gradient(term) if ops.shape(term) == () and full != () else reduced(term)
+
+    return reduced(whole), {name: told(term) for name, term in made.outcome.terms.items()}
+
+
+def in_dtype(ops: Ops[A], terms: Mapping[str, A], like: A) -> dict[str, A]:
+    """The terms in the dtype of `like`, but for counts, which are integers: float16 ends at 65504."""
+    return {name: x if ops.number_kind(x) == "integer" else ops.astype(x, like) for name, x in terms.items()}
 
 
 def _kept(

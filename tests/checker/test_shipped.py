@@ -2,6 +2,7 @@
 
 import importlib
 
+import numpy as np
 import pytest
 from ruletest import subject_of
 
@@ -10,6 +11,7 @@ from lossmith.checker.discover import find
 from lossmith.checker.known import _table
 from lossmith.checker.place import Place
 from lossmith.checker.runner import examine
+from lossmith.checker.sample import SIZES
 
 TORCH = (
     "L1Loss MSELoss SmoothL1Loss HuberLoss BCELoss BCEWithLogitsLoss CrossEntropyLoss NLLLoss KLDivLoss "
@@ -20,13 +22,29 @@ KERAS = (
     "MeanSquaredError MeanAbsoluteError Huber LogCosh BinaryCrossentropy CategoricalCrossentropy "
     "SparseCategoricalCrossentropy Poisson KLDivergence"
 )
+COUNTS = {"class_counts": [500.0, 3.0, 40.0, 7.0, 90.0, 12.0][: SIZES["C"]]}
+# what a loss needs to be built
+SETTINGS = {
+    f"lossmith.{framework}:{name}{ending}": COUNTS
+    for framework, ending in (("torch", "Loss"), ("keras", ""))
+    for name in ("LogitAdjusted", "BalancedSoftmax", "ClassBalanced", "LDAM")
+}
 SHIPPED = [f"torch.nn:{name}" for name in TORCH.split()] + [f"keras.losses:{name}" for name in KERAS.split()]
+
+
+PROXIES = (np.random.default_rng(0).normal(size=(SIZES["C"], SIZES["D"]))).tolist()
+# what a loss needs to be built
+SETTINGS = {
+    f"lossmith.keras:{name}": {"proxies": PROXIES}
+    for name in ("ArcFace", "CosFace", "SphereFace", "ProxyNCA", "ProxyAnchor")
+}
 
 
 def examined(text):
     place = Place.parse(text)
     module = importlib.import_module(place.source)
-    return examine(make(place, module, place.name, find(place, module)[place.name], {}), curve=False)
+    found = find(place, module)[place.name]
+    return examine(make(place, module, place.name, found, SETTINGS.get(text, {})), curve=False)
 
 
 @pytest.mark.parametrize("text", SHIPPED)
@@ -39,16 +57,17 @@ def test_a_shipped_loss_has_no_error(text):
     assert report.contract.origin.startswith("known: ")
 
 
-def faces():
+def faces(declared: bool = True):
+    """The faces that name a formula; or what is made of others, which shipped_compositions examines."""
     import lossmith.keras
     import lossmith.torch
 
-    bases = {"Loss", "PairLoss", "LossLayer"}
     return [
         f"{module.__name__}:{name}"
         for module in (lossmith.torch, lossmith.keras)
         for name in module.__all__
-        if name not in bases
+        if (one := getattr(module, name)).__module__.rpartition(".")[2] != "loss"
+        if (getattr(one, "declaration", None) is not None) is declared
     ]
 
 

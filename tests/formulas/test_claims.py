@@ -96,7 +96,7 @@ def not_smooth(formula, settings):
         if formula.kinds_for(**settings)[0] in REALS:
             line = torch.cat([residuals(), torch.tensor([0.3, -0.3], dtype=torch.float64)])
             arrays[0] = line.reshape(-1, *[1] * (arrays[0].ndim - 1)).expand(arrays[0].shape).clone()
-            if arrays[1].dtype.is_floating_point and formula.kinds_for(**settings)[1] in REALS:
+            if len(arrays) > 1 and arrays[1].dtype.is_floating_point and formula.kinds_for(**settings)[1] in REALS:
                 arrays[1] = torch.zeros_like(arrays[0])
         else:
             arrays[0] = arrays[0].clamp(-5.0, 0.999) if arrays[0].min() < 0 else arrays[0].clamp(0.01, 0.99)

@@ -70,7 +70,7 @@ def _annotated(loss: Any) -> dict[str, str]:
 def _from_face(subject: Subject) -> Contract | None:
     """Our own losses carry their domains with them."""
     domains = getattr(subject.loss, "domains", None)
-    if not isinstance(domains, Mapping) or not type(subject.loss).__module__.startswith("lossmith."):
+    if not isinstance(domains, Mapping) or not domains or not type(subject.loss).__module__.startswith("lossmith."):
         return None
     return parse(domains, subject.parameters, "declared by lossmith", subject.name)
 

@@ -14,12 +14,13 @@ is ahead by 17 (float32), and its gradient p - t with it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, log
 from typing import Generic, Literal
 
 from lossmith.errors import ShapeError, message
 from lossmith.ops import A, Ops, Shape
 
+LOG_2 = log(2.0)
 PredIs = Literal["logit", "log_prob", "prob"]
 
 
@@ -58,6 +59,15 @@ def surprisal(ops: Ops[A], pred: A, pred_is: PredIs, needed: A) -> A:
 def share(ops: Ops[A], part: A, cost: A) -> A:
     """part * cost; 0 with gradient 0 where `part` is 0, even if the cost is inf there: 0 log 0 = 0."""
     return part * ops.where(ops.truth(part), cost, 0.0)
+
+
+def complement(ops: Ops[A], cost: A) -> A:
+    """1 - e^(-cost) for a cost of 0 or more, with nothing cancelled in the value, nor in the slope e^(-cost).
+
+    Frameworks make the slope of expm1 from its value, which has no digits left of it where the value is nearly -1.
+    """
+    near = ops.minimum(cost, LOG_2)
+    return ops.where(cost < LOG_2, -ops.expm1(-near), 1.0 - ops.exp(-cost))
 
 
 def fitted(ops: Ops[A], caller: str, name: str, weights: A | float | Sequence[float], like: A) -> A:

@@ -2,6 +2,9 @@
 
     from lossmith.keras import Huber
 
+One family a file. What they share, and where they part from keras, is in `lossmith.keras.loss`.
+One family a file: regression, classification, distribution, metric, proxies. What they share, and where they part from
+keras, is in `lossmith.keras.loss`.
 One family a file. What they share, and where they part from keras, is in `lossmith.keras.loss`; what a loss learns is
 trained by `LossLayer`, in `lossmith.keras.learned`.
 """
@@ -15,26 +18,29 @@ except ImportError as absent:  # only keras itself: a missing back end tells its
         raise
     raise missing_extra("lossmith.keras", "keras", "keras") from absent
 
+from lossmith.class_weights import balanced_class_weights as balanced_class_weights
+from lossmith.keras.adversarial import GAN
 from lossmith.keras.classification import (
+    AsymmetricMultiLabel,
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
     CategoricalCrossentropy,
     CategoricalFocalCrossentropy,
+    LabelSmoothing,
+    Poly,
     SparseCategoricalCrossentropy,
 )
 from lossmith.keras.distribution import Distillation, JensenShannon, KLDivergence
+from lossmith.keras.imbalance import LDAM, BalancedSoftmax, ClassBalanced, LogitAdjusted
 from lossmith.keras.learned import LossLayer
 from lossmith.keras.likelihood import GaussianNLL, Poisson
 from lossmith.keras.loss import Loss
-from lossmith.keras.metric import Contrastive
+from lossmith.keras.margin import CategoricalHinge, Hinge, SquaredHinge
+from lossmith.keras.metric import BatchSimilarity, Circle, Contrastive, MultiSimilarity, NPair, TripletMargin
+from lossmith.keras.noise import CategoricalGeneralizedCrossEntropy, GeneralizedCrossEntropy, SymmetricCrossEntropy
+from lossmith.keras.proxies import ArcFace, CosFace, Proxies, ProxyAnchor, ProxyNCA, SphereFace
 from lossmith.keras.quantile import Expectile, Quantile
-from lossmith.keras.regression import (
-    AsymmetricMeanSquaredError,
-    Huber,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanSquaredError,
-)
+from lossmith.keras.regression import AsymmetricMeanSquaredError, Huber, LogCosh, MeanAbsoluteError, MeanSquaredError
 from lossmith.keras.robust import (
     AdaptiveRobust,
     Cauchy,
@@ -59,38 +65,77 @@ from lossmith.keras.selfsupervised import (
 __all__ = [
     "BYOL",
     "CLIP",
+    "LDAM",
     "AdaptiveRobust",
+    "ArcFace",
+from lossmith.keras.metric import Contrastive
+from lossmith.keras.penalty import gradient_penalty, r1_penalty, r2_penalty
+from lossmith.keras.regression import (
+    AsymmetricMeanSquaredError,
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanSquaredError,
+)
+
+__all__ = [
+    "GAN",
     "AsymmetricMeanSquaredError",
+    "AsymmetricMultiLabel",
+    "BalancedSoftmax",
     "BarlowTwins",
+    "BatchSimilarity",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
+    "CategoricalGeneralizedCrossEntropy",
+    "CategoricalHinge",
     "Cauchy",
     "Charbonnier",
+    "Circle",
+    "ClassBalanced",
     "Contrastive",
+    "CosFace",
     "Distillation",
     "Expectile",
     "GaussianNLL",
     "GemanMcClure",
     "GeneralRobust",
+    "GeneralizedCrossEntropy",
+    "Hinge",
     "Huber",
     "InfoNCE",
     "JensenShannon",
     "KLDivergence",
+    "LabelSmoothing",
     "LogCosh",
+    "LogitAdjusted",
     "Loss",
     "LossLayer",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "MultiSimilarity",
+    "NPair",
     "NTXent",
     "Poisson",
+    "Poly",
+    "Proxies",
+    "ProxyAnchor",
+    "ProxyNCA",
     "Quantile",
     "SigLIP",
     "SmoothL1",
     "SparseCategoricalCrossentropy",
+    "SphereFace",
+    "SquaredHinge",
     "SupCon",
+    "SymmetricCrossEntropy",
+    "TripletMargin",
     "Tukey",
     "VICReg",
     "Welsch",
+    "gradient_penalty",
+    "r1_penalty",
+    "r2_penalty",
 ]

@@ -225,8 +225,9 @@ class Face(keras.losses.Loss):
         shown = {name: f"y_pred[..., {i}, :]" if len(views) > 1 else "y_pred" for i, name in enumerate(views)}
         shown = {**shown, "target": "y_true", **held}
         rest = iter(given)
+        wide = "float64" if self.dtype == "float64" else "float32"  # what is held does not lose digits with y_pred
         arrays = [
-            kops.convert_to_tensor(getattr(self, held[name]), dtype=self.dtype) if name in held else next(rest)
+            kops.convert_to_tensor(getattr(self, held[name]), dtype=wide) if name in held else next(rest)
             for name in formula.arguments
         ]
         return arrays, [shown[name] for name in formula.arguments]

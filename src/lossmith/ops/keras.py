@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from lossmith.ops import NumberKind, Shape, derived, register
+from lossmith.ops import NumberKind, Ops, Shape, derived, reader_of, register
 
 _here: Any = sys.modules[__name__]  # this module, as a reader
 Array = Any  # a KerasTensor, a Variable, or a tensor of the back end
@@ -26,6 +26,11 @@ arctan = ops.arctan
 equal = ops.equal
 isfinite = ops.isfinite
 stop_gradient = ops.stop_gradient
+
+
+def back_end() -> Ops[Any]:
+    """The reader of the tensors that keras computes with."""
+    return reader_of(ops.convert_to_tensor(0.0))
 
 
 def softplus(x: Array) -> Array:
@@ -63,7 +68,15 @@ def logsumexp(x: Array, *, axis: int, keepdims: bool = False) -> Array:
 
 
 def cumulative_sum(x: Array, *, axis: int) -> Array:
-    return ops.cumsum(x, axis=axis)
+    length = x.shape[axis]
+    if _dtype(x) != "float64" or length is None:
+        return ops.cumsum(x, axis=axis)
+    sums: Array = ops.moveaxis(x, axis, -1)
+    step = 1  # keras's cumsum takes float64 for float32: add by doubling instead
+    while step < length:
+        sums = sums + ops.concatenate([ops.zeros_like(sums[..., :step]), sums[..., :-step]], axis=-1)
+        step *= 2
+    return ops.moveaxis(sums, -1, axis)
 
 
 def argsort(x: Array, *, axis: int) -> Array:

@@ -3,6 +3,8 @@
     from lossmith.torch import HuberLoss
 
 One family a file. What they share, and where they part from `torch.nn`, is in `lossmith.torch.loss`.
+One family a file: regression, classification, distribution, metric, proxies. What they share, and where they part from
+`torch.nn`, is in `lossmith.torch.loss`.
 """
 
 from lossmith.errors import missing_extra
@@ -14,18 +16,34 @@ except ImportError as absent:  # only torch itself: a broken installation of it 
         raise
     raise missing_extra("lossmith.torch", "torch", "torch") from absent
 
+from lossmith.class_weights import balanced_class_weights as balanced_class_weights
+from lossmith.torch.adversarial import GANLoss
 from lossmith.torch.classification import (
+    AsymmetricMultiLabelLoss,
     BCELoss,
     BCEWithLogitsLoss,
     BinaryFocalLoss,
     CrossEntropyLoss,
     FocalLoss,
+    LabelSmoothingLoss,
     NLLLoss,
+    PolyLoss,
 )
 from lossmith.torch.distribution import DistillationLoss, JensenShannonLoss, KLDivLoss
+from lossmith.torch.imbalance import BalancedSoftmaxLoss, ClassBalancedLoss, LDAMLoss, LogitAdjustedLoss
 from lossmith.torch.likelihood import GaussianNLLLoss, PoissonNLLLoss
 from lossmith.torch.loss import Loss, PairLoss
-from lossmith.torch.metric import ContrastiveLoss
+from lossmith.torch.margin import CategoricalHingeLoss, HingeLoss, SquaredHingeLoss
+from lossmith.torch.metric import (
+    BatchSimilarityLoss,
+    CircleLoss,
+    ContrastiveLoss,
+    MultiSimilarityLoss,
+    NPairLoss,
+    TripletMarginLoss,
+)
+from lossmith.torch.noise import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
+from lossmith.torch.proxies import ArcFaceLoss, CosFaceLoss, ProxyAnchorLoss, ProxyNCALoss, SphereFaceLoss
 from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
 from lossmith.torch.robust import (
@@ -47,20 +65,42 @@ from lossmith.torch.selfsupervised import (
     SigLIPLoss,
     SupConLoss,
     VICRegLoss,
+from lossmith.torch.combined import Combined
+from lossmith.torch.distribution import KLDivLoss
+from lossmith.torch.loss import Loss, PairLoss
+from lossmith.torch.metric import ContrastiveLoss
+from lossmith.torch.penalty import gradient_penalty, r1_penalty, r2_penalty
+from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
+from lossmith.torch.several import MultiTaskLoss
+from lossmith.torch.weighting import (
+    DynamicWeightAverage,
+    FixedWeights,
+    RandomWeights,
+    UncertaintyWeighting,
+    Weighting,
 )
 
 __all__ = [
     "AdaptiveRobustLoss",
+    "ArcFaceLoss",
     "AsymmetricMSELoss",
+    "AsymmetricMultiLabelLoss",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BYOLLoss",
+    "BalancedSoftmaxLoss",
     "BarlowTwinsLoss",
+    "BatchSimilarityLoss",
     "BinaryFocalLoss",
     "CLIPLoss",
+    "CategoricalHingeLoss",
     "CauchyLoss",
     "CharbonnierLoss",
+    "CircleLoss",
+    "ClassBalancedLoss",
+    "Combined",
     "ContrastiveLoss",
+    "CosFaceLoss",
     "CrossEntropyLoss",
     "DistillationLoss",
     "ExpectileLoss",
@@ -68,23 +108,48 @@ __all__ = [
     "GaussianNLLLoss",
     "GemanMcClureLoss",
     "GeneralRobustLoss",
+    "GeneralizedCrossEntropyLoss",
+    "HingeLoss",
+    "DynamicWeightAverage",
+    "FixedWeights",
+    "FocalLoss",
+    "GANLoss",
     "HuberLoss",
     "InfoNCELoss",
     "JensenShannonLoss",
     "KLDivLoss",
     "L1Loss",
+    "LDAMLoss",
+    "LabelSmoothingLoss",
     "LogCoshLoss",
+    "LogitAdjustedLoss",
     "Loss",
     "MSELoss",
+    "MultiSimilarityLoss",
+    "MultiTaskLoss",
     "NLLLoss",
+    "NPairLoss",
     "NTXentLoss",
     "PairLoss",
     "PoissonNLLLoss",
+    "PolyLoss",
+    "ProxyAnchorLoss",
+    "ProxyNCALoss",
     "QuantileLoss",
     "SigLIPLoss",
     "SmoothL1Loss",
+    "SphereFaceLoss",
+    "SquaredHingeLoss",
     "SupConLoss",
+    "SymmetricCrossEntropyLoss",
+    "TripletMarginLoss",
     "TukeyLoss",
     "VICRegLoss",
     "WelschLoss",
+    "RandomWeights",
+    "UncertaintyWeighting",
+    "Weighting",
+    "gradient_penalty",
+    "r1_penalty",
+    "r2_penalty",
 ]

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, dataclass_transform, get_args
 import torch
 from torch import Tensor, nn
 
-from lossmith.criterion import Evaluated, evaluate, summarise
+from lossmith.criterion import Evaluated, evaluate, in_dtype, summarise
 from lossmith.errors import DtypeError, SettingError, ShapeError, message
 from lossmith.face import Declaration, declare, leading
 from lossmith.ops import Ops, reader_of
@@ -27,13 +27,14 @@ from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
 from lossmith.settings import require_word
 from lossmith.spec import Formula
+from lossmith.torch.combined import Arithmetic
 
 _OWN = ("reduction", "ignore_index", "weight")
 Total = Tensor | tuple[Tensor, dict[str, Tensor]]
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(leading,))
-class Face(nn.Module):
+class Face(Arithmetic, nn.Module):
     """What all torch faces share. A face derives from one of the bases below and names its formula.
 
     renamed, fixed, own, held   as in `lossmith.face`; a held setting is a buffer or a parameter of the module
@@ -123,7 +124,7 @@ class Face(nn.Module):
     ) -> Total:
         """Check, take ignored entries out, compute, reduce."""
         caller, keywords, formula, names = type(self).__name__, self._keywords(), self.formula, self.takes
-        _require_tensors(caller, names, given)
+        require_tensors(caller, names, given)
         ops = reader_of(given[0])
         arrays, names = self._with_held(names, self._laid_out(names, given))
         formula.check(caller, *arrays, names=names, **keywords)
@@ -150,7 +151,7 @@ class Face(nn.Module):
             caller=caller,
         )
         if not under_autocast(given[0].device.type):
-            total, terms = ops.astype(total, given[0]), {name: ops.astype(x, given[0]) for name, x in terms.items()}
+            total, terms = ops.astype(total, given[0]), in_dtype(ops, terms, given[0])
         return (total, terms) if return_terms else total
 
     def _with_held(self, names: Sequence[str], given: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[str]]:
@@ -290,7 +291,7 @@ class ViewsLoss(Face):
         return self._total((input1, input2), weight, mask, denominator, return_terms)
 
 
-def _require_tensors(caller: str, names: Sequence[str], given: Sequence[object]) -> None:
+def require_tensors(caller: str, names: Sequence[str], given: Sequence[object]) -> None:
     for name, array in zip(names, given, strict=True):
         if not isinstance(array, Tensor):
             found = {name: f"{type(array).__module__}.{type(array).__qualname__}"}
