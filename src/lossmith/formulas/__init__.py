@@ -3,8 +3,8 @@
 A formula returns values, unreduced; it imports no framework; the class axis, where there is one, is the last.
 """
 
-from lossmith.formulas.barron import adaptive_robust, general_robust
 from lossmith.formulas.adversarial import gan_discriminator, gan_generator, gan_relativistic
+from lossmith.formulas.barron import adaptive_robust, general_robust
 from lossmith.formulas.binary import binary_cross_entropy, binary_focal
 from lossmith.formulas.byol import byol
 from lossmith.formulas.contrastive import contrastive
@@ -18,12 +18,11 @@ from lossmith.formulas.margins import arc_face, cos_face, sphere_face
 from lossmith.formulas.multilabel import asymmetric_multilabel
 from lossmith.formulas.noise import generalized_cross_entropy, symmetric_cross_entropy
 from lossmith.formulas.pairs import circle, multi_similarity, n_pair
+from lossmith.formulas.penalty import gradient_penalty, zero_centred_penalty
 from lossmith.formulas.poly import poly_cross_entropy
 from lossmith.formulas.proxies import proxy_anchor, proxy_nca
 from lossmith.formulas.quantile import expectile, quantile, quantiles
 from lossmith.formulas.redundancy import barlow_twins, vicreg
-from lossmith.formulas.divergence import kl_divergence
-from lossmith.formulas.penalty import gradient_penalty, zero_centred_penalty
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
 from lossmith.formulas.robust import cauchy, charbonnier, geman_mcclure, smooth_l1, tukey, welsch
 from lossmith.formulas.siglip import sig_lip
@@ -53,15 +52,15 @@ __all__ = [
     "cos_face",
     "distillation",
     "expectile",
+    "gan_discriminator",
+    "gan_generator",
+    "gan_relativistic",
     "gaussian_nll",
     "geman_mcclure",
     "general_robust",
     "generalized_cross_entropy",
-    "hinge",
-    "gan_discriminator",
-    "gan_generator",
-    "gan_relativistic",
     "gradient_penalty",
+    "hinge",
     "huber",
     "info_nce",
     "jensen_shannon",
