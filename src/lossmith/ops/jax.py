@@ -102,8 +102,9 @@ def shape(x: Array) -> Shape:
     return tuple(x.shape)
 
 
-def size(x: Array) -> int:
-    return x.size
+def size(x: Array) -> float | Array:
+    # a length that keras or jax.export does not know yet is a symbol, which is no number
+    return x.size if isinstance(x.size, int) else jnp.asarray(x.size, dtype=x.dtype)
 
 
 def count_nonzero(x: Array, like: Array) -> Array:
