@@ -23,6 +23,7 @@ from lossmith.keras.classification import (
     CategoricalFocalCrossentropy,
     SparseCategoricalCrossentropy,
 )
+from lossmith.keras.combined import Combined
 from lossmith.keras.distribution import KLDivergence
 from lossmith.keras.loss import Loss
 from lossmith.keras.metric import Contrastive
@@ -34,6 +35,14 @@ from lossmith.keras.regression import (
     MeanAbsoluteError,
     MeanSquaredError,
 )
+from lossmith.keras.several import MultiTask, MultiTaskModel
+from lossmith.keras.weighting import (
+    DynamicWeightAverage,
+    FixedWeights,
+    RandomWeights,
+    UncertaintyWeighting,
+    Weighting,
+)
 
 __all__ = [
     "GAN",
@@ -42,14 +51,22 @@ __all__ = [
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
+    "Combined",
     "Contrastive",
+    "DynamicWeightAverage",
+    "FixedWeights",
     "Huber",
     "KLDivergence",
     "LogCosh",
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "MultiTask",
+    "MultiTaskModel",
+    "RandomWeights",
     "SparseCategoricalCrossentropy",
+    "UncertaintyWeighting",
+    "Weighting",
     "gradient_penalty",
     "r1_penalty",
     "r2_penalty",
