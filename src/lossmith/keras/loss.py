@@ -38,6 +38,7 @@ from lossmith.keras.align import (
     split_views,
     without_unit_axis,
 )
+from lossmith.keras.combined import Arithmetic
 from lossmith.ops import Ops, common_reader
 from lossmith.reduction import Reduction
 from lossmith.settings import require_word
@@ -57,7 +58,7 @@ _OWN = (*_BASE, "from_logits", "label_smoothing", "axis", "ignore_class", "apply
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(leading,))
-class Face(keras.losses.Loss):
+class Face(Arithmetic, keras.losses.Loss):
     """What all keras faces share. A face derives from `Loss` and names its formula.
 
     from_logits, label_smoothing, axis, ignore_class and apply_class_balancing are keras's settings, read here for
