@@ -6,6 +6,8 @@ A formula returns values, unreduced; it imports no framework; the class axis, wh
 from lossmith.formulas.binary import binary_cross_entropy, binary_focal
 from lossmith.formulas.contrastive import contrastive
 from lossmith.formulas.divergence import kl_divergence
+from lossmith.formulas.lovasz import lovasz_hinge, lovasz_softmax
+from lossmith.formulas.overlap import dice, focal_tversky, jaccard, tversky
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
 
@@ -15,10 +17,16 @@ __all__ = [
     "binary_cross_entropy",
     "binary_focal",
     "contrastive",
+    "dice",
+    "focal_tversky",
     "huber",
+    "jaccard",
     "kl_divergence",
     "log_cosh",
+    "lovasz_hinge",
+    "lovasz_softmax",
     "softmax_cross_entropy",
     "softmax_focal",
     "squared_error",
+    "tversky",
 ]
