@@ -25,8 +25,9 @@ BELOW = {
     "torch": {"errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"},
     "keras": {"errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"},
     "checker": {"errors", "domains"},
-    "report": {"errors", "checker"},
-    "cli": {"errors", "domains", "checker", "report"},
+    "entries": {"errors", "spec", "formulas"},
+    "report": {"errors", "checker", "entries"},
+    "cli": {"errors", "domains", "checker", "report", "entries"},
 }
 # Named exceptions, each with its reason.
 ALLOWED = {("checker", "report"): "`str(report)` is the words of the report, imported when it is asked for"}

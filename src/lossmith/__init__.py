@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lossmith.checker import Report as Report
     from lossmith.checker import check as check
     from lossmith.checker import contract as contract
+    from lossmith.entries import catalogue as catalogue
     from lossmith.errors import LossmithError as LossmithError
     from lossmith.spec import formula as formula
 
@@ -19,11 +20,12 @@ __version__ = "0.1.0"
 _HOME = {
     "LossmithError": "lossmith.errors",
     "Report": "lossmith.checker",
+    "catalogue": "lossmith.entries",
     "check": "lossmith.checker",
     "contract": "lossmith.checker",
     "formula": "lossmith.spec",
 }
-__all__ = ["LossmithError", "Report", "__version__", "check", "contract", "formula", "formulas"]
+__all__ = ["LossmithError", "Report", "__version__", "catalogue", "check", "contract", "formula", "formulas"]
 
 
 def __getattr__(name: str) -> Any:

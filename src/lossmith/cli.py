@@ -87,6 +87,37 @@ def explain_command(code: Annotated[str, typer.Argument(help="A rule: LS104.")])
     typer.echo(explain(code))
 
 
+@app.command("list")
+def list_command(
+    task: Annotated[str | None, typer.Option(help="Only the losses of a task: segmentation.")] = None,
+    claim: Annotated[str | None, typer.Option(help="Only those that claim this: convex.")] = None,
+    framework: Annotated[str | None, typer.Option(help="Only those with a face there: keras.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/losses.md.")] = False,
+) -> None:
+    """List the losses that lossmith has, by task."""
+    from lossmith.entries import catalogue
+    from lossmith.report import catalogue as shown
+
+    entries = catalogue(task=task, claim=claim, framework=framework)
+    if json:
+        typer.echo(shown.as_json(entries))
+    elif markdown:
+        typer.echo(shown.page(entries), nl=False)
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 200)
+        console.print(shown.table(entries, console.width))
+
+
+@app.command("show")
+def show_command(name: Annotated[str, typer.Argument(help="A formula or a face: huber, FocalLoss.")]) -> None:
+    """Print one loss in full: equation, parameters, claims, papers, an example in each framework."""
+    from lossmith.entries import find
+    from lossmith.report.catalogue import in_full
+
+    typer.echo(in_full(find(name)))
+
+
 def _check_all(targets: Sequence[str], options: Options) -> Report:
     from lossmith.checker.selection import Selection
 
@@ -168,7 +199,7 @@ def _with_default_files(arguments: Sequence[str]) -> list[str]:
     for position, word in enumerate(arguments):
         following = arguments[position + 1] if position + 1 < len(arguments) else ""
         alone = not following or following.startswith("--") or ".py" in following or ":" in following
-        if word == "--json" and alone:
+        if word == "--json" and alone and "list" not in arguments[:1]:
             spelled.append(f"--json={STDOUT}")
         elif word == "--html" and alone:
             spelled.append("--html=lossmith-report.html")
