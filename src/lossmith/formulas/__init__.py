@@ -7,9 +7,10 @@ from lossmith.formulas.binary import binary_cross_entropy, binary_focal
 from lossmith.formulas.contrastive import contrastive
 from lossmith.formulas.divergence import kl_divergence
 from lossmith.formulas.lovasz import lovasz_hinge, lovasz_softmax
-from lossmith.formulas.overlap import dice, focal_tversky, jaccard, tversky
+from lossmith.formulas.overlap import dice, jaccard
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
+from lossmith.formulas.tversky import focal_tversky, tversky
 
 __all__ = [
     "absolute_error",

@@ -24,11 +24,13 @@ from lossmith.formulas.pixels import (
     Activation,
     Classes,
     PredIs,
+    Presence,
     chances,
     judged,
     membership,
     only,
 )
+from lossmith.formulas.terms import share
 from lossmith.ops import A, Ops
 from lossmith.spec import Claims, Outcome, formula
 
@@ -49,7 +51,8 @@ def _extended(ops: Ops[A], errors: A, inside: A, kept: A | None) -> A:
     outside = ops.where(some, (size - missed) / ops.where(some, pairs, 1.0), 1.0)
     outside = ops.where(ops.truth(second), outside, 0.0)
     steps = ops.where(ops.truth(first), 1.0 / ops.where(ops.truth(union), union, 1.0), outside)
-    return ops.sum(ops.take_along_axis(only(ops, errors, kept), order, axis=-2) * steps, axis=-2)
+    sorted_errors = ops.take_along_axis(only(ops, errors, kept), order, axis=-2)
+    return ops.sum(share(ops, steps, sorted_errors), axis=-2)  # an infinite error times a step of 0 is 0
 
 
 @formula(
@@ -60,7 +63,15 @@ def _extended(ops: Ops[A], errors: A, inside: A, kept: A | None) -> A:
     claims=Claims(convex=True, monotone=True, grad_bound=1.0),
     coupled="P",
 )
-def lovasz_hinge(ops: Ops[A], pred: A, target: A, *, classes: Classes = "all", kept: A | None = None) -> Outcome[A]:
+def lovasz_hinge(
+    ops: Ops[A],
+    pred: A,
+    target: A,
+    *,
+    classes: Classes = "all",
+    background: bool = True,
+    kept: A | None = None,
+) -> Outcome[A]:
     """Lovász hinge loss of each class, one against the rest; C = 1 is the binary loss of the papers.
 
     Shapes    pred: (..., P, C); target: labels (..., P) of an integer dtype, or 0 and 1 (..., P, C); result: (..., C).
@@ -69,7 +80,7 @@ def lovasz_hinge(ops: Ops[A], pred: A, target: A, *, classes: Classes = "all", k
     Range     [0, inf); 0 exactly when every pixel is on its side with a margin of 1 or more
     Gradient  piecewise constant, at most 1 in size; 0 at the kink x y = 1; equal errors as they stand
     Limits    a class that is not there costs the largest error; a label out of range gives NaN in all classes
-    Keywords  classes: "all", or only those "present" in the target
+    Keywords  classes: "all", or only those "present" in the target; background: whether class 0 counts
     Source    Yu and Blaschko 2015, https://arxiv.org/abs/1512.07797; Berman et al. 2018,
               https://arxiv.org/abs/1705.08790
 
@@ -77,10 +88,10 @@ def lovasz_hinge(ops: Ops[A], pred: A, target: A, *, classes: Classes = "all", k
     >>> lovasz_hinge(np.array([[3.0], [-0.5], [0.5]]), np.array([1, 1, 0]))
     array([1.5])
     """
-    share, valid = membership(ops, pred, target)
-    margin = 1.0 - pred * (2.0 * share - 1.0)
+    inside, valid = membership(ops, pred, target)
+    margin = 1.0 - pred * (2.0 * inside - 1.0)
     hinge = ops.where(~(margin <= 0), margin, 0.0)  # NaN stays
-    return judged(ops, _extended(ops, hinge, share, kept), share, valid, kept, classes)
+    return judged(ops, _extended(ops, hinge, inside, kept), Presence(inside, valid, kept), classes, background)
 
 
 @formula(
@@ -98,6 +109,7 @@ def lovasz_softmax(
     pred_is: PredIs = "logit",
     activation: Activation = "softmax",
     classes: Classes = "present",
+    background: bool = True,
     kept: A | None = None,
 ) -> Outcome[A]:
     """Lovász-softmax loss of each class.
@@ -109,7 +121,8 @@ def lovasz_softmax(
     Gradient  in a probability piecewise constant, at most 1 in size; equal errors as they stand
     Limits    with classes "all" a class that is not there costs the largest p; a label out of range gives NaN
     Keywords  pred_is: what pred holds; activation: "softmax" over the classes, or "sigmoid" for classes that overlap
-              and for C = 1; classes: "all", or only those "present" in the target, as the authors do
+              and for C = 1; classes: "all", or only those "present" in the target, as the authors do;
+              background: whether class 0 counts
     Source    Berman et al. 2018, https://arxiv.org/abs/1705.08790
 
     >>> import numpy as np
@@ -117,7 +130,7 @@ def lovasz_softmax(
     >>> lovasz_softmax(probs, np.array([0, 1]), pred_is="prob")
     array([0.375, 0.375])
     """
-    share, valid = membership(ops, pred, target)
+    inside, valid = membership(ops, pred, target)
     p, rest = chances(ops, pred, pred_is, activation)
-    errors = ops.where(ops.truth(share), rest, p)
-    return judged(ops, _extended(ops, errors, share, kept), share, valid, kept, classes)
+    errors = ops.where(ops.truth(inside), rest, p)
+    return judged(ops, _extended(ops, errors, inside, kept), Presence(inside, valid, kept), classes, background)

@@ -4,18 +4,14 @@ Over the pixels of an image, p the probability of the class and t its true share
 
     right = sum p t    over = sum p (1 - t)    under = sum (1 - p) t    wrong = over + under
 
-    dice            wrong / (2 right + wrong + smooth)               1 - 2 sum p t / (sum p + sum t)
-    jaccard         wrong / (right + wrong + smooth)                 1 - intersection / union
-    tversky         w / (right + w + smooth),  w = alpha over + beta under
-    focal_tversky   tversky^gamma
+    dice      wrong / (2 right + wrong + smooth)               1 - 2 sum p t / (sum p + sum t)
+    jaccard   wrong / (right + wrong + smooth)                 1 - intersection / union
 
 These are the usual expressions, brought to one fraction: 1 - 2 sum p t / ... rounds to a multiple of 1e-7 (float32)
 where the prediction is nearly right, this keeps its digits. `smooth` stands where it usually stands, above and below
 in 1 - (... + smooth) / (... + smooth): it does not move the minimum from p = t. At its default of 0 a class that is
 neither there nor predicted costs 0 with gradient 0, and one that is not there but predicted costs 1, whatever p > 0 is,
-so without a gradient; then `classes="present"` leaves it out, and `smooth` or a larger region (the batch) teaches p = 0.
-Elsewhere: keras adds 1e-7 below only, so that the first costs 1; MONAI adds 1e-5 above and below; kornia 1e-8 below;
-segmentation-models-pytorch sets the absent class to 0, and still divides by its count.
+so without a gradient: `classes="present"` leaves it out, `smooth` or a larger region (the batch) teaches p = 0.
 
 `form` says what is summed where t is a share, not 0 or 1. With hard targets "l1" and "product" are one.
 
@@ -38,13 +34,14 @@ from lossmith.formulas.pixels import (
     Activation,
     Classes,
     PredIs,
+    Presence,
     chances,
     judged,
     membership,
     over_pixels,
 )
 from lossmith.ops import A, Ops
-from lossmith.settings import NonNegative, Positive
+from lossmith.settings import NonNegative
 from lossmith.spec import Claims, Outcome, formula
 
 Form = Literal["product", "l1", "squared"]
@@ -58,12 +55,10 @@ class Overlap(Generic[A]):
     right: A
     over: A
     under: A
-    share: A
-    valid: A | None
-    kept: A | None
+    presence: Presence[A]
 
 
-def _overlap(
+def overlap(
     ops: Ops[A], pred: A, target: A, kept: A | None, pred_is: PredIs, activation: Activation, form: Form
 ) -> Overlap[A]:
     share, valid = membership(ops, pred, target)
@@ -76,19 +71,19 @@ def _overlap(
             over, under = ops.square(long), ops.square(short)
         else:
             right, over, under = ops.where(lack > 0, p, share), long, short
-    sums = (over_pixels(ops, x, kept) for x in (right, over, under))
-    return Overlap(*sums, share, valid, kept)
+    right, over, under = (over_pixels(ops, x, kept) for x in (right, over, under))
+    return Overlap(right, over, under, Presence(share, valid, kept))
 
 
 def _balance(ops: Ops[A], part: A, rest: A) -> tuple[A, A]:
-    """Which of two is larger, and the smaller over the larger: 0 with gradient 0 where neither is a number to speak of."""
+    """Which of two is larger, and the smaller over the larger: 0 with gradient 0 where neither is a normal number."""
     more = part > rest
     large, small = ops.where(more, part, rest), ops.where(more, rest, part)
     some = ~(large < SMALLEST)  # NaN stays
     return more, ops.where(some, small, 0.0) / ops.where(some, large, 1.0)
 
 
-def _portion(ops: Ops[A], part: A, rest: A) -> A:
+def portion(ops: Ops[A], part: A, rest: A) -> A:
     """part / (part + rest), 0 where both are 0."""
     more, ratio = _balance(ops, part, rest)
     return ops.where(~more, ratio, 1.0) / (1.0 + ratio)
@@ -100,10 +95,6 @@ def _minus_log(ops: Ops[A], part: A, rest: A) -> A:
     some = ops.truth(ratio)
     fall = ops.where(some, ops.log(ops.where(some, ratio, 1.0)), -inf)
     return ops.log1p(ratio) - ops.where(more, fall, 0.0)
-
-
-def _judged(ops: Ops[A], values: A, regions: Overlap[A], classes: Classes) -> Outcome[A]:
-    return judged(ops, values, regions.share, regions.valid, regions.kept, classes)
 
 
 @formula(
@@ -125,6 +116,7 @@ def dice(
     smooth: NonNegative = 0.0,
     classes: Classes = "all",
     log: bool = False,
+    background: bool = True,
     kept: A | None = None,
 ) -> Outcome[A]:
     """Soft Dice loss of each class: how little of the predicted region and the true one is common to both.
@@ -138,7 +130,8 @@ def dice(
               without a gradient wherever p > 0, inf with log. A label out of range gives NaN in all classes
     Keywords  pred_is: what pred holds; activation: "softmax" over the classes, or "sigmoid" for classes that overlap
               and for C = 1; form: "product", "l1", "squared" (V-Net); smooth >= 0, in pixels; classes: "all", or only
-              those "present" in the target; log: -log(1 - loss), which weighs poor overlaps more
+              those "present" in the target; background: whether class 0 counts; log: -log(1 - loss), which
+              weighs poor overlaps more
     Source    Milletari et al. 2016, https://arxiv.org/abs/1606.04797; form: Wang et al. 2023,
               https://arxiv.org/abs/2303.16296
 
@@ -147,9 +140,9 @@ def dice(
     >>> dice(probs, np.array([0, 1]), pred_is="prob").round(6)
     array([0.333333, 0.428571])
     """
-    regions = _overlap(ops, pred, target, kept, pred_is, activation, form)
-    loss = (_minus_log if log else _portion)(ops, regions.over + regions.under, 2.0 * regions.right + smooth)
-    return _judged(ops, loss, regions, classes)
+    regions = overlap(ops, pred, target, kept, pred_is, activation, form)
+    loss = (_minus_log if log else portion)(ops, regions.over + regions.under, 2.0 * regions.right + smooth)
+    return judged(ops, loss, regions.presence, classes, background)
 
 
 @formula(
@@ -171,6 +164,7 @@ def jaccard(
     smooth: NonNegative = 0.0,
     classes: Classes = "all",
     log: bool = False,
+    background: bool = True,
     kept: A | None = None,
 ) -> Outcome[A]:
     """Soft Jaccard (IoU) loss of each class: the part of the union that is not in the intersection.
@@ -184,7 +178,7 @@ def jaccard(
               without a gradient wherever p > 0, inf with log. A label out of range gives NaN in all classes
     Keywords  pred_is: what pred holds; activation: "softmax" over the classes, or "sigmoid" for classes that overlap
               and for C = 1; form: "product", "l1", "squared"; smooth >= 0, in pixels; classes: "all", or only those
-              "present" in the target; log: -log(1 - loss)
+              "present" in the target; background: whether class 0 counts; log: -log(1 - loss)
     Source    Rahman and Wang 2016, https://doi.org/10.1007/978-3-319-50835-1_22; form: Wang et al. 2023,
               https://arxiv.org/abs/2302.05666
 
@@ -193,107 +187,6 @@ def jaccard(
     >>> jaccard(probs, np.array([0, 1]), pred_is="prob")
     array([0.5, 0.6])
     """
-    regions = _overlap(ops, pred, target, kept, pred_is, activation, form)
-    loss = (_minus_log if log else _portion)(ops, regions.over + regions.under, regions.right + smooth)
-    return _judged(ops, loss, regions, classes)
-
-
-@formula(
-    shapes=SHAPES,
-    kinds=(PRED, "index|soft"),
-    source="Salehi et al. 2017, https://arxiv.org/abs/1706.05721",
-    claims=Claims(range=(0.0, 1.0), monotone=True),
-    coupled="P",
-)
-def tversky(
-    ops: Ops[A],
-    pred: A,
-    target: A,
-    *,
-    alpha: NonNegative = 0.5,
-    beta: NonNegative = 0.5,
-    pred_is: PredIs = "logit",
-    activation: Activation = "softmax",
-    form: Form = "product",
-    smooth: NonNegative = 0.0,
-    classes: Classes = "all",
-    kept: A | None = None,
-) -> Outcome[A]:
-    """Tversky loss of each class: overlap with one price for what is too much and one for what is missing.
-
-    alpha = beta = 1/2 is `dice` (with half its smooth), alpha = beta = 1 is `jaccard`.
-
-    Shapes    pred: (..., P, C); target: labels (..., P) of an integer dtype, or shares (..., P, C); result: (..., C).
-              With C = 1 that is the foreground: label 1 inside, label 0 outside
-    Unit      dimensionless
-    Range     [0, 1]; for a hard target 0 exactly when p == t at every pixel, with alpha and beta above 0
-    Gradient  smooth in the logits; form "l1" has a kink at p = t, where the part of that pixel is 0 by convention
-    Limits    a class neither there nor predicted: 0 with gradient 0. With smooth = 0 one that is not there costs 1
-              without a gradient wherever p > 0. A label out of range gives NaN in all classes
-    Keywords  alpha >= 0 weighs false positives, beta >= 0 false negatives; pred_is: what pred holds; activation:
-              "softmax" over the classes, or "sigmoid" for classes that overlap and for C = 1; form: "product", "l1",
-              "squared"; smooth >= 0, in pixels; classes: "all", or only those "present" in the target
-    Source    Salehi et al. 2017, https://arxiv.org/abs/1706.05721
-
-    >>> import numpy as np
-    >>> probs = np.array([[0.75, 0.25], [0.5, 0.5]])
-    >>> tversky(probs, np.array([0, 1]), alpha=0.5, beta=1.5, pred_is="prob").round(6)
-    array([0.454545, 0.636364])
-    """
-    regions = _overlap(ops, pred, target, kept, pred_is, activation, form)
-    loss = _portion(ops, alpha * regions.over + beta * regions.under, regions.right + smooth)
-    return _judged(ops, loss, regions, classes)
-
-
-@formula(
-    shapes=SHAPES,
-    kinds=(PRED, "index|soft"),
-    source="Abraham and Khan 2019, https://arxiv.org/abs/1810.07842",
-    claims=Claims(range=(0.0, 1.0), monotone=True),
-    coupled="P",
-)
-def focal_tversky(
-    ops: Ops[A],
-    pred: A,
-    target: A,
-    *,
-    alpha: NonNegative = 0.3,
-    beta: NonNegative = 0.7,
-    gamma: Positive = 0.75,
-    pred_is: PredIs = "logit",
-    activation: Activation = "softmax",
-    form: Form = "product",
-    smooth: NonNegative = 0.0,
-    classes: Classes = "all",
-    kept: A | None = None,
-) -> Outcome[A]:
-    """Focal Tversky loss of each class: the Tversky loss to the power gamma.
-
-    The paper writes the power 1 / gamma, with gamma = 4/3, and calls alpha the weight of false negatives; its defaults
-    are the ones here.
-
-    Shapes    pred: (..., P, C); target: labels (..., P) of an integer dtype, or shares (..., P, C); result: (..., C).
-              With C = 1 that is the foreground: label 1 inside, label 0 outside
-    Unit      dimensionless
-    Range     [0, 1]; for a hard target 0 exactly when p == t at every pixel, with alpha and beta above 0
-    Gradient  in the logits finite at every gamma, and 0 in the limit of a perfect prediction: no pixel moves its part of
-              the loss T by more than T, so that T^(gamma - 1) is met. In probabilities without bound there for
-              gamma < 1; where T is 0 the gradient is 0 by convention
-    Limits    a class neither there nor predicted: 0 with gradient 0. With smooth = 0 one that is not there costs 1
-              without a gradient wherever p > 0. A label out of range gives NaN in all classes
-    Keywords  alpha >= 0 weighs false positives, beta >= 0 false negatives; gamma > 0: the power, below 1 steeper where
-              little is wrong; pred_is: what pred holds; activation: "softmax" over the classes, or "sigmoid" for
-              classes that overlap and for C = 1; form: "product", "l1", "squared"; smooth >= 0, in pixels; classes:
-              "all", or only those "present" in the target
-    Source    Abraham and Khan 2019, https://arxiv.org/abs/1810.07842
-
-    >>> import numpy as np
-    >>> probs = np.array([[0.75, 0.25], [0.5, 0.5]])
-    >>> focal_tversky(probs, np.array([0, 1]), pred_is="prob").round(6)
-    array([0.405372, 0.564532])
-    """
-    regions = _overlap(ops, pred, target, kept, pred_is, activation, form)
-    loss = _portion(ops, alpha * regions.over + beta * regions.under, regions.right + smooth)
-    some = ops.truth(loss)
-    power = ops.exp(gamma * ops.log(ops.where(some, loss, 1.0)))
-    return _judged(ops, ops.where(some, power, 0.0), regions, classes)
+    regions = overlap(ops, pred, target, kept, pred_is, activation, form)
+    loss = (_minus_log if log else portion)(ops, regions.over + regions.under, regions.right + smooth)
+    return judged(ops, loss, regions.presence, classes, background)

@@ -10,8 +10,9 @@ p and 1 - p are computed apart, so that neither is a rounded difference from 1:
     softmax   p = e^(-surprisal),  1 - p = e^(log complement), both from `terms.standing`
 """
 
+from dataclasses import dataclass
 from math import nan
-from typing import Literal
+from typing import Generic, Literal
 
 from lossmith.formulas.terms import log_complement, standing
 from lossmith.ops import A, Ops
@@ -22,6 +23,15 @@ PRED = By("pred_is", {"logit": "logits", "prob": "prob"})
 PredIs = Literal["logit", "prob"]
 Activation = Literal["softmax", "sigmoid"]
 Classes = Literal["all", "present"]
+
+
+@dataclass(frozen=True)
+class Presence(Generic[A]):
+    """Where each class is: its share of each pixel, which pixels have a label that is a class, and which are kept."""
+
+    share: A
+    valid: A | None
+    kept: A | None
 
 
 def chances(ops: Ops[A], pred: A, pred_is: PredIs, activation: Activation) -> tuple[A, A]:
@@ -58,16 +68,21 @@ def only(ops: Ops[A], entries: A, kept: A | None) -> A:
     return entries if kept is None else ops.where(ops.expand_dims(kept, axis=-1), entries, 0.0)
 
 
-def judged(ops: Ops[A], values: A, share: A, valid: A | None, kept: A | None, classes: Classes) -> Outcome[A]:
-    """The values; NaN where a label is no class. With "present" a class that no pixel has is left out: 0, uncounted."""
+def judged(ops: Ops[A], values: A, presence: Presence[A], classes: Classes, background: bool) -> Outcome[A]:
+    """The values; NaN where a label is no class. A class that is left out is 0 and not counted."""
+    share, valid, kept = presence.share, presence.valid, presence.kept
     if valid is not None:
         wrong = ~valid if kept is None else ~valid & kept
         faults = ops.sum(ops.astype(wrong, values), axis=-1, keepdims=True)
         values = ops.where(~ops.truth(faults), values, nan)
-    if classes == "all":
+    counts = ops.full_like(values, 1.0)
+    if classes == "present":
+        counts = ops.where(ops.truth(over_pixels(ops, share, kept)), counts, 0.0)
+    if not background and not _single(ops, share):
+        counts = ops.where(ops.positions(values, axis=-1) > 0, counts, 0.0)
+    if classes == "all" and background:
         return Outcome(values)
-    present = ops.truth(over_pixels(ops, share, kept))
-    return Outcome(ops.where(present, values, 0.0), counts=ops.astype(present, values))
+    return Outcome(ops.where(ops.truth(counts), values, 0.0), counts=counts)
 
 
 def _single(ops: Ops[A], pred: A) -> bool:

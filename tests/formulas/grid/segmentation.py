@@ -10,6 +10,12 @@ LOGITS = [
     [[17.5, 0.0, -1.0], [-20.0, 2.0, -19.0], [0.5, 16.5, 0.25], [0.0, 1.0, 18.0]],  # where 1 - p rounds to 1
     [[1e4, 0.0, -1.0], [0.0, 1e4, 1.0], [0.0, 1e4, -2.0], [3.0, -1e4, 2.0]],  # p is 0 and 1
 ]
+APART = [  # no two errors are equal, where the gradient of the Lovász extension depends on which is taken first
+    [[0.0, 0.3, -0.2], [0.5, -1.25, 0.25], [2.0, 1.5, -3.0], [-0.75, 0.125, 4.0]],
+    [[6.0, -6.5, 0.75], [9.0, 1.125, -8.0], [-7.0, 8.5, -3.0], [5.0, 0.25, 12.0]],
+    [[17.5, 0.5, -1.5], [-20.0, 2.0, -19.0], [0.5, 16.5, 0.25], [0.25, 1.25, 18.0]],
+]
+APART_PROBS = [[[0.25, 0.5, 0.7], [0.9, 0.02, 0.1], [1e-6, 0.95, 0.35], [0.4, 0.6, 0.2]]]
 LABELS = [[0, 0, 1, 2], [2, 1, 1, 0], [1, 1, 1, 1]]
 SHARES = [
     [[0.5, 0.25, 0.25], [1.0, 0.0, 0.0], [0.0, 0.125, 0.875], [0.2, 0.3, 0.5]],
@@ -38,7 +44,7 @@ def overlap_cases(name, further):
         Case(name, images(LOGITS[:2], SHARES), {"smooth": 1.0}, **sums),
         Case(name, images(LOGITS[:2], SHARES), {"form": "l1"}, **sums),
         Case(name, images(LOGITS[:3], [*LABELS[:2]]), {"form": "squared"}, **sums),
-        Case(name, images(LOGITS[:2], LABELS), {"classes": "present", **further}, **sums),
+        Case(name, images(LOGITS[:2], LABELS), {"classes": "present", "background": False, **further}, **sums),
     ]
 
 
@@ -47,13 +53,20 @@ CASES = [
     *overlap_cases("jaccard", {"log": True}),
     *overlap_cases("tversky", {"alpha": 0.25, "beta": 1.5}),
     *overlap_cases("focal_tversky", {"alpha": 0.75, "beta": 0.5, "gamma": 1.5}),
-    Case("lovasz_hinge", images(LOGITS, LABELS)),
-    Case("lovasz_hinge", images(LOGITS[:3], LABELS, single=True)),
-    Case("lovasz_hinge", images(LOGITS[:2], LABELS), {"classes": "present"}),
-    Case("lovasz_softmax", images(LOGITS[:3], LABELS), slope_scale=1.0),
-    Case("lovasz_softmax", images(LOGITS[:3], LABELS, single=True), slope_scale=0.1),
-    Case("lovasz_softmax", images(LOGITS[:2], LABELS), {"activation": "sigmoid", "classes": "all"}, slope_scale=0.1),
-    Case("lovasz_softmax", images(PROBS[:1], LABELS), {"pred_is": "prob"}, slope_scale=1.0),
+    Case("lovasz_hinge", images(LOGITS, LABELS), wrt=()),
+    Case("lovasz_hinge", images(APART, LABELS)),
+    Case("lovasz_hinge", images(APART, LABELS, single=True)),
+    Case("lovasz_hinge", images(APART, LABELS), {"classes": "present", "background": False}),
+    Case("lovasz_softmax", images(LOGITS[:3], LABELS), wrt=()),
+    Case("lovasz_softmax", images(APART, LABELS), slope_scale=1.0),
+    Case("lovasz_softmax", images(APART, LABELS, single=True), slope_scale=0.1),
+    Case(
+        "lovasz_softmax",
+        images(APART, LABELS),
+        {"activation": "sigmoid", "classes": "all", "background": False},
+        slope_scale=0.1,
+    ),
+    Case("lovasz_softmax", images(APART_PROBS, LABELS), {"pred_is": "prob"}, slope_scale=1.0),
 ]
 
 OVERLAP = [
@@ -62,14 +75,15 @@ OVERLAP = [
     {"form": "l1"},
     {"form": "squared", "smooth": 1.0},
     {"classes": "present"},
+    {"background": False},
 ]
 SETTINGS = {
     "dice": [*OVERLAP, {"log": True}],
     "jaccard": [*OVERLAP, {"log": True}],
     "tversky": [*OVERLAP, {"alpha": 0.3, "beta": 0.7}],
     "focal_tversky": [*OVERLAP, {"alpha": 1.0, "beta": 1.0, "gamma": 2.0}],
-    "lovasz_hinge": [{"classes": "present"}],
-    "lovasz_softmax": [{"pred_is": "prob"}, {"activation": "sigmoid"}, {"classes": "all"}],
+    "lovasz_hinge": [{"classes": "present"}, {"background": False}],
+    "lovasz_softmax": [{"pred_is": "prob"}, {"activation": "sigmoid"}, {"classes": "all"}, {"background": False}],
 }
 
 INF = np.inf

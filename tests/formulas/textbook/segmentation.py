@@ -25,10 +25,12 @@ def each_class(pred, target, pred_is, activation):
     return list(zip(zip(*p, strict=True), zip(*t, strict=True), strict=True))
 
 
-def kept(values, target, classes, which):
-    """0 for a class that no pixel has, where only the others count."""
+def kept(values, target, classes, which, background):
+    """0 for a class that is left out: one that no pixel has, or the background."""
     t = shares(target, classes)
-    return [v if which == "all" or any(row[c] for row in t) else mp.zero for c, v in enumerate(values)]
+    counted = [which == "all" or any(row[c] for row in t) for c in range(classes)]
+    counted[0] &= background or classes == 1
+    return [v if counts else mp.zero for v, counts in zip(values, counted, strict=True)]
 
 
 def similarity(p, t, alpha, beta, smooth, form):
@@ -46,23 +48,17 @@ def similarity(p, t, alpha, beta, smooth, form):
     return (common + smooth) / below if below else mp.one
 
 
-def overlap(pred, target, pred_is, activation, form, classes, smooth, alpha, beta):
-    pairs = each_class(pred, target, pred_is, activation)
-    values = [1 - similarity(p, t, alpha, beta, mp.mpf(smooth), form) for p, t in pairs]
-    return kept(values, target, len(pred[0]), classes)
-
-
 def logged(values, log):
     return [-mp.log(1 - v) if v != 1 else mp.inf for v in values] if log else values
 
 
-def dice(pred, target, pred_is="logit", activation="softmax", form="product", smooth=0, classes="all", log=False):
+def dice(pred, target, smooth=0, log=False, **settings):
     half = mp.mpf(1) / 2
-    return logged(overlap(pred, target, pred_is, activation, form, classes, mp.mpf(smooth) / 2, half, half), log)
+    return logged(tversky(pred, target, half, half, smooth=mp.mpf(smooth) / 2, **settings), log)
 
 
-def jaccard(pred, target, pred_is="logit", activation="softmax", form="product", smooth=0, classes="all", log=False):
-    return logged(overlap(pred, target, pred_is, activation, form, classes, smooth, 1, 1), log)
+def jaccard(pred, target, log=False, **settings):
+    return logged(tversky(pred, target, 1, 1, **settings), log)
 
 
 def tversky(
@@ -75,8 +71,12 @@ def tversky(
     form="product",
     smooth=0,
     classes="all",
+    background=True,
 ):
-    return overlap(pred, target, pred_is, activation, form, classes, smooth, mp.mpf(alpha), mp.mpf(beta))
+    """The formulas take class numbers and shares; the papers' sums are over the pixels of each class."""
+    pairs = each_class(pred, target, pred_is, activation)
+    values = [1 - similarity(p, t, mp.mpf(alpha), mp.mpf(beta), mp.mpf(smooth), form) for p, t in pairs]
+    return kept(values, target, len(pred[0]), classes, background)
 
 
 def focal_tversky(pred, target, alpha=0.3, beta=0.7, gamma=0.75, **settings):
@@ -92,16 +92,16 @@ def lovasz_extension(errors, inside):
     return sum(errors[i] * (losses[k + 1] - losses[k]) for k, i in enumerate(order))
 
 
-def lovasz_hinge(pred, target, classes="all"):
+def lovasz_hinge(pred, target, classes="all", background=True):
     columns = zip(*pred, strict=True), zip(*shares(target, len(pred[0])), strict=True)
     values = [
         lovasz_extension([max(mp.zero, 1 - a * (2 * b - 1)) for a, b in zip(x, t, strict=True)], t)
         for x, t in zip(*columns, strict=True)
     ]
-    return kept(values, target, len(pred[0]), classes)
+    return kept(values, target, len(pred[0]), classes, background)
 
 
-def lovasz_softmax(pred, target, pred_is="logit", activation="softmax", classes="present"):
+def lovasz_softmax(pred, target, pred_is="logit", activation="softmax", classes="present", background=True):
     pairs = each_class(pred, target, pred_is, activation)
     values = [lovasz_extension([1 - a if b else a for a, b in zip(p, t, strict=True)], t) for p, t in pairs]
-    return kept(values, target, len(pred[0]), classes)
+    return kept(values, target, len(pred[0]), classes, background)
