@@ -104,7 +104,10 @@ def test_list_and_show_print_what_the_catalogue_holds(capsys):
     rows = json.loads(printed(capsys, "list", "--json"))
     assert [row["name"] for row in rows] == [entry.name for entry in ENTRIES]
     shown = printed(capsys, "show", "FocalLoss")
-    assert shown.rstrip("\n") == in_full(find("softmax_focal"))
+    assert shown.startswith(in_full(find("softmax_focal")))
+    assert "compared with fifty digits" in shown
+    assert printed(capsys, "show", "huber", "--latex").startswith(r"\begin{align*}")
+    assert "power: (u^n)' = n u^(n-1) u'" in printed(capsys, "show", "huber", "--steps")
     for word in ("softmax_focal", "gamma=2.0", "1708.02002", "FocalLoss", ">>>", "jax", "tensorflow"):
         assert word in shown
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lossmith.checker import contract as contract
     from lossmith.entries import catalogue as catalogue
     from lossmith.errors import LossmithError as LossmithError
+    from lossmith.prove.derive import derive as derive
     from lossmith.spec import formula as formula
 
 __version__ = "0.1.0"
@@ -23,9 +24,10 @@ _HOME = {
     "catalogue": "lossmith.entries",
     "check": "lossmith.checker",
     "contract": "lossmith.checker",
+    "derive": "lossmith.prove.derive",
     "formula": "lossmith.spec",
 }
-__all__ = ["LossmithError", "Report", "__version__", "catalogue", "check", "contract", "formula", "formulas"]
+__all__ = ["LossmithError", "Report", "__version__", "catalogue", "check", "contract", "derive", "formula", "formulas"]
 
 
 def __getattr__(name: str) -> Any:

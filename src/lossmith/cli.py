@@ -4,6 +4,7 @@ import ast
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ from rich.console import Console
 from lossmith import __version__
 from lossmith.checker import Options, Report, check_target, explain
 from lossmith.checker.finding import LossReport
-from lossmith.errors import LossmithError, SettingError, message
+from lossmith.errors import LossmithError, SettingError, message, missing_extra
 
 app = typer.Typer(
     add_completion=False,
@@ -110,12 +111,38 @@ def list_command(
 
 
 @app.command("show")
-def show_command(name: Annotated[str, typer.Argument(help="A formula or a face: huber, FocalLoss.")]) -> None:
-    """Print one loss in full: equation, parameters, claims, papers, an example in each framework."""
-    from lossmith.entries import find
+def show_command(
+    name: Annotated[str, typer.Argument(help="A formula or a face: huber, FocalLoss.")],
+    steps: Annotated[bool, typer.Option("--steps", help="Derive the gradient rule by rule.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Print the loss and its derivatives as LaTeX, alone.")] = False,
+) -> None:
+    """Print one loss in full: equation, parameters, claims, papers, derivatives, an example in each framework."""
+    from lossmith.entries import Entry, find
     from lossmith.report.catalogue import in_full
 
-    typer.echo(in_full(find(name)))
+    found = find(name)
+    if not latex:
+        typer.echo(in_full(found))
+    if not isinstance(found, Entry):
+        return
+    try:
+        derived = _derived(found.name, steps=steps, latex=latex)
+    except LossmithError:
+        if steps or latex:
+            raise
+        return
+    typer.echo(derived if latex else f"\n  derived\n{indent(derived, '    ')}")
+
+
+def _derived(name: str, *, steps: bool, latex: bool) -> str:
+    try:
+        from lossmith.prove.derive import derive
+    except ModuleNotFoundError as error:
+        raise missing_extra("lossmith show", str(error.name), "prove") from None
+    from lossmith.report.derivation import in_latex, in_text
+
+    derivation = derive(name)
+    return in_latex(derivation) if latex else in_text(derivation, steps=steps)
 
 
 def _check_all(targets: Sequence[str], options: Options) -> Report:

@@ -25,10 +25,11 @@ from lossmith.spec import FORMULAS, Formula
 
 # The files under formulas/ by the task they serve, in the order of the tables.
 TASKS: Mapping[str, tuple[str, ...]] = {
-    "regression": ("regression",),
+    "regression": ("regression", "robust", "barron", "quantile", "likelihood"),
     "classification": ("binary", "softmax"),
     "distributions": ("divergence",),
     "segmentation": ("overlap", "tversky", "lovasz"),
+    "distributions": ("divergence", "distillation"),
     "metric learning": ("contrastive",),
 }
 FRAMEWORKS = ("torch", "keras")
@@ -36,13 +37,17 @@ FRAMEWORKS = ("torch", "keras")
 
 @dataclass(frozen=True)
 class Face:
-    """A class or function of `lossmith.torch` or `lossmith.keras`; `formula` is empty where it composes others."""
+    """A class or function of `lossmith.torch` or `lossmith.keras`; `formula` is empty where it composes others.
+
+    `further` are the formulas that its settings choose instead.
+    """
 
     framework: str
     name: str
     module: str
     formula: str
     text: str
+    further: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -131,7 +136,7 @@ def _entry(made: Formula, by_file: Mapping[str, str]) -> Entry:
     text = made.__doc__ or ""
     own = {face.framework: [] for face in faces()}
     for face in faces():
-        if face.formula == made.name:
+        if made.name in (face.formula, *face.further):
             own[face.framework].append(face)
     return Entry(
         name=made.name,
@@ -191,7 +196,8 @@ def _faces_of(framework: str) -> Iterator[Face]:
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name in public:
                 text = cleandoc(ast.get_docstring(node) or "")
-                yield Face(framework, node.name, file.name.removesuffix(".py"), _formula_of(node), text)
+                own, used = _formula_of(node), _formulas_in(node)
+                yield Face(framework, node.name, file.name.removesuffix(".py"), own, text, tuple(used - {own}))
 
 
 def _exported(tree: ast.Module) -> set[str]:
@@ -209,3 +215,9 @@ def _formula_of(node: ast.ClassDef | ast.FunctionDef) -> str:
         if keyword.arg == "formula" and isinstance(keyword.value, ast.Attribute):
             return keyword.value.attr
     return ""
+
+
+def _formulas_in(node: ast.ClassDef | ast.FunctionDef) -> set[str]:
+    """Every `formulas.x` in the text of a face."""
+    names = (n for n in ast.walk(node) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name))
+    return {name.attr for name in names if isinstance(name.value, ast.Name) and name.value.id == "formulas"}

@@ -54,7 +54,8 @@ class Rule:
         if self.interval is None or hasattr(value, "shape") or (self.optional and value is None):
             return None
         if self.sequence and isinstance(value, Sequence) and not isinstance(value, str):
-            return None
+            wrong = any(isinstance(each, (int, float)) and each not in self.interval for each in value)
+            return f"{self.interval.meaning}, each of them" if wrong else None
         if isinstance(value, (int, float)) and value in self.interval:
             return None
         return self.interval.meaning + (", or None" if self.optional else "")

@@ -68,8 +68,11 @@ def test_every_face_has_a_case_and_keras_name_and_defaults():
     assert made | {"Loss"} == set(faces.__all__)
     for name in made & set(dir(keras.losses)):
         ours, theirs = inspect.signature(getattr(faces, name)), inspect.signature(getattr(keras.losses, name))
-        wanted = {key: p.default for key, p in theirs.parameters.items()}
-        assert {key: p.default for key, p in ours.parameters.items()} | {"name": None} == wanted | {"name": None}
+        wanted = {key: p.default for key, p in theirs.parameters.items()} | {"name": None}
+        have = {key: p.default for key, p in ours.parameters.items()} | {"name": None}
+        assert {key: have[key] for key in wanted if key in have} == wanted
+        further = [ours.parameters[key] for key in have if key not in wanted]
+        assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in further)
         assert getattr(faces, name)().name == getattr(keras.losses, name)().name
 
 

@@ -57,6 +57,8 @@ def test_forms_and_dtypes_are_kept_or_changed_as_asked(reader, dtype):
         assert ops.full_like(x, 3.0).dtype == x.dtype
         assert ops.asarray([1.0, 2.0], like=x).dtype == x.dtype
         assert ops.asarray(2.5, like=x).dtype == x.dtype
+        for number in (0.1, [0.1]):  # which float32 would round
+            assert np.all(reader.read(ops.asarray(number, like=reader.make(np.zeros(1)))).astype(float) == 0.1)
         assert ops.asarray(x) is x or reader.read(ops.asarray(x)).tolist() == reader.read(x).tolist()
         assert ops.where(x < 1.0, x, 0.0).dtype == x.dtype
         assert ops.count_nonzero(x, x).dtype == x.dtype

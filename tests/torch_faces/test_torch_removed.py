@@ -109,10 +109,10 @@ def test_a_mask_may_have_the_shape_of_the_values(case, bad):
 def test_an_ignored_label_is_a_masked_entry(case, reduction, bad):
     *preds, target = case.arrays()
     keep = torch.arange(target.numel()).reshape(target.shape) % 3 != 1
-    want = gradients(case.make(reduction=reduction), (*preds, target), mask=keep)
+    want = gradients(case.make(reduction=reduction), (*preds, target), case.targets, mask=keep)
     ignored = torch.where(keep, target, 7)
     preds = [spoiled(pred, keep, bad) for pred in preds]
-    got = gradients(case.make(reduction=reduction, ignore_index=7), (*preds, ignored))
+    got = gradients(case.make(reduction=reduction, ignore_index=7), (*preds, ignored), case.targets)
     for one, other in zip(got, want, strict=True):
         close(one, other)
 
@@ -143,9 +143,9 @@ def test_nothing_left_gives_zero_with_a_zero_gradient(case, reduction):
 @every_labelled_case
 def test_all_labels_ignored_gives_zero_with_a_zero_gradient(case):
     *preds, target = case.arrays()
-    total, grad = gradients(case.make(), (*preds, torch.full_like(target, -100)))
+    total, *grads = gradients(case.make(), (*preds, torch.full_like(target, -100)), case.targets)
     assert total == 0
-    assert not grad.any()
+    assert not any(grad.any() for grad in grads)
 
 
 @every_separate_case

@@ -22,9 +22,11 @@ from lossmith.keras.classification import (
     CategoricalFocalCrossentropy,
     SparseCategoricalCrossentropy,
 )
-from lossmith.keras.distribution import KLDivergence
+from lossmith.keras.distribution import Distillation, JensenShannon, KLDivergence
+from lossmith.keras.likelihood import GaussianNLL, Poisson
 from lossmith.keras.loss import Loss
 from lossmith.keras.metric import Contrastive
+from lossmith.keras.quantile import Expectile, Quantile
 from lossmith.keras.regression import (
     AsymmetricMeanSquaredError,
     Huber,
@@ -32,19 +34,43 @@ from lossmith.keras.regression import (
     MeanAbsoluteError,
     MeanSquaredError,
 )
+from lossmith.keras.robust import (
+    AdaptiveRobust,
+    Cauchy,
+    Charbonnier,
+    GemanMcClure,
+    GeneralRobust,
+    SmoothL1,
+    Tukey,
+    Welsch,
+)
 
 __all__ = [
+    "AdaptiveRobust",
     "AsymmetricMeanSquaredError",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
+    "Cauchy",
+    "Charbonnier",
     "Contrastive",
+    "Distillation",
+    "Expectile",
+    "GaussianNLL",
+    "GemanMcClure",
+    "GeneralRobust",
     "Huber",
+    "JensenShannon",
     "KLDivergence",
     "LogCosh",
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "Poisson",
+    "Quantile",
+    "SmoothL1",
     "SparseCategoricalCrossentropy",
+    "Tukey",
+    "Welsch",
 ]

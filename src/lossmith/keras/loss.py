@@ -109,6 +109,7 @@ class Face(keras.losses.Loss):
         super().__init__(name=name, reduction=values.pop("reduction"), dtype=self._given_dtype)
         for setting, value in values.items():
             setattr(self, setting, value)
+        self._set_up()
         self.formula.check_settings(declared.caller, self._keywords())
 
     def __call__(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> Array:
@@ -132,6 +133,9 @@ class Face(keras.losses.Loss):
     def call(self, y_true: Array, y_pred: Array) -> Array:
         """The values, before sample weights and reduction."""
         return self._evaluated(y_true, y_pred, None)[1].outcome.values
+
+    def _set_up(self) -> None:
+        """What a face does with its settings once, such as to choose between two formulas by `vars(self)`."""
 
     @property
     def domains(self) -> dict[str, str]:

@@ -24,7 +24,7 @@ class Digits(np.ndarray):
     """An array of fifty-digit numbers (or of class numbers or booleans, beside them)."""
 
 
-class _Numbers:
+class Numbers:
     """mpmath's functions, real where mpmath would turn complex, and with the limits that IEEE gives."""
 
     def lift(self, x: Any) -> Any:
@@ -60,6 +60,6 @@ class _Numbers:
         return bool(context.isfinite(x))
 
 
-ops = Objects(_Numbers(), Digits)
+ops = Objects(Numbers(), Digits)
 array = ops.asarray
 register(Digits, ops)

@@ -105,6 +105,8 @@ def full_like(x: Array, value: float) -> Array:
 
 
 def asarray(x: object, *, like: Array | None = None) -> Array:
+    if like is not None and isinstance(x, (int, float, list, tuple)):  # a cast would take them through float32
+        return ops.convert_to_tensor(x, dtype=_dtype(like))
     if not isinstance(x, keras.KerasTensor):
         x = ops.convert_to_tensor(x)
     return x if like is None else ops.cast(x, _dtype(like))

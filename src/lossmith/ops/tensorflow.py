@@ -88,7 +88,8 @@ def full_like(x: Array, value: float) -> Array:
 def asarray(x: Any, *, like: Array | None = None) -> Array:
     if like is None:
         return tf.convert_to_tensor(x)
-    return tf.cast(x, like.dtype)
+    # tf.cast would take Python numbers through float32
+    return tf.convert_to_tensor(x, like.dtype) if isinstance(x, (int, float, list, tuple)) else tf.cast(x, like.dtype)
 
 
 def astype(x: Array, like: Array) -> Array:

@@ -23,20 +23,41 @@ from lossmith.torch.classification import (
     FocalLoss,
     NLLLoss,
 )
-from lossmith.torch.distribution import KLDivLoss
+from lossmith.torch.distribution import DistillationLoss, JensenShannonLoss, KLDivLoss
+from lossmith.torch.likelihood import GaussianNLLLoss, PoissonNLLLoss
 from lossmith.torch.loss import Loss, PairLoss
 from lossmith.torch.metric import ContrastiveLoss
+from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
+from lossmith.torch.robust import (
+    AdaptiveRobustLoss,
+    CauchyLoss,
+    CharbonnierLoss,
+    GemanMcClureLoss,
+    GeneralRobustLoss,
+    SmoothL1Loss,
+    TukeyLoss,
+    WelschLoss,
+)
 
 __all__ = [
+    "AdaptiveRobustLoss",
     "AsymmetricMSELoss",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BinaryFocalLoss",
+    "CauchyLoss",
+    "CharbonnierLoss",
     "ContrastiveLoss",
     "CrossEntropyLoss",
+    "DistillationLoss",
+    "ExpectileLoss",
     "FocalLoss",
+    "GaussianNLLLoss",
+    "GemanMcClureLoss",
+    "GeneralRobustLoss",
     "HuberLoss",
+    "JensenShannonLoss",
     "KLDivLoss",
     "L1Loss",
     "LogCoshLoss",
@@ -44,4 +65,9 @@ __all__ = [
     "MSELoss",
     "NLLLoss",
     "PairLoss",
+    "PoissonNLLLoss",
+    "QuantileLoss",
+    "SmoothL1Loss",
+    "TukeyLoss",
+    "WelschLoss",
 ]

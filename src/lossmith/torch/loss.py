@@ -77,11 +77,16 @@ class Face(nn.Module):
         for name, value in values.items():
             if name in declared.held.values() and not isinstance(value, Tensor):
                 value = torch.as_tensor(value, dtype=torch.get_default_dtype())
-            if name in _tensors(declared) and (value is None or isinstance(value, Tensor)):
+            held = value is None or (isinstance(value, Tensor) and not isinstance(value, nn.Parameter))
+            if name in _tensors(declared) and held:
                 self.register_buffer(name, value)
             else:
                 setattr(self, name, value)
+        self._set_up()
         self.formula.check_settings(declared.caller, self._keywords())
+
+    def _set_up(self) -> None:
+        """What a face does with its settings once, such as to choose between two formulas by `vars(self)`."""
 
     @property
     def domains(self) -> dict[str, str]:

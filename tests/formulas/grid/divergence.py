@@ -3,7 +3,8 @@
 from functools import partial
 
 import numpy as np
-from textbook.numbers import mp
+from textbook.divergence import probs
+from textbook.numbers import log_probs, mp
 from textbook.softmax import softmax_cross_entropy
 
 from grid.points import PROB_ROWS, ROWS, SHARES, Case, cross
@@ -36,13 +37,83 @@ def divergence_cases():
     ]
 
 
-CASES = divergence_cases()
+def reverse_terms(pred_is, log_target, pred, target):
+    """p log p against p log t."""
+    rows = zip(probs(pred, pred_is), log_probs(pred, pred_is), target, strict=True)
+    return sum(p * (abs(log_p) + abs(t if log_target else mp.log(t))) for p, log_p, t in rows if p)
+
+
+def reverse_cases():
+    prob = cross(PROB_ROWS, PROB_ROWS)
+    logs = tuple(map(np.log, prob))
+    name = "reverse_kl_divergence"
+    each = [
+        (logs[0], prob[1], {}),
+        (*prob, {"pred_is": "prob"}),
+        (*logs, {"log_target": True}),
+        (*cross(ROWS, PROB_ROWS), {"pred_is": "logit"}),
+    ]
+    return [
+        Case(
+            name,
+            (pred, target),
+            settings,
+            slope_scale=1.0,
+            value_scale=partial(reverse_terms, settings.get("pred_is", "log_prob"), settings.get("log_target", False)),
+        )
+        for pred, target, settings in each
+    ]
+
+
+def jensen_shannon_cases():
+    prob = cross([*PROB_ROWS, *SHARES], [*PROB_ROWS, *SHARES])
+    kept = (prob[0] > 0).all(-1)  # a prediction of exactly 0 has the gradient of a convention
+    inner = cross(PROB_ROWS, PROB_ROWS)
+    logs = tuple(map(np.log, inner))
+    near = (inner[0][::5], np.array(PROB_ROWS) * (1 + 1e-4 * np.array([1.0, -1.0, 1.0, -1.0])))
+    name = "jensen_shannon"
+    return [
+        Case(name, (prob[0][kept], prob[1][kept]), {"pred_is": "prob"}, slope_scale=1.0),
+        Case(name, (prob[0][~kept], prob[1][~kept]), {"pred_is": "prob"}, wrt=()),
+        Case(name, near, {"pred_is": "prob"}, slope_scale=1.0),
+        Case(name, (logs[0], inner[1]), {"pred_is": "log_prob"}, slope_scale=1.0, value_scale=1.0),
+        Case(name, (inner[0], logs[1]), {"pred_is": "prob", "log_target": True}, slope_scale=1.0, value_scale=1.0),
+        Case(name, cross(ROWS, SHARES), slope_scale=1.0, value_scale=1.0),
+    ]
+
+
+def distillation_terms(pred, teacher, target, temperature=4.0, alpha=0.1):
+    soft = softmax_cross_entropy([x / temperature for x in pred], probs([z / temperature for z in teacher], "logit"))
+    return (1 - alpha) * temperature**2 * soft + alpha * softmax_cross_entropy(pred, target)
+
+
+def distillation_cases():
+    student, teacher = cross(ROWS, ROWS)
+    labels, shares = np.arange(len(student)) % 4, np.array(SHARES)[np.arange(len(student)) % len(SHARES)]
+    sizes = {"slope_scale": 4.0, "digits": 4400}
+    settings = {"temperature": 2.0, "alpha": 0.5}
+    name = "distillation"
+    return [
+        Case(name, (student, teacher, labels), value_scale=distillation_terms, **sizes),
+        Case(name, (student, teacher, shares), settings, value_scale=partial(distillation_terms, **settings), **sizes),
+    ]
+
+
+CASES = [*divergence_cases(), *reverse_cases(), *jensen_shannon_cases(), *distillation_cases()]
 
 SETTINGS = {
     "kl_divergence": [{"pred_is": "prob"}, {"pred_is": "logit"}, {"log_target": True}],
+    "reverse_kl_divergence": [{"pred_is": "prob"}, {"pred_is": "logit"}, {"log_target": True}],
+    "jensen_shannon": [{"pred_is": "prob"}, {"pred_is": "log_prob"}, {"log_target": True}],
+    "distillation": [{"temperature": 1.0}, {"alpha": 0.0}, {"alpha": 1.0}],
 }
 
 LIMITS = [
     ("kl_divergence", [[0.0, -np.inf], [1.0, 0.0]], 0.0, [-1.0, 0.0]),
     ("kl_divergence", [[-np.inf, 0.0], [1.0, 0.0]], np.inf, [-1.0, 0.0]),
+    ("reverse_kl_divergence", [[0.0, -np.inf], [1.0, 0.0]], 0.0, [1.0, 0.0]),
+    ("reverse_kl_divergence", [[0.0, -np.inf], [0.0, 1.0]], np.inf, None),
+    ("jensen_shannon", [[0.0, -np.inf], [0.0, 1.0]], np.log(2), [0.0, 0.0]),
+    ("jensen_shannon", [[0.0, -np.inf], [1.0, 0.0]], 0.0, [0.0, 0.0]),
+    ("distillation", [[7.0], [5.0], 0], 0.0, [0.0]),
 ]  # fmt: skip

@@ -1,0 +1,99 @@
+"""What a derivation holds: cases, regions, and the places where regions meet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sympy
+
+from lossmith.prove.simplify import Expr, Symbol, sigmoid
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """low < x < high; None is no bound."""
+
+    low: Expr | None
+    x: Symbol
+    high: Expr | None
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where an expression holds (no bounds: everywhere), and its first and second derivative by each variable."""
+
+    where: tuple[Bounds, ...]
+    value: Expr
+    gradient: Mapping[Symbol, Expr]
+    curvature: Mapping[Symbol, Expr]
+
+
+@dataclass(frozen=True)
+class Join:
+    """Where two regions meet: the gradient on either side, and whether value and gradient go on without a jump."""
+
+    at: Expr
+    x: Symbol
+    left: Expr
+    right: Expr
+    continuous: bool
+    smooth: bool
+
+
+@dataclass(frozen=True)
+class Case:
+    """The regions for one kind of target: `given` is empty, or "target = 1"."""
+
+    given: str
+    regions: tuple[Region, ...]
+
+    @property
+    def joins(self) -> tuple[Join, ...]:
+        """The places where regions meet, from left to right."""
+        placed = [(bounds, region) for region in self.regions for bounds in region.where]
+        return tuple(
+            _join(before, after, bounds)
+            for (bounds, after) in placed
+            for (other, before) in placed
+            if bounds.low is not None and bounds.low == other.high
+        )
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A loss as mathematics.
+
+    letters   what each symbol stands for
+    checked   at how many points it was compared with fifty digits
+    """
+
+    name: str
+    letters: Mapping[str, str]
+    cases: tuple[Case, ...]
+    checked: int
+
+    @property
+    def has_sigmoid(self) -> bool:
+        return any(
+            expr.has(sigmoid)
+            for case in self.cases
+            for region in case.regions
+            for expr in (region.value, *region.gradient.values(), *region.curvature.values())
+        )
+
+    def __str__(self) -> str:
+        from lossmith.report.derivation import in_text
+
+        return in_text(self)
+
+    def latex(self) -> str:
+        """The same as LaTeX: an `align*` environment for each case."""
+        from lossmith.report.derivation import in_latex
+
+        return in_latex(self)
+
+
+def _join(before: Region, after: Region, bounds: Bounds) -> Join:
+    x, at = bounds.x, bounds.low
+    left, right = (sympy.simplify(region.gradient[x].subs(x, at)) for region in (before, after))
+    continuous = sympy.simplify(before.value.subs(x, at) - after.value.subs(x, at)) == 0
+    return Join(at, x, left, right, continuous, continuous and sympy.simplify(left - right) == 0)

@@ -1,0 +1,208 @@
+"""A body read as symbols at one point, with fifty digits of its value, gradient and curvature there as the judge.
+
+Digits of a derivative are differences of the fifty-digit reading of the same body, with an error below 1e-20.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import sympy
+
+from lossmith.domains import KINDS
+from lossmith.ops import digits, symbols
+from lossmith.ops.digits import context
+from lossmith.ops.symbols import Sample, Symbols
+from lossmith.prove.simplify import Expr, Point, Symbol, cost, shortest, with_shares
+from lossmith.shapes import batched, letters
+from lossmith.spec import Formula
+
+LETTERS = {"pred": "x", "target": "t", "logits": "x"}
+CLASSES = 3
+# Nothing special lies at these: no integer, no simple fraction, no default of a keyword.
+ACROSS = [-7.87 + 0.3137 * step for step in range(52)]
+WITHIN = [0.0123 + 0.0487 * step for step in range(21)]
+ABOVE = [0.0371 * 1.31**step for step in range(21)]
+TARGET = {"real": 0.3719, "count": 2.37, "positive": 0.8713, "prob": 0.2931}
+SHARES = (0.2371, 0.4513, 0.3116)  # a target distribution, and class counts
+ROWS = [(0.7193, 1.0371, -2.1137), (2.3119, -0.4173, 0.2911), (-1.1173, -0.3171, 1.4139), (0.1171, 0.2273, -0.0931)]
+SHORT = 14  # operations: up to here a soft target stays a letter, beyond the ends of its range are derived
+STEP = context.mpf(10) ** -14
+NEAR = context.mpf(10) ** -13  # a float inside a formula has 53 bits, its symbol has all
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One sample with its expression; `vary` are the variables to differentiate by."""
+
+    sample: Sample
+    expr: Expr
+    vary: tuple[Symbol, ...]
+    values: tuple[Any, Any, Any]  # fifty digits of value, gradients and curvatures
+    shares: tuple[Symbol, ...] = ()  # the softmax of the variables of a row
+
+    @property
+    def point(self) -> Point:
+        return self.sample.at
+
+    def diff(self, expr: Expr, index: int) -> Expr:
+        """The derivative by one variable: dp_j / dz_i = p_j ((i = j) - p_i)."""
+        found = expr.diff(self.vary[index])
+        for place, p in enumerate(self.shares):
+            found += expr.diff(p) * p * (int(place == index) - self.shares[index])
+        return found
+
+
+def numbers(made: Formula, kinds: Sequence[str], settings: Mapping[str, Any]) -> Iterator[tuple[str, list[Reading]]]:
+    """Readings of a loss of single numbers: with the target as a letter, or at each end of its range."""
+    ends = {"binary": (1.0, 0.0), "soft": (1.0, 0.0), "pm1": (1.0, -1.0)}.get(kinds[1] if len(kinds) > 1 else "", ())
+    if ends:
+        if kinds[1] == "soft":
+            soft = _at(made, kinds, settings, ACROSS[20], 0.3719)
+            if cost(shortest([soft.sample.revealed(soft.expr)], [soft.point]))[0] <= SHORT:
+                yield "", [_at(made, kinds, settings, x, 0.3719) for x in _grid(kinds[0])]
+                return
+        for end in ends:
+            yield f"target = {end:g}", [_at(made, kinds, settings, x, end, fixed=True) for x in _grid(kinds[0])]
+        return
+    target = TARGET.get(kinds[1], 0.3719) if len(kinds) > 1 else 0.3719
+    yield "", [_at(made, kinds, settings, x, target) for x in _grid(kinds[0])]
+
+
+def _grid(kind: str) -> list[float]:
+    if KINDS[kind].high == 1.0:
+        return WITHIN
+    return ABOVE if KINDS[kind].low == 0.0 else [-x for x in ABOVE] if KINDS[kind].high == 0.0 else ACROSS
+
+
+def _at(
+    made: Formula, kinds: Sequence[str], settings: Mapping[str, Any], x: float, t: float, fixed: bool = False
+) -> Reading:
+    def arrays(sample: Sample | None, moved: Mapping[int, Any]) -> list[Any]:
+        made_of = []
+        for index, (name, kind) in enumerate(zip(made.arguments, kinds, strict=True)):
+            value = x if index == 0 else t if index == 1 else TARGET.get(kind, 0.6131)
+            positive = {"positive": True} if KINDS[kind].low == 0.0 else {}
+            if sample is None:
+                made_of.append(context.mpf(value) + moved.get(index, 0))
+            elif index == 1 and fixed:
+                made_of.append(value)
+            else:
+                made_of.append(sample.symbol(LETTERS.get(name, name), value, **positive))
+        return [[entry] for entry in made_of]
+
+    return _read(made, settings, arrays, (0,))
+
+
+def rows(made: Formula, kinds: Sequence[str], settings: Mapping[str, Any]) -> Iterator[tuple[str, list[Reading]]]:
+    """Readings of a loss of rows, with three classes, the first of which is right."""
+
+    patterns = [axes[0] for axes in made.shapes.arguments]
+
+    def arrays(row: Sequence[float], sample: Sample | None, moved: Mapping[int, Any]) -> Iterator[Any]:
+        for index, (name, kind, pattern) in enumerate(zip(made.arguments, kinds, patterns, strict=True)):
+            values = row if index == 0 else SHARES if letters(pattern) else SHARES[:1]
+            if KINDS[kind.partition("|")[0]].integer:
+                yield [0]
+                continue
+            if sample is None:
+                found = [
+                    context.mpf(value) + (moved.get(place, 0) if index == 0 else 0)
+                    for place, value in enumerate(values)
+                ]
+            else:
+                letter = "z" if index == 0 else LETTERS.get(name, name)
+                found = [sample.symbol(f"{letter}{place + 1}", value) for place, value in enumerate(values)]
+            yield [found] if batched(pattern) and letters(pattern) else found
+
+    def at(row: Sequence[float]) -> Reading:
+        return _in_shares(_read(made, settings, lambda *how: list(arrays(row, *how)), range(CLASSES)))
+
+    plain = np.array(ROWS)
+    if kinds[0] != "logits":
+        plain = np.exp(plain) / np.exp(plain).sum(-1, keepdims=True)
+        plain = np.log(plain) if kinds[0] == "logprob" else plain
+    given = f"{CLASSES} classes, the first is right" if "index" in kinds[1] else f"{CLASSES} classes"
+    yield given, [at([float(z) for z in row]) for row in plain]
+
+
+def _in_shares(reading: Reading) -> Reading:
+    """A reading of a row of logits in p = softmax(z), if everything can be said in p."""
+    z, sample = reading.vary, reading.sample
+    p = tuple(sympy.Symbol(f"p{index + 1}", positive=True) for index in range(CLASSES))
+    expr = with_shares(sample.revealed(reading.expr), z, p)
+    if not {*p} & expr.free_symbols:
+        return reading
+    powers = [context.exp(sample.at[one]) for one in z]
+    sample.at.update({one: power / sum(powers) for one, power in zip(p, powers, strict=True)})
+    return replace(reading, expr=expr, shares=p)
+
+
+def _read(made: Formula, settings: Mapping[str, Any], arrays: Any, vary: Sequence[int]) -> Reading:
+    """Read a body once as symbols, and as fifty digits at, before and after the point."""
+    named = {
+        name: default
+        for name, default in made.keywords.items()
+        if type(default) is float and default != 0.0 and name not in settings and np.isfinite(default)
+    }
+    try:
+        sample, moving, value = _as_symbols(made, settings, arrays, vary, named)
+    except TypeError:  # a body that computes a plain number from a keyword gets plain numbers
+        sample, moving, value = _as_symbols(made, settings, arrays, vary, {})
+    frozen = _Frozen()
+    truth = [_value(made, frozen, [_digits(entry) for entry in arrays(None, {})], dict(settings))]
+    first, second = [], []
+    for index in vary:
+        shifted = [
+            _value(made, frozen.again(), [_digits(entry) for entry in arrays(None, {index: step})], dict(settings))
+            for step in (STEP, -STEP)
+        ]
+        first.append((shifted[0] - shifted[1]) / (2 * STEP))
+        second.append((shifted[0] - 2 * truth[0] + shifted[1]) / STEP**2)
+    return Reading(sample, value.expr, moving, (truth[0], tuple(first), tuple(second)))
+
+
+def _as_symbols(
+    made: Formula, settings: Mapping[str, Any], arrays: Any, vary: Sequence[int], named: Mapping[str, float]
+) -> tuple[Sample, tuple[Symbol, ...], Any]:
+    sample = Sample()
+    given = arrays(sample, {})
+    moving = tuple(list(sample.at)[index] for index in vary)
+    terms = {name: sample.symbol(name, value, positive=value > 0) for name, value in named.items()}
+    return sample, moving, _value(made, symbols.ops, [_array(entry) for entry in given], {**settings, **terms})
+
+
+def _value(made: Formula, reader: Any, arrays: Sequence[Any], settings: Mapping[str, Any]) -> Any:
+    found = made.outcome(reader, *arrays, **settings).values
+    return np.asarray(found).reshape(-1)[0]
+
+
+def _array(entries: Any) -> Any:
+    found = np.asarray(entries)
+    return found.view(Symbols) if found.dtype.kind == "i" else symbols.array(np.asarray(entries, dtype=object))
+
+
+def _digits(entries: Any) -> Any:
+    found = np.asarray(entries)
+    return found.view(digits.Digits) if found.dtype.kind == "i" else digits.array(np.asarray(entries, dtype=object))
+
+
+class _Frozen(digits.Objects):
+    """Fifty digits, where `stop_gradient` answers in every later reading what it answered in the first."""
+
+    def __init__(self) -> None:
+        super().__init__(digits.Numbers(), digits.Digits)
+        self.held: list[Any] = []
+        self.next: int | None = None
+
+    def again(self) -> "_Frozen":
+        self.next = 0
+        return self
+
+    def stop_gradient(self, x: Any) -> Any:
+        if self.next is None:
+            self.held.append(x)
+            return x
+        self.next += 1
+        return self.held[self.next - 1]

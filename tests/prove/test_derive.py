@@ -1,0 +1,150 @@
+"""Derivations agree with the framework's own gradient, say where regions meet, and print as they should."""
+
+import numpy as np
+import pytest
+import sympy
+import torch
+
+import lossmith
+from lossmith import formulas
+from lossmith.errors import LossmithError
+from lossmith.ops import A, Ops
+from lossmith.prove.derive import derive
+from lossmith.prove.simplify import sigmoid
+from lossmith.prove.steps import steps
+from lossmith.report.derivation import in_text
+from lossmith.settings import Positive
+from lossmith.spec import FORMULAS, Claims, formula
+
+x, t, r = sympy.symbols("x t r", real=True)
+delta = sympy.Symbol("delta", positive=True)
+
+
+def only(name, **settings):
+    """The one region of a loss that has one."""
+    (case,) = derive(name, **settings).cases
+    (region,) = case.regions
+    return region
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "gradient"),
+    [
+        ("squared_error", r**2, 2 * r),
+        ("log_cosh", sympy.log(sympy.cosh(r)), sympy.tanh(r)),
+        ("binary_cross_entropy", sympy.log(sympy.exp(x) + 1) - t * x, sigmoid(x) - t),
+    ],
+)
+def test_a_smooth_loss_is_written_as_on_paper(name, value, gradient):
+    region = only(name)
+    assert str(region.value) == str(value)  # the symbols' assumptions are another matter
+    assert list(map(str, region.gradient.values())) == [str(gradient)]
+    assert region.where == ()
+
+
+def test_softmax_cross_entropy_is_written_in_probabilities():
+    p1, p2 = sympy.symbols("p1 p2", positive=True)
+    region = only("CrossEntropyLoss")
+    assert region.value == -sympy.log(p1)
+    assert list(region.gradient.values()) == [p1 - 1, p2]
+    assert list(region.curvature.values()) == [p1 * (1 - p1), p2 * (1 - p2)]
+
+
+def test_huber_is_split_where_it_is_and_goes_on_smoothly():
+    (case,) = derive(formulas.huber).cases
+    ends = [(bounds.low, bounds.high) for region in case.regions for bounds in region.where]
+    assert ends == [(None, -delta), (-delta, delta), (delta, None)]
+    assert [sympy.simplify(next(iter(region.gradient.values()))) for region in case.regions] == [-delta, r, delta]
+    assert [(join.at, join.continuous, join.smooth) for join in case.joins] == [
+        (-delta, True, True),
+        (delta, True, True),
+    ]
+
+
+def test_a_kink_is_named_with_both_slopes():
+    (case,) = derive("L1Loss").cases
+    (join,) = case.joins
+    assert (join.at, join.left, join.right, join.continuous, join.smooth) == (0, -1, 1, True, False)
+    assert "a kink: the gradient jumps from -1 to 1" in str(derive("L1Loss"))
+
+
+@pytest.mark.parametrize("name", ["huber", "binary_focal", "log_cosh"])
+def test_the_gradient_is_that_of_autograd(name):
+    made = FORMULAS[name]
+    for case in derive(name, **made.keywords).cases:
+        goal = float(case.given.partition("= ")[2] or 0.25)
+        for region in case.regions:
+            ((of, gradient),) = region.gradient.items()
+            for place in (-3.3, -0.4, 0.7, 2.9):
+                bounds = region.where[0] if region.where else None
+                point = {of: place - goal if str(of) == "r" else place, t: goal}
+                low = bounds is None or bounds.low is None or bounds.low.subs(point) < point[of]
+                high = bounds is None or bounds.high is None or point[of] < bounds.high.subs(point)
+                if not (low and high):
+                    continue
+                pred = torch.tensor([place], dtype=torch.float64, requires_grad=True)
+                (want,) = torch.autograd.grad(made(pred, torch.tensor([goal], dtype=torch.float64)).sum(), pred)
+                got = float(gradient.subs(point).replace(sigmoid, lambda u: 1 / (1 + sympy.exp(-u))))
+                assert got == pytest.approx(float(want), rel=1e-12)
+
+
+def test_keywords_that_are_given_become_numbers():
+    ends = [bounds.high for region in derive("huber", delta=2.0).cases[0].regions for bounds in region.where]
+    assert ends == [-2, 2, None]
+
+
+def test_a_gradient_that_was_stopped_is_not_derived():
+    @formula(shapes="..., ... -> ...", kinds=("real", "real"), source="a test", claims=Claims())
+    def half_stopped(ops: Ops[A], pred: A, target: A, *, scale: Positive = 2.0) -> A:
+        return scale * ops.stop_gradient(pred - target) * (pred - target)
+
+    try:
+        region = only(half_stopped)
+        scale = sympy.Symbol("scale", positive=True)
+        assert region.value == scale * r**2
+        assert list(region.gradient.values()) == [scale * r]
+    finally:
+        del FORMULAS["half_stopped"]
+
+
+def test_a_loss_that_is_not_of_numbers_or_rows_says_so():
+    with pytest.raises(LossmithError, match=r"contrastive is not derived: it takes"):
+        derive("ContrastiveLoss")
+    with pytest.raises(LossmithError, match="has no formula to derive"):
+        derive(np.sum)
+
+
+def test_steps_end_at_the_derivative_and_each_is_right():
+    value = sympy.log(sympy.exp(x) + 1) - t * x
+    found = steps(value, x)
+    assert found[-1].of == value
+    assert found[-1].gives == value.diff(x)
+    assert [step.rule.partition(":")[0] for step in found] == ["exponential", "sum", "logarithm", "sum"]
+    for step in found:
+        assert sympy.simplify(step.gives - step.of.diff(x)) == 0
+    shown = in_text(derive("CrossEntropyLoss"), steps=True)
+    assert "softmax: d p_i / d z1 = p_i ((i = 1) - p1)" in shown
+
+
+def test_the_text_is_what_a_reader_sees():
+    assert str(lossmith.derive("MSELoss")) == (
+        "r = pred - target\n"
+        "\n"
+        "                   2\n"
+        "    loss          r\n"
+        "    gradient      2⋅r\n"
+        "    curvature     2\n"
+        "\n"
+        "compared with fifty digits at 52 points"
+    )
+    latex = lossmith.derive("huber").latex()
+    assert r"\begin{cases}" in latex
+    assert latex.count(r"\begin") == latex.count(r"\end")
+
+
+def test_a_wrong_derivative_is_not_shown(monkeypatch):
+    from lossmith.prove import derive as module
+
+    monkeypatch.setattr(module, "shortest", lambda exprs, points: exprs[0] + 1)
+    with pytest.raises(LossmithError, match="does not agree with fifty digits"):
+        derive("MSELoss")
