@@ -27,9 +27,8 @@ from lossmith.spec import FORMULAS, Formula
 TASKS: Mapping[str, tuple[str, ...]] = {
     "regression": ("regression", "robust", "barron", "quantile", "likelihood"),
     "classification": ("binary", "softmax"),
-    "distributions": ("divergence",),
-    "segmentation": ("overlap", "tversky", "lovasz"),
     "distributions": ("divergence", "distillation"),
+    "segmentation": ("overlap", "tversky", "lovasz"),
     "metric learning": ("contrastive",),
 }
 FRAMEWORKS = ("torch", "keras")

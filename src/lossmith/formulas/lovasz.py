@@ -86,7 +86,7 @@ def lovasz_hinge(
 
     >>> import numpy as np
     >>> lovasz_hinge(np.array([[3.0], [-0.5], [0.5]]), np.array([1, 1, 0]))
-    array([1.5])
+    array([1.])
     """
     inside, valid = membership(ops, pred, target)
     margin = 1.0 - pred * (2.0 * inside - 1.0)
@@ -128,7 +128,7 @@ def lovasz_softmax(
     >>> import numpy as np
     >>> probs = np.array([[0.75, 0.25], [0.5, 0.5]])
     >>> lovasz_softmax(probs, np.array([0, 1]), pred_is="prob")
-    array([0.375, 0.375])
+    array([0.375, 0.5  ])
     """
     inside, valid = membership(ops, pred, target)
     p, rest = chances(ops, pred, pred_is, activation)

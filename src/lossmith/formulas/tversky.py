@@ -106,7 +106,7 @@ def focal_tversky(
     >>> import numpy as np
     >>> probs = np.array([[0.75, 0.25], [0.5, 0.5]])
     >>> focal_tversky(probs, np.array([0, 1]), pred_is="prob").round(6)
-    array([0.405372, 0.564532])
+    array([0.407715, 0.558066])
     """
     regions = overlap(ops, pred, target, kept, pred_is, activation, form)
     loss = portion(ops, alpha * regions.over + beta * regions.under, regions.right + smooth)

@@ -39,6 +39,14 @@ from lossmith.torch.robust import (
     TukeyLoss,
     WelschLoss,
 )
+from lossmith.torch.segmentation import (
+    DiceLoss,
+    FocalTverskyLoss,
+    JaccardLoss,
+    LovaszHingeLoss,
+    LovaszSoftmaxLoss,
+    TverskyLoss,
+)
 
 __all__ = [
     "AdaptiveRobustLoss",
@@ -50,18 +58,23 @@ __all__ = [
     "CharbonnierLoss",
     "ContrastiveLoss",
     "CrossEntropyLoss",
+    "DiceLoss",
     "DistillationLoss",
     "ExpectileLoss",
     "FocalLoss",
+    "FocalTverskyLoss",
     "GaussianNLLLoss",
     "GemanMcClureLoss",
     "GeneralRobustLoss",
     "HuberLoss",
+    "JaccardLoss",
     "JensenShannonLoss",
     "KLDivLoss",
     "L1Loss",
     "LogCoshLoss",
     "Loss",
+    "LovaszHingeLoss",
+    "LovaszSoftmaxLoss",
     "MSELoss",
     "NLLLoss",
     "PairLoss",
@@ -69,5 +82,6 @@ __all__ = [
     "QuantileLoss",
     "SmoothL1Loss",
     "TukeyLoss",
+    "TverskyLoss",
     "WelschLoss",
 ]

@@ -34,25 +34,23 @@ def images(preds, targets, single=False):
     return (pred[..., :1].copy(), np.minimum(target, 1)) if single else (pred, target)
 
 
-def overlap_cases(name, further):
-    sums = {"slope_scale": 1.0}  # p - q of a softmax, and shares that are not hard, cancel
-    return [
-        Case(name, images(LOGITS, LABELS), **sums),
-        Case(name, images(LOGITS, LABELS), {"activation": "sigmoid"}, slope_scale=0.1),
-        Case(name, images(LOGITS[:3], LABELS, single=True), slope_scale=0.1),
-        Case(name, images(PROBS, LABELS), {"pred_is": "prob"}, **sums),
-        Case(name, images(LOGITS[:2], SHARES), {"smooth": 1.0}, **sums),
-        Case(name, images(LOGITS[:2], SHARES), {"form": "l1"}, **sums),
-        Case(name, images(LOGITS[:3], [*LABELS[:2]]), {"form": "squared"}, **sums),
-        Case(name, images(LOGITS[:2], LABELS), {"classes": "present", "background": False, **further}, **sums),
-    ]
-
-
+SUMS = 1.0  # p - q of a softmax, and shares that are not hard, cancel
 CASES = [
-    *overlap_cases("dice", {"log": True}),
-    *overlap_cases("jaccard", {"log": True}),
-    *overlap_cases("tversky", {"alpha": 0.25, "beta": 1.5}),
-    *overlap_cases("focal_tversky", {"alpha": 0.75, "beta": 0.5, "gamma": 1.5}),
+    Case("dice", images(LOGITS, LABELS), slope_scale=SUMS),
+    Case("dice", images(LOGITS, LABELS), {"activation": "sigmoid"}, slope_scale=0.1),
+    Case("dice", images(LOGITS[:3], LABELS, single=True), slope_scale=0.1),
+    Case("dice", images(PROBS, LABELS), {"pred_is": "prob"}, slope_scale=SUMS),
+    Case("dice", images(LOGITS[:2], SHARES), {"form": "l1", "smooth": 1.0}, slope_scale=SUMS),
+    Case("dice", images(LOGITS[1:3], LABELS[:2]), {"form": "squared"}, slope_scale=SUMS),
+    Case("dice", images(LOGITS[:2], LABELS), {"classes": "present", "background": False}, slope_scale=SUMS),
+    Case("dice", images(LOGITS[1:2], LABELS[:2]), {"log": True}, slope_scale=SUMS),
+    Case("jaccard", images(LOGITS[1:], LABELS), slope_scale=SUMS),
+    Case("jaccard", images(LOGITS[:1], SHARES), {"form": "squared", "smooth": 1.0, "log": True}, slope_scale=SUMS),
+    Case("tversky", images(LOGITS[1:], LABELS), {"alpha": 0.25, "beta": 1.5}, slope_scale=SUMS),
+    Case("tversky", images(LOGITS[:1], SHARES), {"form": "l1", "smooth": 1.0}, slope_scale=SUMS),
+    Case("focal_tversky", images(LOGITS[1:], LABELS), slope_scale=SUMS),
+    Case("focal_tversky", images(LOGITS[:1], SHARES), {"gamma": 1.5, "smooth": 1.0}, slope_scale=SUMS),
+    Case("focal_tversky", images(LOGITS[1:3], LABELS[:2]), {"form": "squared"}, slope_scale=SUMS),
     Case("lovasz_hinge", images(LOGITS, LABELS), wrt=()),
     Case("lovasz_hinge", images(APART, LABELS)),
     Case("lovasz_hinge", images(APART, LABELS, single=True)),
