@@ -44,6 +44,7 @@ from lossmith.keras.robust import (
     Tukey,
     Welsch,
 )
+from lossmith.keras.segmentation import Dice, FocalTversky, Jaccard, LovaszHinge, LovaszSoftmax, Tversky
 
 __all__ = [
     "AdaptiveRobust",
@@ -55,16 +56,21 @@ __all__ = [
     "Cauchy",
     "Charbonnier",
     "Contrastive",
+    "Dice",
     "Distillation",
     "Expectile",
+    "FocalTversky",
     "GaussianNLL",
     "GemanMcClure",
     "GeneralRobust",
     "Huber",
+    "Jaccard",
     "JensenShannon",
     "KLDivergence",
     "LogCosh",
     "Loss",
+    "LovaszHinge",
+    "LovaszSoftmax",
     "MeanAbsoluteError",
     "MeanSquaredError",
     "Poisson",
@@ -72,5 +78,6 @@ __all__ = [
     "SmoothL1",
     "SparseCategoricalCrossentropy",
     "Tukey",
+    "Tversky",
     "Welsch",
 ]
