@@ -43,12 +43,11 @@ def faces():
     import lossmith.keras
     import lossmith.torch
 
-    bases = {"Loss", "PairLoss"}
     return [
         f"{module.__name__}:{name}"
         for module in (lossmith.torch, lossmith.keras)
         for name in module.__all__
-        if name not in bases
+        if getattr(getattr(module, name), "declaration", None) is not None
     ]
 
 

@@ -27,6 +27,7 @@ from lossmith.keras.likelihood import GaussianNLL, Poisson
 from lossmith.keras.loss import Loss
 from lossmith.keras.metric import Contrastive
 from lossmith.keras.quantile import Expectile, Quantile
+from lossmith.keras.regions import RegionWeighted, edge_weights
 from lossmith.keras.regression import (
     AsymmetricMeanSquaredError,
     Huber,
@@ -75,9 +76,11 @@ __all__ = [
     "MeanSquaredError",
     "Poisson",
     "Quantile",
+    "RegionWeighted",
     "SmoothL1",
     "SparseCategoricalCrossentropy",
     "Tukey",
     "Tversky",
     "Welsch",
+    "edge_weights",
 ]

@@ -28,6 +28,7 @@ from lossmith.torch.likelihood import GaussianNLLLoss, PoissonNLLLoss
 from lossmith.torch.loss import Loss, PairLoss
 from lossmith.torch.metric import ContrastiveLoss
 from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
+from lossmith.torch.regions import RegionWeightedLoss, edge_weights
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
 from lossmith.torch.robust import (
     AdaptiveRobustLoss,
@@ -80,8 +81,10 @@ __all__ = [
     "PairLoss",
     "PoissonNLLLoss",
     "QuantileLoss",
+    "RegionWeightedLoss",
     "SmoothL1Loss",
     "TukeyLoss",
     "TverskyLoss",
     "WelschLoss",
+    "edge_weights",
 ]
