@@ -34,6 +34,7 @@ class Interval:
 
 Positive = Annotated[float, Interval("a finite number above 0", low=0.0, high=inf, open_low=True, open_high=True)]
 NonNegative = Annotated[float, Interval("a finite number, 0 or more", low=0.0, open_high=True)]
+AtLeastOne = Annotated[float, Interval("a finite number, 1 or more", low=1.0, open_high=True)]
 Fraction = Annotated[float, Interval("a number from 0 to 1", low=0.0, high=1.0)]
 ProperFraction = Annotated[float, Interval("a number from 0 up to, but not, 1", low=0.0, high=1.0, open_high=True)]
 

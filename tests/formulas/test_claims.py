@@ -113,6 +113,8 @@ def worse(formula, arrays, kind, step):
     if kind == "real":
         return pred + step * torch.where(pred >= target, 1.0, -1.0)
     if kind == "prob":
+        if target.ndim < pred.ndim:
+            target = torch.nn.functional.one_hot(target, pred.shape[-1])
         return (pred + step * (0.5 - target)).clamp(0.0, 1.0)
     if target.shape == pred.shape:
         return pred + step * (1.0 - 2.0 * target)

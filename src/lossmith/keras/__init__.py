@@ -30,8 +30,10 @@ from lossmith.keras.noise import (CategoricalGeneralizedCrossEntropy, Generalize
 from lossmith.keras.penalty import (gradient_penalty, r1_penalty, r2_penalty)
 from lossmith.keras.proxies import (ArcFace, CosFace, Proxies, ProxyAnchor, ProxyNCA, SphereFace)
 from lossmith.keras.quantile import (Expectile, Quantile)
+from lossmith.keras.regions import (RegionWeighted, edge_weights)
 from lossmith.keras.regression import (AsymmetricMeanSquaredError, Huber, LogCosh, MeanAbsoluteError, MeanSquaredError)
 from lossmith.keras.robust import (AdaptiveRobust, Cauchy, Charbonnier, GemanMcClure, GeneralRobust, SmoothL1, Tukey, Welsch)
+from lossmith.keras.segmentation import (Dice, FocalTversky, Jaccard, LovaszHinge, LovaszSoftmax, Tversky)
 from lossmith.keras.selfsupervised import (BYOL, BarlowTwins, CLIP, InfoNCE, NTXent, SigLIP, SupCon, VICReg)
 from lossmith.keras.several import (MultiTask, MultiTaskModel)
 from lossmith.keras.weighting import (DynamicWeightAverage, FixedWeights, RandomWeights, UncertaintyWeighting, Weighting)
@@ -59,10 +61,12 @@ __all__ = [
     "Combined",
     "Contrastive",
     "CosFace",
+    "Dice",
     "Distillation",
     "DynamicWeightAverage",
     "Expectile",
     "FixedWeights",
+    "FocalTversky",
     "GAN",
     "GaussianNLL",
     "GemanMcClure",
@@ -71,6 +75,7 @@ __all__ = [
     "Hinge",
     "Huber",
     "InfoNCE",
+    "Jaccard",
     "JensenShannon",
     "KLDivergence",
     "LDAM",
@@ -79,6 +84,8 @@ __all__ = [
     "LogitAdjusted",
     "Loss",
     "LossLayer",
+    "LovaszHinge",
+    "LovaszSoftmax",
     "MeanAbsoluteError",
     "MeanSquaredError",
     "MultiSimilarity",
@@ -93,6 +100,7 @@ __all__ = [
     "ProxyNCA",
     "Quantile",
     "RandomWeights",
+    "RegionWeighted",
     "SigLIP",
     "SmoothL1",
     "SparseCategoricalCrossentropy",
@@ -102,10 +110,12 @@ __all__ = [
     "SymmetricCrossEntropy",
     "TripletMargin",
     "Tukey",
+    "Tversky",
     "UncertaintyWeighting",
     "VICReg",
     "Weighting",
     "Welsch",
+    "edge_weights",
     "gradient_penalty",
     "r1_penalty",
     "r2_penalty",

@@ -129,7 +129,7 @@ class Face(Arithmetic, keras.losses.Loss):
                 caller=type(self).__name__,
             )
             total = kops.cast(total, self.dtype)
-            return total if _WORDS[self.reduction] in ("none", "sum") else _per_replica(total)
+            return total if _WORDS[self.reduction] in ("none", "sum") else per_replica(total)
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         """The values, before sample weights and reduction."""
@@ -259,7 +259,12 @@ class Loss(Face):
         dtype: Any = None
 
 
-def _per_replica(total: Array) -> Array:
+def reduction_of(word: str | None) -> Reduction:
+    """The word that `reduce` knows."""
+    return _WORDS[word]
+
+
+def per_replica(total: Array) -> Array:
     """Under tf.distribute each replica holds a part of the batch, and keras adds their means up."""
     if keras.backend.backend() != "tensorflow":
         return total
