@@ -28,6 +28,7 @@ TASKS: Mapping[str, tuple[str, ...]] = {
     "regression": ("regression", "robust", "barron", "quantile", "likelihood"),
     "classification": ("binary", "softmax", "smoothing", "poly", "noise", "imbalance", "margin", "multilabel"),
     "distributions": ("divergence", "distillation"),
+    "segmentation": ("overlap", "tversky", "lovasz"),
     "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
     "self-supervised": ("infonce", "siglip", "redundancy", "byol"),
     "GAN": ("adversarial", "penalty"),

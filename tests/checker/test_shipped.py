@@ -71,12 +71,8 @@ def faces(declared: bool = True):
         f"{module.__name__}:{name}"
         for module in (lossmith.torch, lossmith.keras)
         for name in module.__all__
-<<<<<<< HEAD
         if (one := getattr(module, name)).__module__.rpartition(".")[2] != "loss"
         if (getattr(one, "declaration", None) is not None) is declared
-=======
-        if getattr(getattr(module, name), "declaration", None) is not None
->>>>>>> wt-segmentation
     ]
 
 

@@ -65,13 +65,8 @@ def test_the_comparison_can_fail():
 
 def test_every_face_has_a_case_and_keras_name_and_defaults():
     made = {type(case.make()).__name__ for case in CASES}
-<<<<<<< HEAD
     declared = {name for name in faces.__all__ if getattr(getattr(faces, name), "declaration", None) is not None}
     assert made == declared
-=======
-    single = {name for name in faces.__all__ if getattr(getattr(faces, name), "declaration", None) is not None}
-    assert made == single  # not the bases, functions and losses around another loss
->>>>>>> wt-segmentation
     for name in made & set(dir(keras.losses)):
         ours, theirs = inspect.signature(getattr(faces, name)), inspect.signature(getattr(keras.losses, name))
         wanted = {key: p.default for key, p in theirs.parameters.items()} | {"name": None}

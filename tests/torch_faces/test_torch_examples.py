@@ -21,11 +21,5 @@ def test_each_example_runs(family):
 
 
 def test_every_face_has_an_example():
-<<<<<<< HEAD
     bases = {name for name, one in PUBLIC.items() if one.__module__.endswith(".loss")} | {"Weighting"}
     assert [name for name, one in PUBLIC.items() if name not in bases and ">>> " not in one.__doc__] == []
-=======
-    made = [face for name in faces.__all__ if getattr(face := getattr(faces, name), "declaration", None) is not None]
-    assert made
-    assert all(">>> " in face.__doc__ for face in made)
->>>>>>> wt-segmentation

@@ -14,27 +14,69 @@ except ImportError as absent:  # only torch itself: a broken installation of it 
         raise
     raise missing_extra("lossmith.torch", "torch", "torch") from absent
 
-from lossmith.class_weights import (balanced_class_weights as balanced_class_weights)
-from lossmith.torch.adversarial import (GANLoss)
-from lossmith.torch.classification import (AsymmetricMultiLabelLoss, BCELoss, BCEWithLogitsLoss, BinaryFocalLoss, CrossEntropyLoss, FocalLoss, LabelSmoothingLoss, NLLLoss, PolyLoss)
-from lossmith.torch.combined import (Combined)
-from lossmith.torch.distribution import (DistillationLoss, JensenShannonLoss, KLDivLoss)
-from lossmith.torch.imbalance import (BalancedSoftmaxLoss, ClassBalancedLoss, LDAMLoss, LogitAdjustedLoss)
-from lossmith.torch.likelihood import (GaussianNLLLoss, PoissonNLLLoss)
-from lossmith.torch.loss import (Loss, PairLoss)
-from lossmith.torch.margin import (CategoricalHingeLoss, HingeLoss, SquaredHingeLoss)
-from lossmith.torch.metric import (BatchSimilarityLoss, CircleLoss, ContrastiveLoss, MultiSimilarityLoss, NPairLoss, TripletMarginLoss)
-from lossmith.torch.noise import (GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss)
-from lossmith.torch.penalty import (gradient_penalty, r1_penalty, r2_penalty)
-from lossmith.torch.proxies import (ArcFaceLoss, CosFaceLoss, ProxyAnchorLoss, ProxyNCALoss, SphereFaceLoss)
-from lossmith.torch.quantile import (ExpectileLoss, QuantileLoss)
-from lossmith.torch.regions import (RegionWeightedLoss, edge_weights)
-from lossmith.torch.regression import (AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss)
-from lossmith.torch.robust import (AdaptiveRobustLoss, CauchyLoss, CharbonnierLoss, GemanMcClureLoss, GeneralRobustLoss, SmoothL1Loss, TukeyLoss, WelschLoss)
-from lossmith.torch.segmentation import (DiceLoss, FocalTverskyLoss, JaccardLoss, LovaszHingeLoss, LovaszSoftmaxLoss, TverskyLoss)
-from lossmith.torch.selfsupervised import (BYOLLoss, BarlowTwinsLoss, CLIPLoss, InfoNCELoss, NTXentLoss, SigLIPLoss, SupConLoss, VICRegLoss)
-from lossmith.torch.several import (MultiTaskLoss)
-from lossmith.torch.weighting import (DynamicWeightAverage, FixedWeights, RandomWeights, UncertaintyWeighting, Weighting)
+from lossmith.class_weights import balanced_class_weights as balanced_class_weights
+from lossmith.torch.adversarial import GANLoss
+from lossmith.torch.classification import (
+    AsymmetricMultiLabelLoss,
+    BCELoss,
+    BCEWithLogitsLoss,
+    BinaryFocalLoss,
+    CrossEntropyLoss,
+    FocalLoss,
+    LabelSmoothingLoss,
+    NLLLoss,
+    PolyLoss,
+)
+from lossmith.torch.combined import Combined
+from lossmith.torch.distribution import DistillationLoss, JensenShannonLoss, KLDivLoss
+from lossmith.torch.imbalance import BalancedSoftmaxLoss, ClassBalancedLoss, LDAMLoss, LogitAdjustedLoss
+from lossmith.torch.likelihood import GaussianNLLLoss, PoissonNLLLoss
+from lossmith.torch.loss import Loss, PairLoss
+from lossmith.torch.margin import CategoricalHingeLoss, HingeLoss, SquaredHingeLoss
+from lossmith.torch.metric import (
+    BatchSimilarityLoss,
+    CircleLoss,
+    ContrastiveLoss,
+    MultiSimilarityLoss,
+    NPairLoss,
+    TripletMarginLoss,
+)
+from lossmith.torch.noise import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
+from lossmith.torch.penalty import gradient_penalty, r1_penalty, r2_penalty
+from lossmith.torch.proxies import ArcFaceLoss, CosFaceLoss, ProxyAnchorLoss, ProxyNCALoss, SphereFaceLoss
+from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
+from lossmith.torch.regions import RegionWeightedLoss, edge_weights
+from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
+from lossmith.torch.robust import (
+    AdaptiveRobustLoss,
+    CauchyLoss,
+    CharbonnierLoss,
+    GemanMcClureLoss,
+    GeneralRobustLoss,
+    SmoothL1Loss,
+    TukeyLoss,
+    WelschLoss,
+)
+from lossmith.torch.segmentation import (
+    DiceLoss,
+    FocalTverskyLoss,
+    JaccardLoss,
+    LovaszHingeLoss,
+    LovaszSoftmaxLoss,
+    TverskyLoss,
+)
+from lossmith.torch.selfsupervised import (
+    BarlowTwinsLoss,
+    BYOLLoss,
+    CLIPLoss,
+    InfoNCELoss,
+    NTXentLoss,
+    SigLIPLoss,
+    SupConLoss,
+    VICRegLoss,
+)
+from lossmith.torch.several import MultiTaskLoss
+from lossmith.torch.weighting import DynamicWeightAverage, FixedWeights, RandomWeights, UncertaintyWeighting, Weighting
 
 __all__ = [
     "AdaptiveRobustLoss",
