@@ -28,6 +28,7 @@ TASKS: Mapping[str, tuple[str, ...]] = {
     "regression": ("regression",),
     "classification": ("binary", "softmax"),
     "distributions": ("divergence",),
+    "boxes": ("boxes",),
     "metric learning": ("contrastive",),
 }
 FRAMEWORKS = ("torch", "keras")

@@ -4,6 +4,7 @@ A formula returns values, unreduced; it imports no framework; the class axis, wh
 """
 
 from lossmith.formulas.binary import binary_cross_entropy, binary_focal
+from lossmith.formulas.boxes import box_ciou, box_diou, box_giou, box_iou
 from lossmith.formulas.contrastive import contrastive
 from lossmith.formulas.divergence import kl_divergence
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
@@ -14,6 +15,10 @@ __all__ = [
     "asymmetric_squared_error",
     "binary_cross_entropy",
     "binary_focal",
+    "box_ciou",
+    "box_diou",
+    "box_giou",
+    "box_iou",
     "contrastive",
     "huber",
     "kl_divergence",

@@ -15,6 +15,7 @@ except ImportError as absent:  # only keras itself: a missing back end tells its
         raise
     raise missing_extra("lossmith.keras", "keras", "keras") from absent
 
+from lossmith.keras.boxes import CIoU, DIoU, GIoU, IoU
 from lossmith.keras.classification import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -37,10 +38,14 @@ __all__ = [
     "AsymmetricMeanSquaredError",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
+    "CIoU",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
     "Contrastive",
+    "DIoU",
+    "GIoU",
     "Huber",
+    "IoU",
     "KLDivergence",
     "LogCosh",
     "Loss",

@@ -15,6 +15,7 @@ except ImportError as absent:  # only torch itself: a broken installation of it 
         raise
     raise missing_extra("lossmith.torch", "torch", "torch") from absent
 
+from lossmith.torch.boxes import CIoULoss, DIoULoss, GIoULoss, IoULoss
 from lossmith.torch.classification import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -33,10 +34,14 @@ __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
     "BinaryFocalLoss",
+    "CIoULoss",
     "ContrastiveLoss",
     "CrossEntropyLoss",
+    "DIoULoss",
     "FocalLoss",
+    "GIoULoss",
     "HuberLoss",
+    "IoULoss",
     "KLDivLoss",
     "L1Loss",
     "LogCoshLoss",
