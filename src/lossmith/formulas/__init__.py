@@ -7,8 +7,11 @@ from lossmith.formulas.binary import binary_cross_entropy, binary_focal
 from lossmith.formulas.boxes import box_ciou, box_diou, box_giou, box_iou
 from lossmith.formulas.contrastive import contrastive
 from lossmith.formulas.divergence import kl_divergence
+from lossmith.formulas.features import feature_reconstruction, style_reconstruction
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
+from lossmith.formulas.similarity import ms_ssim, ssim
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
+from lossmith.formulas.variation import total_variation
 
 __all__ = [
     "absolute_error",
@@ -20,10 +23,15 @@ __all__ = [
     "box_giou",
     "box_iou",
     "contrastive",
+    "feature_reconstruction",
     "huber",
     "kl_divergence",
     "log_cosh",
+    "ms_ssim",
     "softmax_cross_entropy",
     "softmax_focal",
     "squared_error",
+    "ssim",
+    "style_reconstruction",
+    "total_variation",
 ]

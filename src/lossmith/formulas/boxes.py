@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from math import pi
 from typing import Generic, Literal
 
+from lossmith.formulas.terms import or_one
 from lossmith.ops import A, Ops
 from lossmith.spec import By, Claims, formula
 
@@ -136,7 +137,7 @@ def box_ciou(ops: Ops[A], pred: A, target: A, *, layout: Layout = "xyxy") -> A:
     x, y = _axes(ops, pred, target, layout)
     apart = _outside(ops, _in_hulls(ops, x), _in_hulls(ops, y))
     differs = (4.0 / pi**2) * ops.square(_angle(ops, x, y))
-    weight = ops.stop_gradient(differs / _or_one(ops, apart + differs))
+    weight = ops.stop_gradient(differs / or_one(ops, apart + differs))
     return apart + _distance(ops, x, y) + weight * differs
 
 
@@ -188,7 +189,7 @@ def _in_hulls(ops: Ops[A], axis: _Span[A]) -> _Span[A]:
 
     The unit has no gradient: nothing that is made of these depends on it.
     """
-    unit, some = ops.stop_gradient(_or_one(ops, axis.hull)), ops.truth(axis.hull)
+    unit, some = ops.stop_gradient(or_one(ops, axis.hull)), ops.truth(axis.hull)
     full = [ops.where(some, x / unit, 1.0) for x in (axis.first, axis.second, axis.shared, axis.hull)]
     return _Span(
         first=full[0],
@@ -206,7 +207,7 @@ def _outside(ops: Ops[A], x: _Span[A], y: _Span[A]) -> A:
     """1 - i / u: as (u - i) / u where more than half is shared, so that it keeps its digits there."""
     inside = x.shared * y.shared
     outside = x.first_alone * y.first + x.shared * y.first_alone + x.second_alone * y.second + x.shared * y.second_alone
-    union = _or_one(ops, inside + outside)
+    union = or_one(ops, inside + outside)
     unit = ops.stop_gradient(union)  # a slope of 1 / u^2 would overflow for small unions
     inside, outside, union = inside / unit, outside / unit, union / unit
     return ops.where(inside > 0.5, outside / union, 1.0 - inside / union)
@@ -214,9 +215,9 @@ def _outside(ops: Ops[A], x: _Span[A], y: _Span[A]) -> A:
 
 def _distance(ops: Ops[A], x: _Span[A], y: _Span[A]) -> A:
     """d^2 / r^2, in units of the longer side of the hull."""
-    unit = ops.stop_gradient(_or_one(ops, _upper(ops, x.hull, y.hull)))
+    unit = ops.stop_gradient(or_one(ops, _upper(ops, x.hull, y.hull)))
     way = ops.square(x.between / unit) + ops.square(y.between / unit)
-    return way / _or_one(ops, ops.square(x.hull / unit) + ops.square(y.hull / unit))
+    return way / or_one(ops, ops.square(x.hull / unit) + ops.square(y.hull / unit))
 
 
 def _angle(ops: Ops[A], x: _Span[A], y: _Span[A]) -> A:
@@ -224,12 +225,12 @@ def _angle(ops: Ops[A], x: _Span[A], y: _Span[A]) -> A:
 
     Each box is measured in its longer side; the larger product is the divisor.
     """
-    units = [_or_one(ops, _upper(ops, a, b)) for a, b in ((x.first, y.first), (x.second, y.second))]
+    units = [or_one(ops, _upper(ops, a, b)) for a, b in ((x.first, y.first), (x.second, y.second))]
     first, second = (ops.stop_gradient(unit) for unit in units)
     w, h, w_true, h_true = x.first / first, y.first / first, x.second / second, y.second / second
     across, along = ops.abs(w_true * h - w * h_true), h_true * h + w_true * w
     flat = across <= along
-    small = ops.arctan(ops.where(flat, across, 0.0) / _or_one(ops, ops.where(flat, along, 1.0)))
+    small = ops.arctan(ops.where(flat, across, 0.0) / or_one(ops, ops.where(flat, along, 1.0)))
     large = pi / 2 - ops.arctan(ops.where(~flat, along, 0.0) / ops.where(~flat, across, 1.0))
     return ops.where(flat, small, large)
 
@@ -246,8 +247,3 @@ def _upper(ops: Ops[A], x: A, y: A) -> A:
 def _ramp(ops: Ops[A], x: A) -> A:
     """max(x, 0), with a slope of one half at 0."""
     return 0.5 * x + 0.5 * ops.abs(x)
-
-
-def _or_one(ops: Ops[A], x: A) -> A:
-    """x as a divisor: 1 where it is 0."""
-    return ops.where(ops.truth(x), x, 1.0)

@@ -24,6 +24,7 @@ from lossmith.keras.classification import (
     SparseCategoricalCrossentropy,
 )
 from lossmith.keras.distribution import KLDivergence
+from lossmith.keras.images import MSSSIM, SSIM, TotalVariation
 from lossmith.keras.loss import Loss
 from lossmith.keras.metric import Contrastive
 from lossmith.keras.regression import (
@@ -49,7 +50,10 @@ __all__ = [
     "KLDivergence",
     "LogCosh",
     "Loss",
+    "MSSSIM",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "SSIM",
     "SparseCategoricalCrossentropy",
+    "TotalVariation",
 ]

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from lossmith.ops import NumberKind, Shape, derived, register
@@ -68,6 +69,11 @@ def take_along_axis(x: Array, indices: Array, *, axis: int) -> Array:
     return tf.gather(x, indices, batch_dims=x.shape.rank - 1)
 
 
+def windows(x: Array, size: int) -> Array:
+    starts = tf.range(tf.shape(x)[-1] - size + 1)
+    return tf.gather(x, starts[:, None] + tf.range(size), axis=-1)
+
+
 def concat(arrays: Sequence[Array], *, axis: int) -> Array:
     return tf.concat(list(arrays), axis=axis)
 
@@ -88,7 +94,8 @@ def full_like(x: Array, value: float) -> Array:
 def asarray(x: Any, *, like: Array | None = None) -> Array:
     if like is None:
         return tf.convert_to_tensor(x)
-    return tf.cast(x, like.dtype)
+    # a Python number alone would become float32 on its way to float64
+    return tf.cast(x if tf.is_tensor(x) else np.asarray(x), like.dtype)
 
 
 def astype(x: Array, like: Array) -> Array:

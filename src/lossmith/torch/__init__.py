@@ -25,6 +25,7 @@ from lossmith.torch.classification import (
     NLLLoss,
 )
 from lossmith.torch.distribution import KLDivLoss
+from lossmith.torch.images import MSSSIMLoss, SSIMLoss, TotalVariationLoss
 from lossmith.torch.loss import Loss, PairLoss
 from lossmith.torch.metric import ContrastiveLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
@@ -47,6 +48,9 @@ __all__ = [
     "LogCoshLoss",
     "Loss",
     "MSELoss",
+    "MSSSIMLoss",
     "NLLLoss",
     "PairLoss",
+    "SSIMLoss",
+    "TotalVariationLoss",
 ]
