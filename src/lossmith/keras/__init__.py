@@ -36,6 +36,8 @@ from lossmith.keras.regression import (
 )
 
 __all__ = [
+    "MSSSIM",
+    "SSIM",
     "AsymmetricMeanSquaredError",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
@@ -50,10 +52,8 @@ __all__ = [
     "KLDivergence",
     "LogCosh",
     "Loss",
-    "MSSSIM",
     "MeanAbsoluteError",
     "MeanSquaredError",
-    "SSIM",
     "SparseCategoricalCrossentropy",
     "TotalVariation",
 ]

@@ -79,7 +79,7 @@ class MSSSIM(ImageLoss, formula=formulas.ms_ssim, own=("data_format",)):
 
     >>> image = keras.ops.reshape(keras.ops.arange(27.0), (1, 3, 9, 1)) / 27.0
     >>> round(float(MSSSIM(window=2, weights=(0.5, 0.5))(image, 0.5 * image)), 4)
-    0.1
+    0.2812
     """
 
     data_range: float = 1.0
@@ -113,4 +113,5 @@ class TotalVariation(ImageLoss, formula=formulas.total_variation, own=("data_for
         if self._channels_first():
             return ops, made
         counted = None if made.counted is None else kops.moveaxis(made.counted, 1, -1)
-        return ops, replace(made, outcome=Outcome(kops.moveaxis(made.outcome.values, 1, -1)), counted=counted)
+        values: Any = kops.moveaxis(made.outcome.values, 1, -1)
+        return ops, replace(made, outcome=Outcome(values), counted=counted)

@@ -76,7 +76,7 @@ def take_along_axis(x: Array, indices: Array, *, axis: int) -> Array:
 
 
 def windows(x: Array, size: int) -> Array:
-    starts = ops.arange(x.shape[-1] - size + 1, dtype="int32")
+    starts: Array = ops.arange(x.shape[-1] - size + 1, dtype="int32")
     return ops.take(x, starts[:, None] + ops.arange(size, dtype="int32"), axis=-1)
 
 

@@ -28,6 +28,7 @@ from lossmith.torch.distribution import KLDivLoss
 from lossmith.torch.images import MSSSIMLoss, SSIMLoss, TotalVariationLoss
 from lossmith.torch.loss import Loss, PairLoss
 from lossmith.torch.metric import ContrastiveLoss
+from lossmith.torch.perceptual import PerceptualLoss, StyleLoss
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
 
 __all__ = [
@@ -51,6 +52,8 @@ __all__ = [
     "MSSSIMLoss",
     "NLLLoss",
     "PairLoss",
+    "PerceptualLoss",
     "SSIMLoss",
+    "StyleLoss",
     "TotalVariationLoss",
 ]

@@ -118,7 +118,7 @@ class Face(nn.Module):
     ) -> Total:
         """Check, take ignored entries out, compute, reduce."""
         caller, keywords, formula, names = type(self).__name__, self._keywords(), self.formula, self.takes
-        _require_tensors(caller, names, given)
+        require_tensors(caller, names, given)
         ops = reader_of(given[0])
         arrays, names = self._with_held(names, self._laid_out(names, given))
         formula.check(caller, *arrays, names=names, **keywords)
@@ -285,7 +285,7 @@ class ViewsLoss(Face):
         return self._total((input1, input2), weight, mask, denominator, return_terms)
 
 
-def _require_tensors(caller: str, names: Sequence[str], given: Sequence[object]) -> None:
+def require_tensors(caller: str, names: Sequence[str], given: Sequence[object]) -> None:
     for name, array in zip(names, given, strict=True):
         if not isinstance(array, Tensor):
             found = {name: f"{type(array).__module__}.{type(array).__qualname__}"}

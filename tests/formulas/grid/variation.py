@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grid.points import KINK, Case
+from grid.points import Case
 
 rng = np.random.default_rng(1)
 PLANES = np.array(
