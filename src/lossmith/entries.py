@@ -29,7 +29,7 @@ TASKS: Mapping[str, tuple[str, ...]] = {
     "classification": ("binary", "softmax"),
     "distributions": ("divergence",),
     "boxes": ("boxes",),
-    "images": ("similarity", "variation", "features"),
+    "images": ("structure", "variation", "features"),
     "metric learning": ("contrastive",),
 }
 FRAMEWORKS = ("torch", "keras")

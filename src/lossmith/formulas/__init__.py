@@ -9,7 +9,7 @@ from lossmith.formulas.contrastive import contrastive
 from lossmith.formulas.divergence import kl_divergence
 from lossmith.formulas.features import feature_reconstruction, style_reconstruction
 from lossmith.formulas.regression import absolute_error, asymmetric_squared_error, huber, log_cosh, squared_error
-from lossmith.formulas.similarity import ms_ssim, ssim
+from lossmith.formulas.structure import ms_ssim, ssim
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
 from lossmith.formulas.variation import total_variation
 

@@ -1,4 +1,4 @@
-"""Losses of images; the mathematics is in `lossmith.formulas.similarity` and `lossmith.formulas.variation`.
+"""Losses of images; the mathematics is in `lossmith.formulas.structure` and `lossmith.formulas.variation`.
 
 Images are (N, H, W, C), or (N, C, H, W) where `data_format` is "channels_first"; it is keras's own setting by default.
 Each channel is compared by itself: with reduction "none" there is a value for each plane, (N, C). Keras has none of
@@ -14,7 +14,7 @@ from keras import ops as kops
 from lossmith import formulas
 from lossmith.criterion import Evaluated
 from lossmith.errors import ShapeError, message
-from lossmith.formulas.similarity import WANG
+from lossmith.formulas.structure import WANG
 from lossmith.keras.align import Array, as_tensor, rank
 from lossmith.keras.loss import Loss
 from lossmith.ops import Ops

@@ -1,4 +1,4 @@
-"""Losses of images; the mathematics is in `lossmith.formulas.similarity` and `lossmith.formulas.variation`.
+"""Losses of images; the mathematics is in `lossmith.formulas.structure` and `lossmith.formulas.variation`.
 
 Images are (N, C, H, W) or (C, H, W). Each channel is compared by itself: there is a value for each plane, (N, C), or
 for each pixel. A mask may have a number for each image, (N,), each plane, (N, C), or each pixel, (N, C, H, W); one
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lossmith import formulas
-from lossmith.formulas.similarity import WANG
+from lossmith.formulas.structure import WANG
 from lossmith.reduction import Reduction
 from lossmith.torch.loss import Face, Loss, Total
 
