@@ -29,6 +29,8 @@ TASKS: Mapping[str, tuple[str, ...]] = {
     "classification": ("binary", "softmax", "smoothing", "poly", "noise", "imbalance", "margin", "multilabel"),
     "distributions": ("divergence", "distillation"),
     "segmentation": ("overlap", "tversky", "lovasz"),
+    "boxes": ("boxes",),
+    "images": ("structure", "variation", "features"),
     "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
     "self-supervised": ("infonce", "siglip", "redundancy", "byol"),
     "GAN": ("adversarial", "penalty"),

@@ -17,6 +17,7 @@ except ImportError as absent:  # only keras itself: a missing back end tells its
 
 from lossmith.class_weights import balanced_class_weights as balanced_class_weights
 from lossmith.keras.adversarial import GAN
+from lossmith.keras.boxes import CIoU, DIoU, GIoU, IoU
 from lossmith.keras.classification import (
     AsymmetricMultiLabel,
     BinaryCrossentropy,
@@ -29,6 +30,7 @@ from lossmith.keras.classification import (
 )
 from lossmith.keras.combined import Combined
 from lossmith.keras.distribution import Distillation, JensenShannon, KLDivergence
+from lossmith.keras.images import MSSSIM, SSIM, TotalVariation
 from lossmith.keras.imbalance import LDAM, BalancedSoftmax, ClassBalanced, LogitAdjusted
 from lossmith.keras.learned import LossLayer
 from lossmith.keras.likelihood import GaussianNLL, Poisson
@@ -61,6 +63,8 @@ __all__ = [
     "CLIP",
     "GAN",
     "LDAM",
+    "MSSSIM",
+    "SSIM",
     "AdaptiveRobust",
     "ArcFace",
     "AsymmetricMeanSquaredError",
@@ -70,6 +74,7 @@ __all__ = [
     "BatchSimilarity",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
+    "CIoU",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
     "CategoricalGeneralizedCrossEntropy",
@@ -81,12 +86,14 @@ __all__ = [
     "Combined",
     "Contrastive",
     "CosFace",
+    "DIoU",
     "Dice",
     "Distillation",
     "DynamicWeightAverage",
     "Expectile",
     "FixedWeights",
     "FocalTversky",
+    "GIoU",
     "GaussianNLL",
     "GemanMcClure",
     "GeneralRobust",
@@ -94,6 +101,7 @@ __all__ = [
     "Hinge",
     "Huber",
     "InfoNCE",
+    "IoU",
     "Jaccard",
     "JensenShannon",
     "KLDivergence",
@@ -126,6 +134,7 @@ __all__ = [
     "SquaredHinge",
     "SupCon",
     "SymmetricCrossEntropy",
+    "TotalVariation",
     "TripletMargin",
     "Tukey",
     "Tversky",

@@ -192,7 +192,7 @@ class Face(Arithmetic, keras.losses.Loss):
             caller=caller,
             settings=keywords,
         )
-        if formula.shapes.elementwise and rank(made.outcome.values) != 1:
+        if formula.shapes.elementwise and not formula.coupled and rank(made.outcome.values) != 1:
             averaged: Any = kops.mean(made.outcome.values, axis=-1)
             made = replace(made, outcome=Outcome(averaged))
         return ops, made

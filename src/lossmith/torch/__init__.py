@@ -16,6 +16,7 @@ except ImportError as absent:  # only torch itself: a broken installation of it 
 
 from lossmith.class_weights import balanced_class_weights as balanced_class_weights
 from lossmith.torch.adversarial import GANLoss
+from lossmith.torch.boxes import CIoULoss, DIoULoss, GIoULoss, IoULoss
 from lossmith.torch.classification import (
     AsymmetricMultiLabelLoss,
     BCELoss,
@@ -29,6 +30,7 @@ from lossmith.torch.classification import (
 )
 from lossmith.torch.combined import Combined
 from lossmith.torch.distribution import DistillationLoss, JensenShannonLoss, KLDivLoss
+from lossmith.torch.images import MSSSIMLoss, SSIMLoss, TotalVariationLoss
 from lossmith.torch.imbalance import BalancedSoftmaxLoss, ClassBalancedLoss, LDAMLoss, LogitAdjustedLoss
 from lossmith.torch.likelihood import GaussianNLLLoss, PoissonNLLLoss
 from lossmith.torch.loss import Loss, PairLoss
@@ -43,6 +45,7 @@ from lossmith.torch.metric import (
 )
 from lossmith.torch.noise import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 from lossmith.torch.penalty import gradient_penalty, r1_penalty, r2_penalty
+from lossmith.torch.perceptual import PerceptualLoss, StyleLoss
 from lossmith.torch.proxies import ArcFaceLoss, CosFaceLoss, ProxyAnchorLoss, ProxyNCALoss, SphereFaceLoss
 from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
 from lossmith.torch.regions import RegionWeightedLoss, edge_weights
@@ -90,6 +93,7 @@ __all__ = [
     "BarlowTwinsLoss",
     "BatchSimilarityLoss",
     "BinaryFocalLoss",
+    "CIoULoss",
     "CLIPLoss",
     "CategoricalHingeLoss",
     "CauchyLoss",
@@ -100,6 +104,7 @@ __all__ = [
     "ContrastiveLoss",
     "CosFaceLoss",
     "CrossEntropyLoss",
+    "DIoULoss",
     "DiceLoss",
     "DistillationLoss",
     "DynamicWeightAverage",
@@ -108,6 +113,7 @@ __all__ = [
     "FocalLoss",
     "FocalTverskyLoss",
     "GANLoss",
+    "GIoULoss",
     "GaussianNLLLoss",
     "GemanMcClureLoss",
     "GeneralRobustLoss",
@@ -115,6 +121,7 @@ __all__ = [
     "HingeLoss",
     "HuberLoss",
     "InfoNCELoss",
+    "IoULoss",
     "JaccardLoss",
     "JensenShannonLoss",
     "KLDivLoss",
@@ -127,12 +134,14 @@ __all__ = [
     "LovaszHingeLoss",
     "LovaszSoftmaxLoss",
     "MSELoss",
+    "MSSSIMLoss",
     "MultiSimilarityLoss",
     "MultiTaskLoss",
     "NLLLoss",
     "NPairLoss",
     "NTXentLoss",
     "PairLoss",
+    "PerceptualLoss",
     "PoissonNLLLoss",
     "PolyLoss",
     "ProxyAnchorLoss",
@@ -140,12 +149,15 @@ __all__ = [
     "QuantileLoss",
     "RandomWeights",
     "RegionWeightedLoss",
+    "SSIMLoss",
     "SigLIPLoss",
     "SmoothL1Loss",
     "SphereFaceLoss",
     "SquaredHingeLoss",
+    "StyleLoss",
     "SupConLoss",
     "SymmetricCrossEntropyLoss",
+    "TotalVariationLoss",
     "TripletMarginLoss",
     "TukeyLoss",
     "TverskyLoss",
