@@ -27,6 +27,7 @@ from lossmith.keras.distribution import KLDivergence
 from lossmith.keras.images import MSSSIM, SSIM, TotalVariation
 from lossmith.keras.loss import Loss
 from lossmith.keras.metric import Contrastive
+from lossmith.keras.perceptual import Perceptual, Style
 from lossmith.keras.regression import (
     AsymmetricMeanSquaredError,
     Huber,
@@ -54,6 +55,8 @@ __all__ = [
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "Perceptual",
     "SparseCategoricalCrossentropy",
+    "Style",
     "TotalVariation",
 ]
