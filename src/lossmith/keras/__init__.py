@@ -15,45 +15,67 @@ except ImportError as absent:  # only keras itself: a missing back end tells its
         raise
     raise missing_extra("lossmith.keras", "keras", "keras") from absent
 
-from lossmith.class_weights import (balanced_class_weights as balanced_class_weights)
-from lossmith.keras.adversarial import (GAN)
-from lossmith.keras.boxes import (CIoU, DIoU, GIoU, IoU)
-from lossmith.keras.classification import (AsymmetricMultiLabel, BinaryCrossentropy, BinaryFocalCrossentropy, CategoricalCrossentropy, CategoricalFocalCrossentropy, LabelSmoothing, Poly, SparseCategoricalCrossentropy)
-from lossmith.keras.combined import (Combined)
-from lossmith.keras.distribution import (Distillation, JensenShannon, KLDivergence)
-from lossmith.keras.images import (MSSSIM, SSIM, TotalVariation)
-from lossmith.keras.imbalance import (BalancedSoftmax, ClassBalanced, LDAM, LogitAdjusted)
-from lossmith.keras.learned import (LossLayer)
-from lossmith.keras.likelihood import (GaussianNLL, Poisson)
-from lossmith.keras.loss import (Loss)
-from lossmith.keras.margin import (CategoricalHinge, Hinge, SquaredHinge)
-from lossmith.keras.metric import (BatchSimilarity, Circle, Contrastive, MultiSimilarity, NPair, TripletMargin)
-from lossmith.keras.noise import (CategoricalGeneralizedCrossEntropy, GeneralizedCrossEntropy, SymmetricCrossEntropy)
-from lossmith.keras.penalty import (gradient_penalty, r1_penalty, r2_penalty)
-from lossmith.keras.perceptual import (Perceptual, Style)
-from lossmith.keras.proxies import (ArcFace, CosFace, Proxies, ProxyAnchor, ProxyNCA, SphereFace)
-from lossmith.keras.quantile import (Expectile, Quantile)
-from lossmith.keras.regions import (RegionWeighted, edge_weights)
-from lossmith.keras.regression import (AsymmetricMeanSquaredError, Huber, LogCosh, MeanAbsoluteError, MeanSquaredError)
-from lossmith.keras.robust import (AdaptiveRobust, Cauchy, Charbonnier, GemanMcClure, GeneralRobust, SmoothL1, Tukey, Welsch)
-from lossmith.keras.segmentation import (Dice, FocalTversky, Jaccard, LovaszHinge, LovaszSoftmax, Tversky)
-from lossmith.keras.selfsupervised import (BYOL, BarlowTwins, CLIP, InfoNCE, NTXent, SigLIP, SupCon, VICReg)
-from lossmith.keras.several import (MultiTask, MultiTaskModel)
-from lossmith.keras.weighting import (DynamicWeightAverage, FixedWeights, RandomWeights, UncertaintyWeighting, Weighting)
+from lossmith.class_weights import balanced_class_weights as balanced_class_weights
+from lossmith.keras.adversarial import GAN
+from lossmith.keras.boxes import CIoU, DIoU, GIoU, IoU
+from lossmith.keras.classification import (
+    AsymmetricMultiLabel,
+    BinaryCrossentropy,
+    BinaryFocalCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    LabelSmoothing,
+    Poly,
+    SparseCategoricalCrossentropy,
+)
+from lossmith.keras.combined import Combined
+from lossmith.keras.distribution import Distillation, JensenShannon, KLDivergence
+from lossmith.keras.images import MSSSIM, SSIM, TotalVariation
+from lossmith.keras.imbalance import LDAM, BalancedSoftmax, ClassBalanced, LogitAdjusted
+from lossmith.keras.learned import LossLayer
+from lossmith.keras.likelihood import GaussianNLL, Poisson
+from lossmith.keras.loss import Loss
+from lossmith.keras.margin import CategoricalHinge, Hinge, SquaredHinge
+from lossmith.keras.metric import BatchSimilarity, Circle, Contrastive, MultiSimilarity, NPair, TripletMargin
+from lossmith.keras.noise import CategoricalGeneralizedCrossEntropy, GeneralizedCrossEntropy, SymmetricCrossEntropy
+from lossmith.keras.penalty import gradient_penalty, r1_penalty, r2_penalty
+from lossmith.keras.perceptual import Perceptual, Style
+from lossmith.keras.proxies import ArcFace, CosFace, Proxies, ProxyAnchor, ProxyNCA, SphereFace
+from lossmith.keras.quantile import Expectile, Quantile
+from lossmith.keras.regions import RegionWeighted, edge_weights
+from lossmith.keras.regression import AsymmetricMeanSquaredError, Huber, LogCosh, MeanAbsoluteError, MeanSquaredError
+from lossmith.keras.robust import (
+    AdaptiveRobust,
+    Cauchy,
+    Charbonnier,
+    GemanMcClure,
+    GeneralRobust,
+    SmoothL1,
+    Tukey,
+    Welsch,
+)
+from lossmith.keras.segmentation import Dice, FocalTversky, Jaccard, LovaszHinge, LovaszSoftmax, Tversky
+from lossmith.keras.selfsupervised import BYOL, CLIP, BarlowTwins, InfoNCE, NTXent, SigLIP, SupCon, VICReg
+from lossmith.keras.several import MultiTask, MultiTaskModel
+from lossmith.keras.weighting import DynamicWeightAverage, FixedWeights, RandomWeights, UncertaintyWeighting, Weighting
 
 __all__ = [
+    "BYOL",
+    "CLIP",
+    "GAN",
+    "LDAM",
+    "MSSSIM",
+    "SSIM",
     "AdaptiveRobust",
     "ArcFace",
     "AsymmetricMeanSquaredError",
     "AsymmetricMultiLabel",
-    "BYOL",
     "BalancedSoftmax",
     "BarlowTwins",
     "BatchSimilarity",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CIoU",
-    "CLIP",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
     "CategoricalGeneralizedCrossEntropy",
@@ -72,7 +94,6 @@ __all__ = [
     "Expectile",
     "FixedWeights",
     "FocalTversky",
-    "GAN",
     "GIoU",
     "GaussianNLL",
     "GemanMcClure",
@@ -85,7 +106,6 @@ __all__ = [
     "Jaccard",
     "JensenShannon",
     "KLDivergence",
-    "LDAM",
     "LabelSmoothing",
     "LogCosh",
     "LogitAdjusted",
@@ -93,7 +113,6 @@ __all__ = [
     "LossLayer",
     "LovaszHinge",
     "LovaszSoftmax",
-    "MSSSIM",
     "MeanAbsoluteError",
     "MeanSquaredError",
     "MultiSimilarity",
@@ -110,7 +129,6 @@ __all__ = [
     "Quantile",
     "RandomWeights",
     "RegionWeighted",
-    "SSIM",
     "SigLIP",
     "SmoothL1",
     "SparseCategoricalCrossentropy",
