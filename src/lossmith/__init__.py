@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lossmith.checker import Report as Report
     from lossmith.checker import check as check
     from lossmith.checker import contract as contract
+    from lossmith.class_weights import balanced_class_weights as balanced_class_weights
     from lossmith.entries import catalogue as catalogue
     from lossmith.errors import LossmithError as LossmithError
     from lossmith.prove.derive import derive as derive
@@ -21,13 +22,25 @@ __version__ = "0.1.0"
 _HOME = {
     "LossmithError": "lossmith.errors",
     "Report": "lossmith.checker",
+    "balanced_class_weights": "lossmith.class_weights",
     "catalogue": "lossmith.entries",
     "check": "lossmith.checker",
     "contract": "lossmith.checker",
     "derive": "lossmith.prove.derive",
     "formula": "lossmith.spec",
 }
-__all__ = ["LossmithError", "Report", "__version__", "catalogue", "check", "contract", "derive", "formula", "formulas"]
+__all__ = [
+    "LossmithError",
+    "Report",
+    "__version__",
+    "balanced_class_weights",
+    "catalogue",
+    "check",
+    "contract",
+    "derive",
+    "formula",
+    "formulas",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -68,10 +68,9 @@ def evaluate(
     kept = _kept(ops, formula, arrays, kinds, mask, ignored, caller)
     if kept is None:
         return Evaluated(formula.outcome(ops, *arrays, **settings), None, tuple(arrays), kinds)
-    shared = [not batched(patterns[0]) for patterns in formula.shapes.arguments]
     arrays = tuple(
-        array if alone else guard(ops, (array,), (kind,), kept, caller=caller)[0]
-        for array, kind, alone in zip(arrays, kinds, shared, strict=True)
+        guard(ops, (array,), (kind,), kept, caller=caller)[0] if own else array
+        for array, kind, own in zip(arrays, kinds, _have_entries(ops, formula, arrays), strict=True)
     )
     if not formula.coupled:
         return Evaluated(formula.outcome(ops, *arrays, **settings), kept, arrays, kinds)
@@ -107,11 +106,19 @@ def summarise(
 
     whole: A = made.outcome.values if values is None else values
     full = ops.shape(whole)
-    terms = {
-        name: ops.stop_gradient(term) if ops.shape(term) == () and full != () else reduced(term)
-        for name, term in made.outcome.terms.items()
-    }
-    return reduced(whole), terms
+
+    def told(term: A) -> A:
+        if ops.number_kind(term) == "bool":
+            held = term if made.counted is None else ops.truth(align(ops, caller, "mask", made.counted, term)) & term
+            return ops.count_nonzero(held, ops.positions(ops.expand_dims(term, axis=-1), axis=-1))
+        return ops.stop_gradient(term) if ops.shape(term) == () and full != () else reduced(term)
+
+    return reduced(whole), {name: told(term) for name, term in made.outcome.terms.items()}
+
+
+def in_dtype(ops: Ops[A], terms: Mapping[str, A], like: A) -> dict[str, A]:
+    """The terms in the dtype of `like`, but for counts, which are integers: float16 ends at 65504."""
+    return {name: x if ops.number_kind(x) == "integer" else ops.astype(x, like) for name, x in terms.items()}
 
 
 def _kept(
@@ -134,6 +141,15 @@ def _kept(
         return kept
     entries = _entries(ops, formula, arrays[0])
     return ops.truth(ops.where(align(ops, caller, "mask", kept, entries), entries, 0.0))
+
+
+def _have_entries(ops: Ops[A], formula: Evaluable, arrays: Sequence[A]) -> list[bool]:
+    """Which arguments have the axes of the mask: not what the batch shares, nor negatives that are nobody's own."""
+    shapes = [shape for shape in map(ops.shape, arrays) if shape is not None]
+    fit = formula.shapes.fit(shapes) if len(shapes) == len(arrays) else None
+    chosen = fit.alternatives if fit is not None else (0,) * len(arrays)
+    patterns = [each[index] for each, index in zip(formula.shapes.arguments, chosen, strict=True)]
+    return [batched(pattern) and set(formula.coupled) <= set(letters(pattern)) for pattern in patterns]
 
 
 def _entries(ops: Ops[A], formula: Evaluable, pred: A) -> A:

@@ -26,10 +26,14 @@ from lossmith.spec import FORMULAS, Formula
 # The files under formulas/ by the task they serve, in the order of the tables.
 TASKS: Mapping[str, tuple[str, ...]] = {
     "regression": ("regression", "robust", "barron", "quantile", "likelihood"),
-    "classification": ("binary", "softmax"),
+    "classification": ("binary", "softmax", "smoothing", "poly", "noise", "imbalance", "margin", "multilabel"),
     "distributions": ("divergence", "distillation"),
     "segmentation": ("overlap", "tversky", "lovasz"),
-    "metric learning": ("contrastive",),
+    "boxes": ("boxes",),
+    "images": ("structure", "variation", "features"),
+    "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
+    "self-supervised": ("infonce", "siglip", "redundancy", "byol"),
+    "GAN": ("adversarial", "penalty"),
 }
 FRAMEWORKS = ("torch", "keras")
 

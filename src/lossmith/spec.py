@@ -20,7 +20,7 @@ from typing import Any, Generic
 import numpy as np
 
 from lossmith.claims import Claims as Claims
-from lossmith.criterion import evaluate, summarise
+from lossmith.criterion import evaluate, in_dtype, summarise
 from lossmith.domains import KINDS
 from lossmith.errors import DtypeError, SettingError, message
 from lossmith.ops import A, Ops, common_reader, reader_of
@@ -39,8 +39,8 @@ class Outcome(Generic[A]):
 
     values   the loss before reduction
     counts   how many terms each value stands for, where that is not 1: 0 for a value that is not defined
-    terms    named parts: those with the shape of the values are reduced as they are, a single number (the share of
-             active triplets) is handed on
+    terms    named parts: those with the shape of the values are reduced as they are, booleans of that shape are
+             counted, and a single number (of active triplets) is handed on
     """
 
     values: A
@@ -134,7 +134,7 @@ class Formula:
         total, terms = summarise(
             ops, made, reduction=reduction, weight=weight, denominator=denominator, caller=self.name
         )
-        total, terms = ops.astype(total, arrays[0]), {name: ops.astype(x, arrays[0]) for name, x in terms.items()}
+        total, terms = ops.astype(total, arrays[0]), in_dtype(ops, terms, arrays[0])
         return (total, terms) if return_terms else total
 
     def values(self, ops: Ops[Any], *arrays: Any, **settings: Any) -> Any:

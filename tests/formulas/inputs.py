@@ -22,12 +22,17 @@ def draw(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndar
         return rng.integers(0, 2, shape).astype(float)
     if kind in REALS:
         return rng.normal(0.0, 2.0, shape)
+    if kind == "unit":
+        rows = rng.normal(0.0, 1.0, shape)
+        return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
     if kind == "positive":
         return rng.gamma(2.0, 1.0, shape) + 0.1
     if kind == "count":
         return rng.poisson(3.0, shape).astype(float)
     if kind == "pm1":
         return rng.choice([-1.0, 1.0], shape)
+    if kind == "cxcywh":
+        return np.concatenate([rng.normal(0.0, 1.0, (*shape[:-1], 2)), rng.gamma(2.0, 1.0, (*shape[:-1], 2))], -1)
     if kind == "boxes":
         corner, size = rng.normal(0.0, 1.0, (*shape[:-1], 2)), rng.gamma(2.0, 1.0, (*shape[:-1], 2))
         return np.concatenate([corner, corner + size], -1)

@@ -29,6 +29,8 @@ def points(kind: str, dtype: str) -> list[float]:
     info = np.finfo(DTYPES[dtype])
     tiny, eps, large = float(info.tiny), float(info.eps), float(info.max)
     reach = [0.0, tiny, 1e-6, 1.0, 100.0, 1e4, large**0.5 / 4, large / 16]
+    if kind == "embedding":  # a slope through a direction grows as 1 / length, beyond what the dtype holds
+        reach[1] = 64 * tiny
     low, high = KINDS[kind].low, KINDS[kind].high
     if high == 1.0 and low == 0.0:
         return [0.0, tiny, eps, 0.3, 0.5, 1 - eps, 1.0]
@@ -59,6 +61,8 @@ def filled(kind: str, shape: tuple[int, ...], value: float, pattern: int) -> np.
             np.zeros(shape)
             + np.array([[0, 0, value, value], [-value, 0, 0, value], [value, value, value, value]])[pattern]
         )
+    if kind == "cxcywh":
+        out = np.zeros(shape) + np.array([[0, 0, value, value], [value, 0, value, 1], [value, value, 0, 0]])[pattern]
     return out
 
 

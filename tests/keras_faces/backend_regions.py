@@ -1,4 +1,4 @@
-"""Losses of segmented images on one back end of keras: regions, class numbers, edges. Run by `test_keras_backends.py`."""
+"""Losses of segmented images on one back end of keras: regions, class numbers, edges. See `test_keras_backends.py`."""
 
 import keras
 import numpy as np

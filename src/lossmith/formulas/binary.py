@@ -28,7 +28,7 @@ def _cross_entropy_bound(pred_is: str, pos_weight: object) -> float | None:
     return max(1.0, pos_weight or 1.0)
 
 
-def _focal_bound(pred_is: str, gamma: float, alpha: float | None) -> float | None:
+def _focal_bound(pred_is: str, gamma: float, alpha: object) -> float | None:
     """The slope in a logit is (1 - p)^gamma (1 - p + gamma p (-log p)), and p (-log p) is at most 1 / e."""
     return None if pred_is == "prob" else 1.0 + gamma / e
 
@@ -108,7 +108,7 @@ def binary_focal(
     *,
     pred_is: Literal["logit", "prob"] = "logit",
     gamma: NonNegative = 2.0,
-    alpha: Fraction | None = None,
+    alpha: A | Fraction | Sequence[float] | None = None,
 ) -> A:
     """Binary focal loss, elementwise: cross-entropy that fades where the prediction is right already.
 
@@ -121,14 +121,18 @@ def binary_focal(
               probability of 0 or 1) gives inf, its gradient may be NaN. A soft target mixes the two costs in
               proportion: torchvision's form, which mixes the probabilities first, differs there
     Keywords  pred_is: what pred holds; gamma >= 0: 0 is cross-entropy; alpha in [0, 1]: the weight of the
-              positive class, 1 - alpha that of the negative one; None weighs both with 1
+              positive class, 1 - alpha that of the negative one, a number or one for each entry of the last axis;
+              None weighs both with 1
     Source    Lin et al. 2017, https://arxiv.org/abs/1708.02002
 
     >>> import numpy as np
     >>> binary_focal(np.array([0.0, 2.0]), np.array([1.0, 0.0])).round(6)
     array([0.173287, 1.650078])
     """
-    positive, negative = (target, 1.0 - target) if alpha is None else (alpha * target, (1.0 - alpha) * (1.0 - target))
+    positive, negative = target, 1.0 - target
+    if alpha is not None:
+        share_of_ones = fitted(ops, "binary_focal", "alpha", alpha, pred)
+        positive, negative = share_of_ones * positive, (1.0 - share_of_ones) * negative
     if pred_is == "logit":
         return _focused(ops, positive, pred, gamma) + _focused(ops, negative, -pred, gamma)
     missed = focused_prob(ops, negative, pred, gamma, happened=False)

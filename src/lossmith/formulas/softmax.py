@@ -73,9 +73,9 @@ def softmax_cross_entropy(
     >>> softmax_cross_entropy(logits, np.array([0, 2])).round(6)
     array([0.239545, 1.098612])
     """
-    part, valid = _distribution(ops, pred, target)
+    part, valid = distribution(ops, pred, target)
     if label_smoothing:
-        part = (1.0 - label_smoothing) * part + label_smoothing * _even(ops, pred)
+        part = (1.0 - label_smoothing) * part + label_smoothing * even(ops, pred)
     if class_weight is not None:
         part = part * fitted(ops, "softmax_cross_entropy", "class_weight", class_weight, pred)
     cost = surprisal(ops, pred, pred_is, needed=ops.truth(part))
@@ -115,7 +115,7 @@ def softmax_focal(
     >>> softmax_focal(logits, np.array([0, 2])).round(6)
     array([0.010869, 0.488272])
     """
-    part, valid = _distribution(ops, pred, target)
+    part, valid = distribution(ops, pred, target)
     if alpha is not None:
         part = part * fitted(ops, "softmax_focal", "alpha", alpha, pred)
     if pred_is == "prob":
@@ -130,7 +130,7 @@ def softmax_focal(
     return total if valid is None else ops.where(valid, total, nan)
 
 
-def _distribution(ops: Ops[A], pred: A, target: A) -> tuple[A, A | None]:
+def distribution(ops: Ops[A], pred: A, target: A) -> tuple[A, A | None]:
     """The target as a distribution; for labels also where they name a class."""
     if ops.number_kind(target) != "integer":
         return target, None
@@ -138,7 +138,7 @@ def _distribution(ops: Ops[A], pred: A, target: A) -> tuple[A, A | None]:
     return hot, ops.truth(ops.sum(hot, axis=-1))
 
 
-def _even(ops: Ops[A], pred: A) -> A:
+def even(ops: Ops[A], pred: A) -> A:
     """The even distribution over the classes."""
     ones = ops.full_like(pred, 1.0)
     return ones / ops.sum(ones, axis=-1, keepdims=True)

@@ -14,12 +14,13 @@ is ahead by 17 (float32), and its gradient p - t with it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, log
 from typing import Generic, Literal
 
 from lossmith.errors import ShapeError, message
 from lossmith.ops import A, Ops, Shape
 
+LOG_2 = log(2.0)
 PredIs = Literal["logit", "log_prob", "prob"]
 
 
@@ -60,6 +61,20 @@ def share(ops: Ops[A], part: A, cost: A) -> A:
     return part * ops.where(ops.truth(part), cost, 0.0)
 
 
+def complement(ops: Ops[A], cost: A) -> A:
+    """1 - e^(-cost) for a cost of 0 or more, with nothing cancelled in the value, nor in the slope e^(-cost).
+
+    Frameworks make the slope of expm1 from its value, which has no digits left of it where the value is nearly -1.
+    """
+    near = ops.minimum(cost, LOG_2)
+    return ops.where(cost < LOG_2, -ops.expm1(-near), 1.0 - ops.exp(-cost))
+
+
+def or_one(ops: Ops[A], x: A) -> A:
+    """x as a divisor: 1 where it is 0."""
+    return ops.where(ops.truth(x), x, 1.0)
+
+
 def fitted(ops: Ops[A], caller: str, name: str, weights: A | float | Sequence[float], like: A) -> A:
     """A keyword that is one number, or one for each class, as an array that broadcasts over the last axis.
 
@@ -79,3 +94,15 @@ def _expands(own: Shape, full: Shape) -> bool:
         return own == full[-1:]
     pairs = zip(reversed(own), reversed(full), strict=False)
     return len(own) <= len(full) and all(a in (1, b) or a is None or b is None for a, b in pairs)
+
+
+def unit(ops: Ops[A], x: A) -> A:
+    """x / |x| along the last axis; the zero vector stays, with gradient 0.
+
+    The length is that of x / max |x|, so that no square over- or underflows.
+    """
+    largest = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True))
+    there = ops.truth(largest)  # True for NaN as well, which must not turn into a zero vector
+    scaled = x / ops.where(ops.isfinite(largest) & there, largest, 1.0)
+    squares = ops.sum(ops.square(scaled), axis=-1, keepdims=True)
+    return ops.where(there, scaled / ops.sqrt(ops.where(there, squares, 1.0)), 0.0)

@@ -1,7 +1,9 @@
 """Overlap losses with one price for what is too much and one for what is missing; the sums are those of `overlap`.
 
-tversky         w / (right + w + smooth),  w = alpha over + beta under
-focal_tversky   tversky^gamma
+    tversky         w / (right + w + smooth),  w = alpha over + beta under
+    focal_tversky   tversky^gamma
+
+With alpha = beta = 1/2 Tversky is Dice, with alpha = beta = 1 Jaccard.
 """
 
 from lossmith.formulas.overlap import Form, overlap, portion

@@ -1,14 +1,15 @@
-"""Losses for classes; the mathematics is in `lossmith.formulas.binary` and `lossmith.formulas.softmax`.
+"""Losses for classes; the mathematics is in `lossmith.formulas`: binary, softmax, smoothing, poly, multilabel.
 
 Keras moves probabilities by 1e-7 before their logarithm and divides each row by its sum. Here they are taken as they
 are: sure and wrong costs inf, and the gradient is that of -log p. `from_logits=True` has no such ends.
 """
 
 from collections.abc import Sequence
-from typing import final
+from typing import Literal, final
 
 from lossmith import formulas
 from lossmith.face import leading
+from lossmith.keras.classes import ClassesLoss
 from lossmith.keras.loss import Loss
 from lossmith.settings import Fraction
 
@@ -93,3 +94,46 @@ class CategoricalFocalCrossentropy(Loss, formula=formulas.softmax_focal, differs
     from_logits: bool = leading(default=False)
     label_smoothing: Fraction = leading(default=0.0)
     axis: int = -1
+
+
+@final
+class LabelSmoothing(ClassesLoss, formula=formulas.smoothed_cross_entropy):
+    """Cross-entropy with `smoothing` of the target spread evenly, over "all" classes or the "others".
+
+    `over="all"` is `keras.losses.CategoricalCrossentropy(label_smoothing=...)`. Keras has no "others".
+
+    >>> round(float(LabelSmoothing(smoothing=0.5, over="others", from_logits=True)([1], [[0.0, 2.0]])), 4)
+    1.1269
+    """
+
+    smoothing: float = 0.1
+    over: Literal["all", "others"] = "all"
+    from_logits: bool = False
+
+
+@final
+class Poly(ClassesLoss, formula=formulas.poly_cross_entropy):
+    """Poly-1: cross-entropy and `epsilon` times the probability that misses the label. Keras has none.
+
+    >>> round(float(Poly(epsilon=2.0)([1], [[0.5, 0.5]])), 4)
+    1.6931
+    """
+
+    epsilon: float = 1.0
+    from_logits: bool = False
+
+
+@final
+class AsymmetricMultiLabel(Loss, formula=formulas.asymmetric_multilabel):
+    """Asymmetric loss (ASL) on the logits of many labels, each 0 or 1, averaged over the last axis. Keras has none.
+
+    The focusing factor of the authors' code has no gradient by default: that is `stop_focusing=True`.
+
+    >>> round(float(AsymmetricMultiLabel()([[1.0, 0.0]], [[0.0, 2.0]])), 4)
+    0.5965
+    """
+
+    gamma_pos: float = 1.0
+    gamma_neg: float = 4.0
+    clip: float = 0.05
+    stop_focusing: bool = False

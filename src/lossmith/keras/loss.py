@@ -38,6 +38,7 @@ from lossmith.keras.align import (
     split_views,
     without_unit_axis,
 )
+from lossmith.keras.combined import Arithmetic
 from lossmith.ops import Ops, common_reader
 from lossmith.reduction import Reduction
 from lossmith.settings import require_word
@@ -57,7 +58,7 @@ _OWN = (*_BASE, "from_logits", "label_smoothing", "axis", "ignore_class", "apply
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(leading,))
-class Face(keras.losses.Loss):
+class Face(Arithmetic, keras.losses.Loss):
     """What all keras faces share. A face derives from `Loss` and names its formula.
 
     from_logits, label_smoothing, axis, ignore_class and apply_class_balancing are keras's settings, read here for
@@ -191,7 +192,7 @@ class Face(keras.losses.Loss):
             caller=caller,
             settings=keywords,
         )
-        if formula.shapes.elementwise and rank(made.outcome.values) != 1:
+        if formula.shapes.elementwise and not formula.coupled and rank(made.outcome.values) != 1:
             averaged: Any = kops.mean(made.outcome.values, axis=-1)
             made = replace(made, outcome=Outcome(averaged))
         return ops, made
@@ -200,11 +201,12 @@ class Face(keras.losses.Loss):
         """The formula's arguments, in its order and without those held, with the class axis last."""
         caller, shapes = type(self).__name__, self.formula.shapes
         pred: Array = as_tensor(y_pred, self.dtype)
-        target = as_labels(y_true) if self.labels else as_tensor(y_true, self.dtype)
         views = [name for name in self.formula.arguments if name != "target" and name not in self._declared().held]
+        if len(views) > 1 and "target" not in self.formula.arguments:
+            return split_views(caller, pred, len(views))  # y_true may be None
+        target = as_labels(y_true) if self.labels else as_tensor(y_true, self.dtype)
         if len(views) > 1:
-            targets = [without_unit_axis(target, rank(pred) - 2)] if "target" in self.formula.arguments else []
-            return (*split_views(caller, pred, len(views)), *targets)
+            return (*split_views(caller, pred, len(views)), without_unit_axis(target, rank(pred) - 2))
         if shapes.elementwise:
             pred, target = one_rank(pred, target)
         elif self.labels:
@@ -224,8 +226,9 @@ class Face(keras.losses.Loss):
         shown = {name: f"y_pred[..., {i}, :]" if len(views) > 1 else "y_pred" for i, name in enumerate(views)}
         shown = {**shown, "target": "y_true", **held}
         rest = iter(given)
+        wide = "float64" if self.dtype == "float64" else "float32"  # what is held does not lose digits with y_pred
         arrays = [
-            kops.convert_to_tensor(getattr(self, held[name]), dtype=self.dtype) if name in held else next(rest)
+            kops.convert_to_tensor(getattr(self, held[name]), dtype=wide) if name in held else next(rest)
             for name in formula.arguments
         ]
         return arrays, [shown[name] for name in formula.arguments]

@@ -142,6 +142,13 @@ class Ops(Protocol[A]):
         """The entries of x at integer indices along the axis; the other axes are those of x."""
         ...
 
+    def windows(self, x: A, size: int, /) -> A:
+        """The stretches of `size` neighbours on the last axis, along one more axis: result[..., i, j] = x[..., i + j].
+
+        Slices say the same, but each of them is an operation to compile and to store.
+        """
+        ...
+
     # matrices
     def matmul(self, x: A, y: A, /) -> A:
         """The matrix product over the last two axes; the axes before broadcast."""
@@ -264,11 +271,19 @@ def _load(framework: str) -> Ops[Any] | None:
 def common_reader(*arrays: object) -> Ops[Any]:
     """The one reader for several arrays: plain numpy arrays may stand beside those of one other framework.
 
+    Keras's own, symbolic tensors and variables, may stand beside those of its back end: keras reads both.
+
     Errors    DtypeError when two frameworks other than numpy meet
     """
     readers = [reader_of(array) for array in arrays]
     guests = [reader for array, reader in zip(arrays, readers, strict=True) if not _is_plain_numpy(array)]
     found = guests[0] if guests else readers[0]
+    for reader in guests:
+        back_end: Any = getattr(reader, "back_end", None)
+        if back_end is not None:
+            guests = [reader if guest is back_end() else guest for guest in guests]
+            found = reader
+            break
     if any(reader is not found for reader in guests):
         types = [f"{type(array).__module__}.{type(array).__qualname__}" for array in arrays]
         raise DtypeError(message("the arrays of one loss must come from one framework", {"given": ", ".join(types)}))

@@ -62,6 +62,10 @@ def take_along_axis(x: Array, indices: Array, *, axis: int) -> Array:
     return jnp.take_along_axis(x, indices, axis=axis)
 
 
+def windows(x: Array, size: int) -> Array:
+    return x[..., jnp.arange(x.shape[-1] - size + 1)[:, None] + jnp.arange(size)]
+
+
 def concat(arrays: Sequence[Array], *, axis: int) -> Array:
     return jnp.concatenate(list(arrays), axis=axis)
 
@@ -102,8 +106,9 @@ def shape(x: Array) -> Shape:
     return tuple(x.shape)
 
 
-def size(x: Array) -> int:
-    return x.size
+def size(x: Array) -> float | Array:
+    # a length that keras or jax.export does not know yet is a symbol, which is no number
+    return x.size if isinstance(x.size, int) else jnp.asarray(x.size, dtype=x.dtype)
 
 
 def count_nonzero(x: Array, like: Array) -> Array:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from lossmith.ops import NumberKind, Shape, derived, register
+from lossmith.ops import NumberKind, Ops, Shape, derived, reader_of, register
 
 _here: Any = sys.modules[__name__]  # this module, as a reader
 Array = Any  # a KerasTensor, a Variable, or a tensor of the back end
@@ -26,6 +27,11 @@ arctan = ops.arctan
 equal = ops.equal
 isfinite = ops.isfinite
 stop_gradient = ops.stop_gradient
+
+
+def back_end() -> Ops[Any]:
+    """The reader of the tensors that keras computes with."""
+    return reader_of(ops.convert_to_tensor(0.0))
 
 
 def softplus(x: Array) -> Array:
@@ -63,7 +69,15 @@ def logsumexp(x: Array, *, axis: int, keepdims: bool = False) -> Array:
 
 
 def cumulative_sum(x: Array, *, axis: int) -> Array:
-    return ops.cumsum(x, axis=axis)
+    length = x.shape[axis]
+    if _dtype(x) != "float64" or length is None:
+        return ops.cumsum(x, axis=axis)
+    sums: Array = ops.moveaxis(x, axis, -1)
+    step = 1  # keras's cumsum takes float64 for float32: add by doubling instead
+    while step < length:
+        sums = sums + ops.concatenate([ops.zeros_like(sums[..., :step]), sums[..., :-step]], axis=-1)
+        step *= 2
+    return ops.moveaxis(sums, -1, axis)
 
 
 def argsort(x: Array, *, axis: int) -> Array:
@@ -72,6 +86,11 @@ def argsort(x: Array, *, axis: int) -> Array:
 
 def take_along_axis(x: Array, indices: Array, *, axis: int) -> Array:
     return ops.take_along_axis(x, indices, axis=axis)
+
+
+def windows(x: Array, size: int) -> Array:
+    starts: Array = ops.arange(x.shape[-1] - size + 1, dtype="int32")
+    return ops.take(x, starts[:, None] + ops.arange(size, dtype="int32"), axis=-1)
 
 
 def matmul(x: Array, y: Array) -> Array:
@@ -108,7 +127,8 @@ def asarray(x: object, *, like: Array | None = None) -> Array:
     if like is not None and isinstance(x, (int, float, list, tuple)):  # a cast would take them through float32
         return ops.convert_to_tensor(x, dtype=_dtype(like))
     if not isinstance(x, keras.KerasTensor):
-        x = ops.convert_to_tensor(x)
+        # a Python number alone would become float32 on its way to float64
+        x = ops.convert_to_tensor(x if like is None or hasattr(x, "dtype") else np.asarray(x))
     return x if like is None else ops.cast(x, _dtype(like))
 
 

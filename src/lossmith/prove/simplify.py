@@ -4,7 +4,10 @@ sympy's rewritings are right for the assumptions they are given, and wrong beyon
 that does not agree with the original to forty digits at every sample is dropped.
 """
 
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sympy
@@ -17,6 +20,8 @@ Symbol = Any
 Point = dict[Symbol, Any]
 AGREE = context.mpf(10) ** -36
 LARGE = 30  # operations, beyond which the slow rewritings are not tried
+SECONDS = 3.0  # of this process, for one rewriting
+HUGE = 150  # operations, beyond which nobody reads an expression and sympy may need minutes for it
 
 
 class sigmoid(sympy.Function):
@@ -99,7 +104,8 @@ def shortest(exprs: Sequence[Expr], points: Sequence[Point]) -> Expr:
     want = [number(first, point) for point in points]
     found = list(exprs)
     for expr in exprs:
-        found += _candidates(expr, _rewritings())
+        if sympy.count_ops(expr) <= HUGE:
+            found += _candidates(expr, _rewritings())
     again = min((expr for expr in dict.fromkeys(found) if same(expr, want, points)), key=cost, default=first)
     if sympy.count_ops(again) <= LARGE and not again.has(sigmoid):
         found += _candidates(again, _slow_rewritings())
@@ -114,9 +120,30 @@ def shortest(exprs: Sequence[Expr], points: Sequence[Point]) -> Expr:
 def _candidates(expr: Expr, rewritings: Iterable[Callable[[Any], Any]]) -> Iterator[Expr]:
     for rewrite in rewritings:
         try:
-            yield rewrite(expr)
+            with at_most(SECONDS, TimeoutError()):
+                found = rewrite(expr)
+            yield found
         except Exception:
             continue
+
+
+@contextmanager
+def at_most(seconds: float, error: Exception) -> Iterator[None]:
+    """Raise an error after so many seconds of this process; without limit where it cannot be told (in a thread)."""
+    if not hasattr(signal, "ITIMER_VIRTUAL") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise error
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def cost(expr: Expr) -> tuple[int, int]:

@@ -2,8 +2,7 @@
 
     from lossmith.torch import HuberLoss
 
-One family a file: regression, classification, distribution, metric. What they share, and where they part from
-`torch.nn`, is in `lossmith.torch.loss`.
+One family a file. What they share, and where they part from `torch.nn`, is in `lossmith.torch.loss`.
 """
 
 from lossmith.errors import missing_extra
@@ -15,18 +14,39 @@ except ImportError as absent:  # only torch itself: a broken installation of it 
         raise
     raise missing_extra("lossmith.torch", "torch", "torch") from absent
 
+from lossmith.class_weights import balanced_class_weights as balanced_class_weights
+from lossmith.torch.adversarial import GANLoss
+from lossmith.torch.boxes import CIoULoss, DIoULoss, GIoULoss, IoULoss
 from lossmith.torch.classification import (
+    AsymmetricMultiLabelLoss,
     BCELoss,
     BCEWithLogitsLoss,
     BinaryFocalLoss,
     CrossEntropyLoss,
     FocalLoss,
+    LabelSmoothingLoss,
     NLLLoss,
+    PolyLoss,
 )
+from lossmith.torch.combined import Combined
 from lossmith.torch.distribution import DistillationLoss, JensenShannonLoss, KLDivLoss
+from lossmith.torch.images import MSSSIMLoss, SSIMLoss, TotalVariationLoss
+from lossmith.torch.imbalance import BalancedSoftmaxLoss, ClassBalancedLoss, LDAMLoss, LogitAdjustedLoss
 from lossmith.torch.likelihood import GaussianNLLLoss, PoissonNLLLoss
 from lossmith.torch.loss import Loss, PairLoss
-from lossmith.torch.metric import ContrastiveLoss
+from lossmith.torch.margin import CategoricalHingeLoss, HingeLoss, SquaredHingeLoss
+from lossmith.torch.metric import (
+    BatchSimilarityLoss,
+    CircleLoss,
+    ContrastiveLoss,
+    MultiSimilarityLoss,
+    NPairLoss,
+    TripletMarginLoss,
+)
+from lossmith.torch.noise import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
+from lossmith.torch.penalty import gradient_penalty, r1_penalty, r2_penalty
+from lossmith.torch.perceptual import PerceptualLoss, StyleLoss
+from lossmith.torch.proxies import ArcFaceLoss, CosFaceLoss, ProxyAnchorLoss, ProxyNCALoss, SphereFaceLoss
 from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
 from lossmith.torch.regions import RegionWeightedLoss, edge_weights
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
@@ -48,43 +68,105 @@ from lossmith.torch.segmentation import (
     LovaszSoftmaxLoss,
     TverskyLoss,
 )
+from lossmith.torch.selfsupervised import (
+    BarlowTwinsLoss,
+    BYOLLoss,
+    CLIPLoss,
+    InfoNCELoss,
+    NTXentLoss,
+    SigLIPLoss,
+    SupConLoss,
+    VICRegLoss,
+)
+from lossmith.torch.several import MultiTaskLoss
+from lossmith.torch.weighting import DynamicWeightAverage, FixedWeights, RandomWeights, UncertaintyWeighting, Weighting
 
 __all__ = [
     "AdaptiveRobustLoss",
+    "ArcFaceLoss",
     "AsymmetricMSELoss",
+    "AsymmetricMultiLabelLoss",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BYOLLoss",
+    "BalancedSoftmaxLoss",
+    "BarlowTwinsLoss",
+    "BatchSimilarityLoss",
     "BinaryFocalLoss",
+    "CIoULoss",
+    "CLIPLoss",
+    "CategoricalHingeLoss",
     "CauchyLoss",
     "CharbonnierLoss",
+    "CircleLoss",
+    "ClassBalancedLoss",
+    "Combined",
     "ContrastiveLoss",
+    "CosFaceLoss",
     "CrossEntropyLoss",
+    "DIoULoss",
     "DiceLoss",
     "DistillationLoss",
+    "DynamicWeightAverage",
     "ExpectileLoss",
+    "FixedWeights",
     "FocalLoss",
     "FocalTverskyLoss",
+    "GANLoss",
+    "GIoULoss",
     "GaussianNLLLoss",
     "GemanMcClureLoss",
     "GeneralRobustLoss",
+    "GeneralizedCrossEntropyLoss",
+    "HingeLoss",
     "HuberLoss",
+    "InfoNCELoss",
+    "IoULoss",
     "JaccardLoss",
     "JensenShannonLoss",
     "KLDivLoss",
     "L1Loss",
+    "LDAMLoss",
+    "LabelSmoothingLoss",
     "LogCoshLoss",
+    "LogitAdjustedLoss",
     "Loss",
     "LovaszHingeLoss",
     "LovaszSoftmaxLoss",
     "MSELoss",
+    "MSSSIMLoss",
+    "MultiSimilarityLoss",
+    "MultiTaskLoss",
     "NLLLoss",
+    "NPairLoss",
+    "NTXentLoss",
     "PairLoss",
+    "PerceptualLoss",
     "PoissonNLLLoss",
+    "PolyLoss",
+    "ProxyAnchorLoss",
+    "ProxyNCALoss",
     "QuantileLoss",
+    "RandomWeights",
     "RegionWeightedLoss",
+    "SSIMLoss",
+    "SigLIPLoss",
     "SmoothL1Loss",
+    "SphereFaceLoss",
+    "SquaredHingeLoss",
+    "StyleLoss",
+    "SupConLoss",
+    "SymmetricCrossEntropyLoss",
+    "TotalVariationLoss",
+    "TripletMarginLoss",
     "TukeyLoss",
     "TverskyLoss",
+    "UncertaintyWeighting",
+    "VICRegLoss",
+    "Weighting",
     "WelschLoss",
     "edge_weights",
+    "gradient_penalty",
+    "r1_penalty",
+    "r2_penalty",
 ]

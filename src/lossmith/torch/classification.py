@@ -1,10 +1,10 @@
-"""Losses for classes; the mathematics is in `lossmith.formulas.binary` and `lossmith.formulas.softmax`.
+"""Losses for classes; the mathematics is in `lossmith.formulas`: binary, softmax, smoothing, poly, multilabel.
 
 The classes are axis 1 of a batch, (N, C) or (N, C, d1, ...), and axis 0 of a single sample, as in torch.nn. A target
 is one label for each sample, (N, d1, ...), or a distribution with the shape of the input.
 """
 
-from typing import final
+from typing import Literal, final
 
 from torch import Tensor
 
@@ -100,9 +100,55 @@ class FocalLoss(Loss, formula=formulas.softmax_focal, fixed={"pred_is": "logit"}
 class BinaryFocalLoss(Loss, formula=formulas.binary_focal, fixed={"pred_is": "logit"}):
     """Focal loss on binary logits; `alpha` weights the positives, 1 - alpha the negatives. torch.nn has none.
 
+    `alpha` is one number, or a tensor that expands to the input's shape from the last axis, such as one for each label.
+
     >>> BinaryFocalLoss(gamma=2.0)(torch.tensor([0.0]), torch.tensor([1.0]))
     tensor(0.1733)
     """
 
     gamma: float = 2.0
-    alpha: float | None = None
+    alpha: Tensor | float | None = None
+
+
+@final
+class LabelSmoothingLoss(Loss, formula=formulas.smoothed_cross_entropy, fixed={"pred_is": "logit"}):
+    """Cross-entropy on logits with `smoothing` of the target spread evenly, over "all" classes or the "others".
+
+    `over="all"` is `torch.nn.CrossEntropyLoss(label_smoothing=...)`. torch.nn has no "others".
+
+    >>> LabelSmoothingLoss(smoothing=0.5, over="others")(torch.tensor([[0.0, 2.0]]), torch.tensor([1]))
+    tensor(1.1269)
+    """
+
+    smoothing: float = 0.1
+    over: Literal["all", "others"] = "all"
+    ignore_index: int = -100
+
+
+@final
+class PolyLoss(Loss, formula=formulas.poly_cross_entropy, fixed={"pred_is": "logit"}):
+    """Poly-1 on logits: cross-entropy and `epsilon` times the probability that misses the label. torch.nn has none.
+
+    >>> PolyLoss(epsilon=2.0)(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+    tensor(1.6931)
+    """
+
+    epsilon: float = 1.0
+    ignore_index: int = -100
+
+
+@final
+class AsymmetricMultiLabelLoss(Loss, formula=formulas.asymmetric_multilabel):
+    """Asymmetric loss (ASL) on the logits of many labels, each 0 or 1. torch.nn has none.
+
+    The authors' code sums over the batch and the labels: that is `reduction="sum"`. Its focusing factor has no
+    gradient by default: that is `stop_focusing=True`.
+
+    >>> AsymmetricMultiLabelLoss()(torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0, 0.0]]))
+    tensor(0.5965)
+    """
+
+    gamma_pos: float = 1.0
+    gamma_neg: float = 4.0
+    clip: float = 0.05
+    stop_focusing: bool = False

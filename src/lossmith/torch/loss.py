@@ -19,7 +19,7 @@ from typing import Any, ClassVar, dataclass_transform, get_args
 import torch
 from torch import Tensor, nn
 
-from lossmith.criterion import Evaluated, evaluate, summarise
+from lossmith.criterion import Evaluated, evaluate, in_dtype, summarise
 from lossmith.errors import DtypeError, SettingError, ShapeError, message
 from lossmith.face import Declaration, declare, leading
 from lossmith.ops import Ops, reader_of
@@ -27,13 +27,14 @@ from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
 from lossmith.settings import require_word
 from lossmith.spec import Formula
+from lossmith.torch.combined import Arithmetic
 
 _OWN = ("reduction", "ignore_index", "weight")
 Total = Tensor | tuple[Tensor, dict[str, Tensor]]
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(leading,))
-class Face(nn.Module):
+class Face(Arithmetic, nn.Module):
     """What all torch faces share. A face derives from one of the bases below and names its formula.
 
     renamed, fixed, own, held   as in `lossmith.face`; a held setting is a buffer or a parameter of the module
@@ -150,7 +151,7 @@ class Face(nn.Module):
             caller=caller,
         )
         if not under_autocast(given[0].device.type):
-            total, terms = ops.astype(total, given[0]), {name: ops.astype(x, given[0]) for name, x in terms.items()}
+            total, terms = ops.astype(total, given[0]), in_dtype(ops, terms, given[0])
         return (total, terms) if return_terms else total
 
     def _with_held(self, names: Sequence[str], given: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[str]]:

@@ -27,5 +27,11 @@ CASES = [
     case("bfocal", "BinaryFocalCrossentropy", probability, apply_class_balancing=True, gamma=1.5),
     case("bfocal logits", "BinaryFocalCrossentropy", binary, from_logits=True),
     case("cfocal", "CategoricalFocalCrossentropy", one_hot_probability, gamma=1.5),
+    case("smoothing", "LabelSmoothing", label_steps, from_logits=True, over="others", ignore_class=1),
+    case("smoothing prob", "LabelSmoothing", one_hot_probability, smoothing=0.2),
+    case("poly", "Poly", labels, from_logits=True, epsilon=-0.5),
+    case("poly axis", "Poly", one_hot_channels, from_logits=True, axis=1),
+    case("poly prob", "Poly", label_probability),
+    case("asl", "AsymmetricMultiLabel", binary, gamma_neg=2.0),
     case("cfocal logits", "CategoricalFocalCrossentropy", one_hot, from_logits=True, label_smoothing=0.1),
 ]

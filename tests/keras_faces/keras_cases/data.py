@@ -98,6 +98,11 @@ def pairs(g: np.random.Generator) -> Arrays:
     return g.integers(0, 2, N).astype("float32"), 0.4 * normal(g, N, 2, 3)
 
 
+def grouped(g: np.random.Generator) -> Arrays:
+    """Embeddings of two classes, each of which is there twice at least among those that tests keep."""
+    return np.array([0, 1, 0, 1, 1, 1]), normal(g, N, C)
+
+
 def case(name: str, face: str, data: Callable[..., Arrays], **settings: Any) -> Case:
     own = getattr(keras.losses, face, None)
     build = lambda cls: None if cls is None else lambda **more: cls(**settings, **more)

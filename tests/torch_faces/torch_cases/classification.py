@@ -39,6 +39,12 @@ CASES = [
     Case("focal", with_settings(faces.FocalLoss, gamma=1.5, alpha=WEIGHT), classes),
     Case("focal_pixels", faces.FocalLoss, pixels),
     Case("binary_focal", with_settings(faces.BinaryFocalLoss, gamma=0.5, alpha=0.25), binary),
+    Case("binary_focal_labels", with_settings(faces.BinaryFocalLoss, alpha=WEIGHT / 4), binary),
+    Case("smoothing", with_settings(faces.LabelSmoothingLoss, smoothing=0.3, over="others"), classes),
+    Case("smoothing_soft", faces.LabelSmoothingLoss, soft_pixels),
+    Case("poly", with_settings(faces.PolyLoss, epsilon=-1.0), classes),
+    Case("poly_pixels", faces.PolyLoss, pixels),
+    Case("asl", faces.AsymmetricMultiLabelLoss, binary),
 ]
 
 # name, our face, the loss of torch.nn, settings of both, data

@@ -1,0 +1,338 @@
+"""Sums of losses and losses of several tasks in torch."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch_cases.data import close
+
+import lossmith.torch as faces
+from lossmith.errors import DtypeError, SettingError, ShapeError
+from lossmith.torch import (
+    Combined,
+    DynamicWeightAverage,
+    FixedWeights,
+    HuberLoss,
+    L1Loss,
+    MSELoss,
+    MultiTaskLoss,
+    RandomWeights,
+    UncertaintyWeighting,
+)
+
+X, T = torch.tensor([1.0, 2.0, -0.5], dtype=torch.float64), torch.tensor([1.5, 0.0, -0.5], dtype=torch.float64)
+
+
+class Learned(nn.Module):
+    """A loss of one's own with a parameter."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(2.0, dtype=torch.float64))
+
+    def forward(self, input, target):
+        return (self.scale * (input - target)).abs().mean()
+
+
+# sums
+
+
+def test_a_sum_is_called_as_its_parts_and_adds_value_and_gradient():
+    x = X.clone().requires_grad_()
+    loss = 0.8 * HuberLoss(delta=0.5) + 0.2 * MSELoss()
+    want = 0.8 * F.huber_loss(x, T, delta=0.5) + 0.2 * F.mse_loss(x, T)
+    close(loss(x, T), want)
+    close(*(torch.autograd.grad(total, x)[0] for total in (loss(x, T), want)))
+
+
+@pytest.mark.parametrize(
+    "keywords", [{"mask": torch.tensor([True, False, True])}, {"weight": X.abs()}, {"denominator": 7}]
+)
+def test_keywords_reach_every_part(keywords):
+    loss = 2 * MSELoss() - L1Loss()
+    close(loss(X, T, **keywords), 2 * MSELoss()(X, T, **keywords) - L1Loss()(X, T, **keywords))
+
+
+def test_a_masked_entry_is_removed_from_a_sum_whatever_it_holds():
+    x = torch.where(torch.tensor([True, False, True]), X, torch.nan).requires_grad_()
+    total = (MSELoss() + L1Loss())(x, T, mask=~x.isnan())
+    close(total, (MSELoss() + L1Loss())(X[[0, 2]], T[[0, 2]]))
+    assert torch.autograd.grad(total, x)[0].isfinite().all()
+
+
+def test_terms_are_the_totals_of_the_parts():
+    total, terms = (0.5 * MSELoss() + MSELoss() + L1Loss())(X, T, return_terms=True)
+    assert list(terms) == ["MSELoss", "MSELoss_2", "L1Loss"]
+    close(total, 0.5 * terms["MSELoss"] + terms["MSELoss_2"] + terms["L1Loss"])
+    outer = Combined([(1.0, 0.5 * MSELoss() + L1Loss())])
+    assert list(outer(X, T, return_terms=True)[1]) == ["Combined.MSELoss", "Combined.L1Loss", "Combined"]
+
+
+def test_foreign_losses_take_part_on_either_side():
+    close((nn.MSELoss() + 2 * L1Loss())(X, T), F.mse_loss(X, T) + 2 * F.l1_loss(X, T))
+    close((L1Loss() + nn.MSELoss())(X, T), F.mse_loss(X, T) + F.l1_loss(X, T))
+    close(Combined([(0.5, nn.L1Loss())])(X, T), 0.5 * F.l1_loss(X, T))
+
+
+def test_parameters_of_the_parts_are_registered_saved_and_trained():
+    loss = 0.5 * MSELoss() + Learned()
+    assert [name for name, _ in loss.named_parameters()] == ["losses.1.scale"]
+    again = 0.5 * MSELoss() + Learned()
+    with torch.no_grad():
+        loss.losses[1].scale.fill_(3.0)
+    again.load_state_dict(loss.state_dict())
+    close(again(X, T), loss(X, T))
+    (slope,) = torch.autograd.grad(loss(X, T), list(loss.parameters()))
+    assert slope > 0
+
+
+def test_a_sum_is_copied_pickled_shown_and_compiled():
+    loss = 0.8 * HuberLoss() - 0.25 * MSELoss()
+    assert repr(loss) == "0.8 * HuberLoss(delta=1.0, reduction='mean') - 0.25 * MSELoss(reduction='mean')"
+    torch._dynamo.reset()
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    for again in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss)), compiled):
+        close(again(X, T), loss(X, T))
+    close(torch.export.export(loss, (X, T)).module()(X, T), loss(X, T))
+    assert repr(pickle.loads(pickle.dumps(loss))) == repr(loss)
+
+
+def test_parts_of_different_reductions_are_refused():
+    with pytest.raises(SettingError, match=r"must have one reduction\n    MSELoss  sum\n    L1Loss   mean"):
+        MSELoss(reduction="sum") + L1Loss()
+    with pytest.raises(SettingError, match="must have one reduction"):
+        MSELoss(reduction="sum") + nn.L1Loss()
+    assert (MSELoss(reduction="sum") + L1Loss(reduction="sum")).reduction == "sum"
+
+
+def test_values_of_one_shape_add_up_and_others_are_refused():
+    loss = MSELoss(reduction="none") + L1Loss(reduction="none")
+    close(loss(X, T), (X - T) ** 2 + (X - T).abs())
+    logits, target = torch.zeros(2, 3), torch.tensor([[1.0, 0.0, 0.0]] * 2)
+    with pytest.raises(ShapeError, match="values of the parts must have one shape"):
+        (faces.CrossEntropyLoss(reduction="none") + faces.BCEWithLogitsLoss(reduction="none"))(logits, target)
+    with pytest.raises(SettingError, match=r"takes \(weight, loss\) pairs"):
+        Combined([])
+
+
+# several tasks
+
+
+def data():
+    g = torch.Generator().manual_seed(0)
+    logits = torch.randn(6, 4, generator=g, dtype=torch.float64)
+    depth = torch.randn(6, 2, generator=g, dtype=torch.float64)
+    inputs = {"seg": logits.requires_grad_(), "depth": depth.requires_grad_()}
+    return inputs, {"seg": torch.tensor([0, 1, 2, 3, 0, 1]), "depth": torch.zeros(6, 2, dtype=torch.float64)}
+
+
+def two(weighting=None):
+    return MultiTaskLoss({"seg": faces.CrossEntropyLoss(), "depth": MSELoss()}, weighting)
+
+
+def parts(inputs, targets):
+    return F.cross_entropy(inputs["seg"], targets["seg"]), F.mse_loss(inputs["depth"], targets["depth"])
+
+
+def test_without_a_weighting_the_losses_are_added():
+    inputs, targets = data()
+    close(two()(inputs, targets), sum(parts(inputs, targets)))
+
+
+def test_terms_give_the_loss_and_the_weight_of_each_task():
+    inputs, targets = data()
+    total, terms = two(FixedWeights({"depth": 0.5, "seg": 2.0}))(inputs, targets, return_terms=True)
+    seg, depth = parts(inputs, targets)
+    assert list(terms) == ["seg.loss", "depth.loss", "seg.weight", "depth.weight"]
+    close(total, 2 * seg + 0.5 * depth)
+    close(terms["seg.loss"], seg)
+    close(terms["depth.weight"], torch.tensor(0.5, dtype=torch.float64))
+
+
+def test_uncertainty_learns_its_log_variances_to_the_best_ones():
+    inputs, targets = data()
+    loss = two(UncertaintyWeighting({"seg": "classification", "depth": "regression"})).double()
+    assert [n for n, _ in loss.named_parameters()] == [f"weighting.log_variances.{t}" for t in ("seg", "depth")]
+    optimiser = torch.optim.LBFGS(loss.parameters(), max_iter=100, tolerance_grad=1e-12, tolerance_change=1e-15)
+
+    def closure():
+        optimiser.zero_grad()
+        total = loss(inputs, targets)
+        total.backward()
+        return total
+
+    optimiser.step(closure)
+    seg, depth = (x.detach() for x in parts(inputs, targets))
+    found = loss.weighting.log_variances
+    close(found["seg"].detach(), torch.log(2 * seg), rtol=1e-6)
+    close(found["depth"].detach(), torch.log(depth), rtol=1e-6)
+    close(loss(inputs, targets).detach(), (1 + torch.log(2 * seg)) / 2 + (1 + torch.log(depth)) / 2, rtol=1e-9)
+    again = two(UncertaintyWeighting({"seg": "classification", "depth": "regression"})).double()
+    again.load_state_dict(loss.state_dict())
+    close(again(inputs, targets).detach(), loss(inputs, targets).detach())
+
+
+def test_dynamic_weights_follow_the_epochs():
+    inputs, targets = data()
+    loss = two(DynamicWeightAverage(temperature=2.0)).double()
+    means = []
+    for epoch in range(4):
+        steps = []
+        for step in range(3):
+            scaled = {"seg": inputs["seg"], "depth": inputs["depth"] * (1.0 - 0.1 * (3 * epoch + step))}
+            _, terms = loss(scaled, targets, return_terms=True)
+            steps.append(torch.stack(parts(scaled, targets)).detach())
+        got = torch.stack([terms["seg.weight"], terms["depth.weight"]])
+        if epoch < 2:
+            assert got.tolist() == [1.0, 1.0]
+        else:
+            close(got, 2 * torch.softmax(means[-1] / means[-2] / 2.0, 0), rtol=1e-10)
+        means.append(torch.stack(steps).mean(0))
+        loss.weighting.end_epoch()
+    again = two(DynamicWeightAverage(temperature=2.0)).double()
+    again.load_state_dict(loss.state_dict())
+    close(again(inputs, targets), loss(inputs, targets))
+    assert again(inputs, targets) != two()(inputs, targets)
+
+
+def test_dynamic_weights_gather_nothing_in_evaluation_and_keep_an_empty_epoch_out():
+    inputs, targets = data()
+    loss = two(DynamicWeightAverage()).eval()
+    loss(inputs, targets)
+    assert loss.weighting.count == 0
+    before = copy.deepcopy(loss.state_dict())
+    loss.weighting.end_epoch()
+    for key, value in loss.state_dict().items():
+        torch.testing.assert_close(value, before[key], equal_nan=True, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("distribution", ["normal", "dirichlet"])
+def test_random_weights_have_a_generator_of_their_own(distribution):
+    inputs, targets = data()
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    loss = two(RandomWeights(seed=3, distribution=distribution))
+    first = [loss(inputs, targets).item() for _ in range(3)]
+    saved, copied, pickled = loss.state_dict(), copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))
+    later = [loss(inputs, targets).item() for _ in range(3)]
+    assert len({*first, *later}) == 6
+    again = two(RandomWeights(seed=99, distribution=distribution))
+    again.load_state_dict(saved)
+    for other in (copied, pickled, again):
+        assert [other(inputs, targets).item() for _ in range(3)] == later
+    fresh = two(RandomWeights(seed=3, distribution=distribution))
+    assert [fresh(inputs, targets).item() for _ in range(3)] == first
+    assert torch.equal(torch.get_rng_state(), before)
+    _, terms = loss.eval()(inputs, targets, return_terms=True)
+    assert terms["seg.weight"] == terms["depth.weight"] == 0.5
+
+
+def test_the_mean_of_random_weights_is_even():
+    losses = torch.ones(2)
+    for distribution in ("normal", "dirichlet"):
+        weighting = RandomWeights(distribution=distribution)
+        weighting.start(("a", "b"))
+        drawn = torch.stack([weighting(losses)[0] for _ in range(2000)])
+        torch.testing.assert_close(drawn.sum(1), torch.ones(2000))
+        assert (drawn.mean(0) - 0.5).abs().max() < 0.03
+    assert (drawn[:, 0] < 0.25).float().mean() > 0.2  # even over the simplex: a quarter of them
+
+
+def test_any_module_or_function_is_a_loss():
+    g = torch.Generator().manual_seed(1)
+    z = torch.randn(4, 3, generator=g), torch.randn(4, 3, generator=g)
+    loss = MultiTaskLoss(
+        {"a": nn.L1Loss(), "b": F.mse_loss, "pair": faces.ContrastiveLoss(), "none": lambda x: x.square().mean()}
+    )
+    same = torch.tensor([1.0, 0.0, 1.0, 0.0])
+    x, t = torch.ones(3), torch.zeros(3)
+    total = loss({"a": x, "b": x, "pair": z, "none": x}, {"a": t, "b": t, "pair": same, "none": None})
+    close(total, 3.0 + faces.ContrastiveLoss()(*z, same), rtol=1e-6)
+    assert "mse_loss" in repr(loss)
+
+
+def test_masks_and_weights_go_to_the_tasks_that_they_name():
+    inputs, targets = data()
+    keep = torch.tensor([True, True, False, True, False, True])
+    weight = torch.arange(6.0, dtype=torch.float64)
+    got = two()(inputs, targets, mask={"seg": keep}, weight={"depth": weight}, denominator={"depth": 4})
+    seg = faces.CrossEntropyLoss()(inputs["seg"], targets["seg"], mask=keep)
+    close(got, seg + MSELoss()(inputs["depth"], targets["depth"], weight=weight, denominator=4))
+    with pytest.raises(SettingError, match="mask names a task 'sag'"):
+        two()(inputs, targets, mask={"sag": keep})
+
+
+def test_a_task_that_is_missing_or_unknown_is_an_error():
+    inputs, targets = data()
+    with pytest.raises(SettingError, match="MultiTaskLoss: targets lacks the task 'depth'"):
+        two()(inputs, {"seg": targets["seg"]})
+    with pytest.raises(SettingError, match="inputs names a task 'dept'"):
+        two()({**inputs, "dept": X}, targets)
+    with pytest.raises(SettingError, match="weighting lacks the task 'depth'"):
+        two(FixedWeights({"seg": 1.0}))
+    with pytest.raises(SettingError, match="weighting names a task 'normals'"):
+        two(UncertaintyWeighting({"seg": "classification", "depth": "regression", "normals": "regression"}))
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: MultiTaskLoss({}), "needs a loss for each task"),
+        (lambda: MultiTaskLoss([MSELoss()]), "needs a loss for each task"),
+        (lambda: MultiTaskLoss({"a": MSELoss}), "must be a module or a function"),
+        (lambda: MultiTaskLoss({"keys": MSELoss()}), "a task cannot be called 'keys'"),
+        (lambda: MultiTaskLoss({"a.b": MSELoss()}), "named by a word"),
+        (lambda: MultiTaskLoss({"a": MSELoss()}, {"a": 1.0}), r"must be a Weighting\n.*\n.*FixedWeights"),
+        (lambda: UncertaintyWeighting({"a": "ranking"}), "the form of 'a' must be"),
+        (lambda: UncertaintyWeighting({"a": "regression"}, initial=float("inf")), "initial must be a finite number"),
+        (lambda: FixedWeights({"a": float("nan")}), "a must be a finite number"),
+        (lambda: DynamicWeightAverage(temperature=0.0), "temperature must be a finite number above 0"),
+        (lambda: RandomWeights(distribution="uniform"), "distribution must be"),
+        (lambda: RandomWeights(seed=0.5), "seed must be a whole number"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(make, says):
+    with pytest.raises(SettingError, match=says):
+        make()
+
+
+def test_a_weighting_belongs_to_one_loss():
+    weighting = DynamicWeightAverage()
+    two(weighting)
+    with pytest.raises(SettingError, match="belongs to another MultiTaskLoss"):
+        two(weighting)
+
+
+def test_a_task_must_give_one_number():
+    with pytest.raises(ShapeError, match=r"the loss of 'a' must give one number\n    gives  \(3,\)"):
+        MultiTaskLoss({"a": MSELoss(reduction="none")})({"a": X}, {"a": T})
+    with pytest.raises(DtypeError, match="the loss of 'a' must give a tensor"):
+        MultiTaskLoss({"a": lambda x, t: 1.0})({"a": X}, {"a": T})
+
+
+@pytest.mark.parametrize("make", [FixedWeights, DynamicWeightAverage, lambda: None])
+def test_it_compiles_as_one_graph_and_is_copied(make):
+    torch._dynamo.reset()
+    inputs, targets = data()
+    loss = two(make())
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    for other in (compiled, copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
+        close(other(inputs, targets), loss(inputs, targets))
+
+
+def test_uncertainty_compiles_as_one_graph():
+    torch._dynamo.reset()
+    inputs, targets = data()
+    loss = two(UncertaintyWeighting({"seg": "classification", "depth": "regression"}))
+    close(torch.compile(loss, fullgraph=True, backend="aot_eager")(inputs, targets), loss(inputs, targets))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_tasks_are_weighed_in_float32(dtype):
+    x, t = torch.full((4,), 200.0, dtype=dtype), torch.zeros(4, dtype=dtype)
+    loss = MultiTaskLoss({"a": L1Loss(), "b": L1Loss()}, FixedWeights({"a": 400.0, "b": -400.0}))
+    assert loss({"a": x, "b": x}, {"a": t, "b": t}) == 0  # each product is beyond float16
+    assert loss({"a": x, "b": x}, {"a": t, "b": t}).dtype == dtype
