@@ -69,17 +69,23 @@ def only(ops: Ops[A], entries: A, kept: A | None) -> A:
 
 
 def judged(ops: Ops[A], values: A, presence: Presence[A], classes: Classes, background: bool) -> Outcome[A]:
-    """The values; NaN where a label is no class. A class that is left out is 0 and not counted."""
+    """The values; NaN where a label is no class. A class that is left out is 0 and not counted.
+
+    Of the classes "present" each counts for its share of those that are left out, so that every image weighs the same.
+    """
     share, valid, kept = presence.share, presence.valid, presence.kept
     if valid is not None:
         wrong = ~valid if kept is None else ~valid & kept
         faults = ops.sum(ops.astype(wrong, values), axis=-1, keepdims=True)
         values = ops.where(~ops.truth(faults), values, nan)
     counts = ops.full_like(values, 1.0)
-    if classes == "present":
-        counts = ops.where(ops.truth(over_pixels(ops, share, kept)), counts, 0.0)
     if not background and not _single(ops, share):
         counts = ops.where(ops.positions(values, axis=-1) > 0, counts, 0.0)
+    if classes == "present":
+        wanted = ops.sum(counts, axis=-1, keepdims=True)
+        counts = ops.where(ops.truth(over_pixels(ops, share, kept)), counts, 0.0)
+        found = ops.sum(counts, axis=-1, keepdims=True)
+        counts = counts * (wanted / ops.where(ops.truth(found), found, 1.0))
     if classes == "all" and background:
         return Outcome(values)
     return Outcome(ops.where(ops.truth(counts), values, 0.0), counts=counts)
