@@ -68,7 +68,6 @@ WEIGHTINGS = {
     "fixed": lambda: ours.FixedWeights({"a": 1.0, "b": 0.5}),
     "uncertainty": lambda: ours.UncertaintyWeighting({"a": "regression", "b": "classification"}, initial=0.5),
     "dynamic": lambda: ours.DynamicWeightAverage(),
-    "random": lambda: ours.RandomWeights(),
 }
 
 
@@ -87,6 +86,13 @@ class TwoTasks(torch.nn.Module):
 @pytest.mark.parametrize("name", WEIGHTINGS)
 def test_several_tasks_are_clean(name):
     clean(contract(pred="real[N,C]", target="real[N,C]")(TwoTasks(WEIGHTINGS[name]())))
+
+
+def test_weights_that_are_drawn_are_told_as_such_and_nothing_else():
+    loss = contract(pred="real[N,C]", target="real[N,C]")(TwoTasks(ours.RandomWeights()))
+    (found,) = examine(subject_of(loss), curve=False).findings
+    assert found.code == "LS607"
+    assert "draws from a generator of its own (tasks.weighting.generator)" in found.message
 
 
 @pytest.mark.parametrize(
