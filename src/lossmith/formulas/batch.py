@@ -76,14 +76,22 @@ def rows(ops: Ops[A], x: A, index: A) -> A:
     return ops.take_along_axis(x, ops.where(everywhere, ops.expand_dims(index, axis=-1), 0), axis=-2)
 
 
-def size_of(ops: Ops[A], x: A) -> A:
-    """A number for each batch (..., 1, 1) by which x may be divided, so that no square over- or underflows.
+def row_sizes(ops: Ops[A], x: A) -> A:
+    """A number for each row (..., N, 1) by which it may be divided, so that no square over- or underflows.
 
     It is 1 where the largest |x| is from 1e-8 to 1e8, so that products of small integers stay exact, and ties are
     ties; else that largest |x|. Constant to differentiation.
     """
-    each = ops.max(ops.abs(x), axis=-1)
-    top = ops.max(padded(ops, each), axis=-1, keepdims=True)
-    top = ops.stop_gradient(ops.expand_dims(top, axis=-1))
+    return _divisor(ops, ops.max(ops.abs(x), axis=-1, keepdims=True))
+
+
+def size_of(ops: Ops[A], x: A) -> A:
+    """As `row_sizes`, one number for the whole batch, (..., 1, 1)."""
+    top = ops.max(padded(ops, ops.max(ops.abs(x), axis=-1)), axis=-1, keepdims=True)
+    return _divisor(ops, ops.expand_dims(top, axis=-1))
+
+
+def _divisor(ops: Ops[A], top: A) -> A:
+    top = ops.stop_gradient(top)
     extreme = ops.isfinite(top) & ops.truth(top) & ((top < 1e-8) | (top > 1e8))
     return ops.where(extreme, top, 1.0)

@@ -8,7 +8,7 @@
 Each log(1 + sum e^x) is the softplus of a logsumexp, which keeps a sum that is small against 1.
 """
 
-from lossmith.formulas.batch import cosines, largest, log_sum, number, pairs, size_of
+from lossmith.formulas.batch import cosines, largest, log_sum, number, pairs, row_sizes, size_of
 from lossmith.formulas.terms import unit
 from lossmith.ops import A, Ops
 from lossmith.settings import Fraction, NonNegative, Positive
@@ -30,7 +30,8 @@ def n_pair(ops: Ops[A], first: A, second: A, target: A, *, kept: A | None = None
     Shapes    first (anchors), second (positives): (..., N, D) equal; target: labels (..., N); result: (..., N)
     Unit      nats
     Range     [0, inf)
-    Gradient  in an anchor a mean of differences of positives; smooth
+    Gradient  in an anchor a mean of differences of positives; smooth. Finite, but too small, where the product of the
+              largest entries of an anchor and of the positives is beyond the dtype
     Limits    embeddings are not normalised; Sohn adds a penalty on their squared length, which is the caller's. A
               pair of the anchor's own class is no negative; an anchor without a negative has value 0 and count 0
     Source    Sohn 2016, https://papers.nips.cc/paper/2016/hash/6b180037abbebea991d8b1232f8a8ca9-Abstract.html
@@ -40,10 +41,7 @@ def n_pair(ops: Ops[A], first: A, second: A, target: A, *, kept: A | None = None
     >>> n_pair(anchors, positives, np.array([0, 1])).round(6)
     array([0.126928, 0.693147])
     """
-    sizes = size_of(ops, first), size_of(ops, second)
-    here, there = first / sizes[0], second / sizes[1]
-    own = ops.sum(here * there, axis=-1, keepdims=True)
-    lead = (ops.matmul(here, ops.matrix_transpose(there)) - own) * sizes[0] * sizes[1]
+    lead = _lead(ops, first, second)
     pair = pairs(ops, target, lead, kept, with_self=True)
     value = ops.where(pair.complete, ops.softplus(log_sum(ops, lead, pair.negative)), 0.0)
     return Outcome(value, counts=number(ops, pair.complete, value))
@@ -144,6 +142,17 @@ def circle(
     lead = log_sum(ops, -gamma * pull, pair.positive) + log_sum(ops, gamma * push, pair.negative)
     value = ops.where(pair.complete, ops.softplus(lead), 0.0)
     return Outcome(value, counts=number(ops, pair.complete, value))
+
+
+def _lead(ops: Ops[A], first: A, second: A) -> A:
+    """a_i p_j - a_i p_i, inf or -inf where it is beyond the dtype, and not inf - inf."""
+    high, wide = row_sizes(ops, first), size_of(ops, second)
+    here, there = first / high, second / wide
+    lead = ops.matmul(here, ops.matrix_transpose(there)) - ops.sum(here * there, axis=-1, keepdims=True)
+    both = high * wide
+    factor = ops.where(ops.isfinite(both), both, wide)  # the slope is finite where lead is 0 and `both` is not
+    cut = lead * factor
+    return cut + ops.stop_gradient(lead * high * wide - cut)
 
 
 def _cosines(ops: Ops[A], embedding: A) -> A:
