@@ -98,6 +98,7 @@ class MultiTaskModel(keras.Model):
 
     What the weighting learns is trained with the model's own weights, and saved with them.
 
+    >>> from lossmith.keras import UncertaintyWeighting
     >>> inputs = keras.Input((3,))
     >>> model = keras.Model(inputs, {"x": keras.layers.Dense(1)(inputs), "y": keras.layers.Dense(2)(inputs)})
     >>> weighting = UncertaintyWeighting({"x": "regression", "y": "regression"})
