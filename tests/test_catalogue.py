@@ -112,6 +112,18 @@ def test_list_and_show_print_what_the_catalogue_holds(capsys):
         assert word in shown
 
 
+def test_what_is_made_of_losses_is_listed_and_shown_for_both_frameworks(capsys):
+    assert "MultiTaskLoss" in printed(capsys, "list")
+    assert "MultiTaskLoss" not in printed(capsys, "list", "--claim", "convex")
+    shown = printed(capsys, "show", "multitaskloss")
+    assert "lossmith.torch.MultiTaskLoss" in shown
+    assert "lossmith.keras.MultiTask\n" in shown
+    shown = printed(capsys, "show", "GANLoss")
+    assert "  formulas  gan_discriminator, gan_generator, gan_relativistic\n" in shown
+    assert "lossmith.keras.GAN\n" in shown
+    assert [face.name for face in find("gan_generator").torch] == ["GANLoss"]
+
+
 def test_the_page_of_losses_is_what_list_prints(capsys):
     stored = (Path(__file__).parents[1] / "docs" / "losses.md").read_text(encoding="utf-8")
     assert stored == page(ENTRIES), "run: lossmith list --markdown > docs/losses.md"

@@ -75,7 +75,7 @@ def test_whole_number_targets_count_as_numbers():
     assert formulas.binary_cross_entropy(logits, np.array([True, False])).tolist() == want.tolist()
 
 
-@pytest.mark.parametrize("name", formulas.__all__)
+@pytest.mark.parametrize("name", [name for name in formulas.__all__ if len(FORMULAS[name].arguments) > 1])
 def test_shapes_that_do_not_fit_are_refused_by_every_formula(name):
     made = FORMULAS[name]
     arrays = [np.full((3, 4), 0.5), *(np.full((3, 1), 0.5) for _ in made.arguments[1:])]

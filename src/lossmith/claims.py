@@ -18,7 +18,7 @@ class Claims:
     monotone           the value never falls as the prediction moves away from a hard target; at default keywords
     proper             the prediction that costs least on average is the true probability; at default keywords
     shift_invariant    the same number added to all logits of a row changes nothing
-    scale_invariant    an embedding multiplied by a positive number costs the same
+    scale_invariant    an embedding multiplied by a positive number costs the same; for boxes: all of them multiplied
     grad_bound         no entry of the gradient is larger: a number, or a function of the keywords (None: no bound)
     grad_without_overlap   for boxes: disjoint ones still have a gradient
     """

@@ -107,7 +107,7 @@ def list_command(
         typer.echo(shown.page(entries), nl=False)
     else:
         console = Console(width=None if sys.stdout.isatty() else 200)
-        console.print(shown.table(entries, console.width))
+        console.print(shown.table(entries, console.width, compositions=not (task or claim or framework)))
 
 
 @app.command("show")

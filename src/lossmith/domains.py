@@ -45,6 +45,7 @@ KINDS = {
         Kind("labels", "class numbers padded with -1 at the end of each row", low=-1.0, integer=True),
         Kind("count", "0, 1, 2, ...", low=0.0, inside=1.0),
         Kind("boxes", "corners x1 y1 x2 y2 with x1 <= x2 and y1 <= y2"),
+        Kind("cxcywh", "a centre x y, a width and a height, the sizes 0 or more"),
         Kind("embedding", "a feature vector of any length"),
         Kind("unit", "a feature vector of length 1"),
         Kind("mask", "1 or True where an entry counts, 0 or False where it does not", low=0.0, high=1.0, inside=1.0),

@@ -34,12 +34,6 @@ TASKS: Mapping[str, tuple[str, ...]] = {
     "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
     "self-supervised": ("infonce", "siglip", "redundancy", "byol"),
     "GAN": ("adversarial", "penalty"),
-    "classification": ("binary", "softmax"),
-    "distributions": ("divergence", "distillation"),
-    "metric learning": ("contrastive", "triplet", "pairs", "proxies", "margins", "similarity"),
-    "distributions": ("divergence",),
-    "metric learning": ("contrastive",),
-    "GAN": ("adversarial", "penalty"),
 }
 FRAMEWORKS = ("torch", "keras")
 

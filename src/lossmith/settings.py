@@ -18,15 +18,18 @@ from lossmith.errors import SettingError, message
 
 @dataclass(frozen=True)
 class Interval:
-    """The numbers that a keyword may be; `open_low` and `open_high` leave the ends out."""
+    """The numbers that a keyword may be; `open_low` and `open_high` leave the ends out, `whole` what lies between."""
 
     meaning: str
     low: float = -inf
     high: float = inf
     open_low: bool = False
     open_high: bool = False
+    whole: bool = False
 
     def __contains__(self, value: float) -> bool:
+        if self.whole and value != int(value):
+            return False
         above = value > self.low if self.open_low else value >= self.low
         below = value < self.high if self.open_high else value <= self.high
         return above and below
@@ -34,6 +37,9 @@ class Interval:
 
 Positive = Annotated[float, Interval("a finite number above 0", low=0.0, high=inf, open_low=True, open_high=True)]
 NonNegative = Annotated[float, Interval("a finite number, 0 or more", low=0.0, open_high=True)]
+AtLeastOne = Annotated[float, Interval("a finite number, 1 or more", low=1.0, open_high=True)]
+
+Whole = Annotated[int, Interval("a whole number, 1 or more", low=1, high=inf, open_high=True, whole=True)]
 Fraction = Annotated[float, Interval("a number from 0 to 1", low=0.0, high=1.0)]
 ProperFraction = Annotated[float, Interval("a number from 0 up to, but not, 1", low=0.0, high=1.0, open_high=True)]
 

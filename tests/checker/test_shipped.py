@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ruletest import subject_of
 
-from lossmith.checker.build import make
+from lossmith.checker.build import make, subject_of_object
 from lossmith.checker.discover import find
 from lossmith.checker.known import _table
 from lossmith.checker.place import Place
@@ -32,15 +32,44 @@ SETTINGS = {
 SHIPPED = [f"torch.nn:{name}" for name in TORCH.split()] + [f"keras.losses:{name}" for name in KERAS.split()]
 
 
+COUNTS = [500.0, 3.0, 40.0, 7.0, 90.0, 12.0][: SIZES["C"]]
 PROXIES = (np.random.default_rng(0).normal(size=(SIZES["C"], SIZES["D"]))).tolist()
 # what a loss needs to be built
 SETTINGS = {
     f"lossmith.keras:{name}": {"proxies": PROXIES}
     for name in ("ArcFace", "CosFace", "SphereFace", "ProxyNCA", "ProxyAnchor")
+} | {
+    f"lossmith.{framework}:{name}{ending}": {"class_counts": COUNTS}
+    for framework, ending in (("torch", "Loss"), ("keras", ""))
+    for name in ("LogitAdjusted", "BalancedSoftmax", "ClassBalanced", "LDAM")
 }
 
 
+def small_networks():
+    """The losses of a network with a small one, since the network that they have by default is a download."""
+    import keras
+    import torch
+
+    import lossmith.keras
+    import lossmith.torch
+
+    torch.manual_seed(0)
+    ours = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Softplus())
+    inputs = keras.Input((None, None, 3))
+    keras.utils.set_random_seed(0)
+    theirs = keras.Model(inputs, keras.layers.Conv2D(4, 3, name="0", activation="softplus")(inputs))
+    return {
+        "lossmith.torch:PerceptualLoss": lambda: lossmith.torch.PerceptualLoss(backbone=ours, layers=["1"]),
+        "lossmith.torch:StyleLoss": lambda: lossmith.torch.StyleLoss(backbone=ours, layers=["1"]),
+        "lossmith.keras:Perceptual": lambda: lossmith.keras.Perceptual(backbone=theirs, layers=["0"]),
+        "lossmith.keras:Style": lambda: lossmith.keras.Style(backbone=theirs, layers=["0"]),
+    }
+
+
 def examined(text):
+    built = small_networks()
+    if text in built:
+        return examine(subject_of_object(built[text]()), curve=False)
     place = Place.parse(text)
     module = importlib.import_module(place.source)
     found = find(place, module)[place.name]

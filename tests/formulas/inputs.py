@@ -31,6 +31,8 @@ def draw(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndar
         return rng.poisson(3.0, shape).astype(float)
     if kind == "pm1":
         return rng.choice([-1.0, 1.0], shape)
+    if kind == "cxcywh":
+        return np.concatenate([rng.normal(0.0, 1.0, (*shape[:-1], 2)), rng.gamma(2.0, 1.0, (*shape[:-1], 2))], -1)
     if kind == "boxes":
         corner, size = rng.normal(0.0, 1.0, (*shape[:-1], 2)), rng.gamma(2.0, 1.0, (*shape[:-1], 2))
         return np.concatenate([corner, corner + size], -1)

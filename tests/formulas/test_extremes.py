@@ -61,6 +61,8 @@ def filled(kind: str, shape: tuple[int, ...], value: float, pattern: int) -> np.
             np.zeros(shape)
             + np.array([[0, 0, value, value], [-value, 0, 0, value], [value, value, value, value]])[pattern]
         )
+    if kind == "cxcywh":
+        out = np.zeros(shape) + np.array([[0, 0, value, value], [value, 0, value, 1], [value, value, 0, 0]])[pattern]
     return out
 
 

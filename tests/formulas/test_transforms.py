@@ -83,7 +83,7 @@ def test_jax_compiles_and_maps_its_gradient(name, choice):
     same(jax.jit(made)(*arrays), values)
     same(jax.jit(jax.grad(lambda *x: made(*x).sum()))(*arrays), slope)
     axes = tuple(0 if each else None for each in own(made))
-    same(jax.vmap(jax.grad(lambda *x: made(*x).sum()), in_axes=axes)(*arrays), slope)
+    same(jax.jit(jax.vmap(jax.grad(lambda *x: made(*x).sum()), in_axes=axes))(*arrays), slope)
 
 
 def test_tensorflow_traces_it_with_an_unknown_batch(name, choice):

@@ -121,3 +121,21 @@ def test_equal_numbers_are_told_and_nan_is_none(reader, dtype):
         assert reader.read(ops.equal(x, y)).tolist() == want
         labels = reader.make(np.array([3, -100, 0]))
         assert reader.read(ops.equal(labels, -100)).tolist() == [False, True, False]
+
+
+@cases(READERS)
+def test_windows_are_stretches_of_neighbours(reader, dtype):
+    with reader.scope():
+        x = reader.make(np.arange(12.0).reshape(2, 6).astype(DTYPES[dtype]))
+        for size in (1, 3, 6):
+            got = reader.read(reader.ops.windows(x, size)).astype(float)
+            want = [[[6.0 * row + i + j for j in range(size)] for i in range(7 - size)] for row in range(2)]
+            assert got.tolist() == want
+
+
+@pytest.mark.parametrize("reader", DIFFERENTIABLE, ids=str)
+def test_an_entry_in_several_windows_gets_the_slope_of_each(reader):
+    with reader.scope():
+        x = reader.make(np.arange(6.0))
+        (slope,) = reader.gradient(lambda x: reader.ops.windows(x, 3), x)
+        assert reader.read(slope).tolist() == [1.0, 2.0, 3.0, 3.0, 2.0, 1.0]

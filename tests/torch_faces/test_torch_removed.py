@@ -41,7 +41,8 @@ every_poison = pytest.mark.parametrize("bad", POISON)
 def spoiled(array: Tensor, keep: Tensor, bad: float) -> Tensor:
     """A copy with nonsense where `keep` is False; labels become a class that does not exist."""
     copy = array.clone()
-    rows = copy.movedim(1, -1) if copy.ndim > max(keep.ndim, 1) else copy
+    leading = copy.shape[: keep.ndim] == keep.shape
+    rows = copy if leading else copy.movedim(1, -1)  # else the classes, axis 1, are no axis of the values
     rows[~keep] = bad if array.is_floating_point() else 10**6
     return copy
 

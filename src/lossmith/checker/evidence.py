@@ -78,7 +78,7 @@ def _columns(subject: Subject, inputs: tuple[Any, ...]) -> list[tuple[Any, ...]]
     """Single columns, where every argument has the same shape of two axes (so that no class axis is cut)."""
     shapes = {tuple(value.shape) for value in inputs if isinstance(value, Tensor)}
     elementwise = len(shapes) == 1 and all(len(shape) == 2 for shape in shapes)
-    whole = {"simplex", "logprob", "boxes", "embedding", "unit", "onehot", "dist", "labels"}
+    whole = {"simplex", "logprob", "boxes", "cxcywh", "embedding", "unit", "onehot", "dist", "labels"}
     if not elementwise or whole & set(subject.contract.kinds()):
         return []
     width = next(iter(shapes))[1]

@@ -68,11 +68,11 @@ def _annotated(loss: Any) -> dict[str, str]:
 
 
 def _from_face(subject: Subject) -> Contract | None:
-    """Our own losses carry their domains with them."""
+    """Our own losses carry their domains with them, by argument in the order of the call."""
     domains = getattr(subject.loss, "domains", None)
     if not isinstance(domains, Mapping) or not domains or not type(subject.loss).__module__.startswith("lossmith."):
         return None
-    return parse(domains, subject.parameters, "declared by lossmith", subject.name)
+    return parse(domains, (), "declared by lossmith", subject.name)
 
 
 def _tried(subject: Subject, contract: Contract) -> Contract:

@@ -33,6 +33,10 @@ def _boxes(shape: tuple[int, ...], g: torch.Generator) -> Tensor:
     return torch.cat([corner, corner + 0.2 + torch.rand((*shape[:-1], 2), generator=g)], -1)
 
 
+def _centred(boxes: Tensor) -> Tensor:
+    return torch.cat([(boxes[..., :2] + boxes[..., 2:]) / 2, boxes[..., 2:] - boxes[..., :2]], -1)
+
+
 def _index(shape: tuple[int, ...], g: torch.Generator, sizes: Mapping[str, int]) -> Tensor:
     return torch.randint(sizes["C"], shape, generator=g)
 
@@ -85,6 +89,7 @@ def sample(domain: Domain, g: torch.Generator, sizes: Mapping[str, int], paired_
         "labels": lambda: _labels(shape, g, sizes),
         "count": lambda: torch.poisson(uniform() * 4 + 1, generator=g) + 1,
         "boxes": lambda: _boxes(shape, g),
+        "cxcywh": lambda: _centred(_boxes(shape, g)),
         "weight": lambda: uniform() * 2 + 0.5,
         "lengths": lambda: torch.randint(1, sizes["T"] + 1, shape, generator=g),
     }
@@ -134,7 +139,7 @@ _SAME = {
     ("real", "real"), ("positive", "positive"), ("prob", "soft"), ("prob", "binary"), ("simplex", "dist"),
     ("simplex", "onehot"), ("boxes", "boxes"), ("embedding", "embedding"), ("unit", "unit"), ("logits", "logits"),
     ("positive", "count"), ("real", "positive"), ("prob", "prob"), ("simplex", "simplex"), ("real", "binary"),
-    ("logits", "real"),
+    ("logits", "real"), ("cxcywh", "cxcywh"),
 }  # fmt: skip
 # Kinds whose best prediction is a finite point inside their domain; for the others more is always (a little) better.
 _AT_THE_EDGE = {("real", "binary"), ("prob", "binary"), ("simplex", "onehot")}

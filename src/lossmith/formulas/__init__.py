@@ -6,17 +6,21 @@ A formula returns values, unreduced; it imports no framework; the class axis, wh
 from lossmith.formulas.adversarial import gan_discriminator, gan_generator, gan_relativistic
 from lossmith.formulas.barron import adaptive_robust, general_robust
 from lossmith.formulas.binary import binary_cross_entropy, binary_focal
+from lossmith.formulas.boxes import box_ciou, box_diou, box_giou, box_iou
 from lossmith.formulas.byol import byol
 from lossmith.formulas.contrastive import contrastive
 from lossmith.formulas.distillation import distillation
 from lossmith.formulas.divergence import jensen_shannon, kl_divergence, reverse_kl_divergence
+from lossmith.formulas.features import feature_reconstruction, style_reconstruction
 from lossmith.formulas.imbalance import class_balanced, ldam, logit_adjusted
 from lossmith.formulas.infonce import clip, info_nce, nt_xent, sup_con
 from lossmith.formulas.likelihood import gaussian_nll, poisson_nll
+from lossmith.formulas.lovasz import lovasz_hinge, lovasz_softmax
 from lossmith.formulas.margin import categorical_hinge, hinge, squared_hinge
 from lossmith.formulas.margins import arc_face, cos_face, sphere_face
 from lossmith.formulas.multilabel import asymmetric_multilabel
 from lossmith.formulas.noise import generalized_cross_entropy, symmetric_cross_entropy
+from lossmith.formulas.overlap import dice, jaccard
 from lossmith.formulas.pairs import circle, multi_similarity, n_pair
 from lossmith.formulas.penalty import gradient_penalty, zero_centred_penalty
 from lossmith.formulas.poly import poly_cross_entropy
@@ -29,7 +33,10 @@ from lossmith.formulas.siglip import sig_lip
 from lossmith.formulas.similarity import batch_similarity
 from lossmith.formulas.smoothing import smoothed_cross_entropy
 from lossmith.formulas.softmax import softmax_cross_entropy, softmax_focal
+from lossmith.formulas.structure import ms_ssim, ssim
 from lossmith.formulas.triplet import triplet_margin, triplet_mined
+from lossmith.formulas.tversky import focal_tversky, tversky
+from lossmith.formulas.variation import total_variation
 
 __all__ = [
     "absolute_error",
@@ -41,6 +48,10 @@ __all__ = [
     "batch_similarity",
     "binary_cross_entropy",
     "binary_focal",
+    "box_ciou",
+    "box_diou",
+    "box_giou",
+    "box_iou",
     "byol",
     "categorical_hinge",
     "cauchy",
@@ -50,8 +61,11 @@ __all__ = [
     "clip",
     "contrastive",
     "cos_face",
+    "dice",
     "distillation",
     "expectile",
+    "feature_reconstruction",
+    "focal_tversky",
     "gan_discriminator",
     "gan_generator",
     "gan_relativistic",
@@ -63,11 +77,15 @@ __all__ = [
     "hinge",
     "huber",
     "info_nce",
+    "jaccard",
     "jensen_shannon",
     "kl_divergence",
     "ldam",
     "log_cosh",
     "logit_adjusted",
+    "lovasz_hinge",
+    "lovasz_softmax",
+    "ms_ssim",
     "multi_similarity",
     "n_pair",
     "nt_xent",
@@ -86,11 +104,15 @@ __all__ = [
     "sphere_face",
     "squared_error",
     "squared_hinge",
+    "ssim",
+    "style_reconstruction",
     "sup_con",
     "symmetric_cross_entropy",
+    "total_variation",
     "triplet_margin",
     "triplet_mined",
     "tukey",
+    "tversky",
     "vicreg",
     "welsch",
     "zero_centred_penalty",

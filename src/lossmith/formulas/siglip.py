@@ -1,6 +1,6 @@
 """SigLIP: every pair of a batch is a yes-or-no question of its own. u, v are embeddings over their length.
 
-    value_i = sum_j softplus(-z_ij (e^t u_i . v_j + b)),    z_ij = 1 where i = j, else -1
+    sig_lip    value_i = sum_j softplus(-z_ij (e^t u_i . v_j + b)),    z_ij = 1 where i = j, else -1
 
 t and b are learned; they begin at log 10 and -10, where a pair of random embeddings is taken for a mismatch.
 """

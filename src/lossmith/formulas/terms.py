@@ -70,6 +70,11 @@ def complement(ops: Ops[A], cost: A) -> A:
     return ops.where(cost < LOG_2, -ops.expm1(-near), 1.0 - ops.exp(-cost))
 
 
+def or_one(ops: Ops[A], x: A) -> A:
+    """x as a divisor: 1 where it is 0."""
+    return ops.where(ops.truth(x), x, 1.0)
+
+
 def fitted(ops: Ops[A], caller: str, name: str, weights: A | float | Sequence[float], like: A) -> A:
     """A keyword that is one number, or one for each class, as an array that broadcasts over the last axis.
 

@@ -2,11 +2,8 @@
 
     from lossmith.keras import Huber
 
-One family a file. What they share, and where they part from keras, is in `lossmith.keras.loss`.
-One family a file: regression, classification, distribution, metric, proxies. What they share, and where they part from
-keras, is in `lossmith.keras.loss`.
 One family a file. What they share, and where they part from keras, is in `lossmith.keras.loss`; what a loss learns is
-trained by `LossLayer`, in `lossmith.keras.learned`.
+trained by `LossLayer`, in `lossmith.keras.learned`, or by `Proxies`.
 """
 
 from lossmith.errors import missing_extra
@@ -20,6 +17,7 @@ except ImportError as absent:  # only keras itself: a missing back end tells its
 
 from lossmith.class_weights import balanced_class_weights as balanced_class_weights
 from lossmith.keras.adversarial import GAN
+from lossmith.keras.boxes import CIoU, DIoU, GIoU, IoU
 from lossmith.keras.classification import (
     AsymmetricMultiLabel,
     BinaryCrossentropy,
@@ -30,7 +28,9 @@ from lossmith.keras.classification import (
     Poly,
     SparseCategoricalCrossentropy,
 )
+from lossmith.keras.combined import Combined
 from lossmith.keras.distribution import Distillation, JensenShannon, KLDivergence
+from lossmith.keras.images import MSSSIM, SSIM, TotalVariation
 from lossmith.keras.imbalance import LDAM, BalancedSoftmax, ClassBalanced, LogitAdjusted
 from lossmith.keras.learned import LossLayer
 from lossmith.keras.likelihood import GaussianNLL, Poisson
@@ -38,8 +38,11 @@ from lossmith.keras.loss import Loss
 from lossmith.keras.margin import CategoricalHinge, Hinge, SquaredHinge
 from lossmith.keras.metric import BatchSimilarity, Circle, Contrastive, MultiSimilarity, NPair, TripletMargin
 from lossmith.keras.noise import CategoricalGeneralizedCrossEntropy, GeneralizedCrossEntropy, SymmetricCrossEntropy
+from lossmith.keras.penalty import gradient_penalty, r1_penalty, r2_penalty
+from lossmith.keras.perceptual import Perceptual, Style
 from lossmith.keras.proxies import ArcFace, CosFace, Proxies, ProxyAnchor, ProxyNCA, SphereFace
 from lossmith.keras.quantile import Expectile, Quantile
+from lossmith.keras.regions import RegionWeighted, edge_weights
 from lossmith.keras.regression import AsymmetricMeanSquaredError, Huber, LogCosh, MeanAbsoluteError, MeanSquaredError
 from lossmith.keras.robust import (
     AdaptiveRobust,
@@ -51,35 +54,20 @@ from lossmith.keras.robust import (
     Tukey,
     Welsch,
 )
-from lossmith.keras.selfsupervised import (
-    BYOL,
-    CLIP,
-    BarlowTwins,
-    InfoNCE,
-    NTXent,
-    SigLIP,
-    SupCon,
-    VICReg,
-)
+from lossmith.keras.segmentation import Dice, FocalTversky, Jaccard, LovaszHinge, LovaszSoftmax, Tversky
+from lossmith.keras.selfsupervised import BYOL, CLIP, BarlowTwins, InfoNCE, NTXent, SigLIP, SupCon, VICReg
+from lossmith.keras.several import MultiTask, MultiTaskModel
+from lossmith.keras.weighting import DynamicWeightAverage, FixedWeights, RandomWeights, UncertaintyWeighting, Weighting
 
 __all__ = [
     "BYOL",
     "CLIP",
+    "GAN",
     "LDAM",
+    "MSSSIM",
+    "SSIM",
     "AdaptiveRobust",
     "ArcFace",
-from lossmith.keras.metric import Contrastive
-from lossmith.keras.penalty import gradient_penalty, r1_penalty, r2_penalty
-from lossmith.keras.regression import (
-    AsymmetricMeanSquaredError,
-    Huber,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanSquaredError,
-)
-
-__all__ = [
-    "GAN",
     "AsymmetricMeanSquaredError",
     "AsymmetricMultiLabel",
     "BalancedSoftmax",
@@ -87,6 +75,7 @@ __all__ = [
     "BatchSimilarity",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
+    "CIoU",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
     "CategoricalGeneralizedCrossEntropy",
@@ -95,10 +84,17 @@ __all__ = [
     "Charbonnier",
     "Circle",
     "ClassBalanced",
+    "Combined",
     "Contrastive",
     "CosFace",
+    "DIoU",
+    "Dice",
     "Distillation",
+    "DynamicWeightAverage",
     "Expectile",
+    "FixedWeights",
+    "FocalTversky",
+    "GIoU",
     "GaussianNLL",
     "GemanMcClure",
     "GeneralRobust",
@@ -106,6 +102,8 @@ __all__ = [
     "Hinge",
     "Huber",
     "InfoNCE",
+    "IoU",
+    "Jaccard",
     "JensenShannon",
     "KLDivergence",
     "LabelSmoothing",
@@ -113,28 +111,41 @@ __all__ = [
     "LogitAdjusted",
     "Loss",
     "LossLayer",
+    "LovaszHinge",
+    "LovaszSoftmax",
     "MeanAbsoluteError",
     "MeanSquaredError",
     "MultiSimilarity",
+    "MultiTask",
+    "MultiTaskModel",
     "NPair",
     "NTXent",
+    "Perceptual",
     "Poisson",
     "Poly",
     "Proxies",
     "ProxyAnchor",
     "ProxyNCA",
     "Quantile",
+    "RandomWeights",
+    "RegionWeighted",
     "SigLIP",
     "SmoothL1",
     "SparseCategoricalCrossentropy",
     "SphereFace",
     "SquaredHinge",
+    "Style",
     "SupCon",
     "SymmetricCrossEntropy",
+    "TotalVariation",
     "TripletMargin",
     "Tukey",
+    "Tversky",
+    "UncertaintyWeighting",
     "VICReg",
+    "Weighting",
     "Welsch",
+    "edge_weights",
     "gradient_penalty",
     "r1_penalty",
     "r2_penalty",

@@ -38,6 +38,7 @@ from lossmith.keras.align import (
     split_views,
     without_unit_axis,
 )
+from lossmith.keras.combined import Arithmetic
 from lossmith.ops import Ops, common_reader
 from lossmith.reduction import Reduction
 from lossmith.settings import require_word
@@ -57,7 +58,7 @@ _OWN = (*_BASE, "from_logits", "label_smoothing", "axis", "ignore_class", "apply
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(leading,))
-class Face(keras.losses.Loss):
+class Face(Arithmetic, keras.losses.Loss):
     """What all keras faces share. A face derives from `Loss` and names its formula.
 
     from_logits, label_smoothing, axis, ignore_class and apply_class_balancing are keras's settings, read here for
@@ -128,7 +129,7 @@ class Face(keras.losses.Loss):
                 caller=type(self).__name__,
             )
             total = kops.cast(total, self.dtype)
-            return total if _WORDS[self.reduction] in ("none", "sum") else _per_replica(total)
+            return total if _WORDS[self.reduction] in ("none", "sum") else per_replica(total)
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         """The values, before sample weights and reduction."""
@@ -191,7 +192,7 @@ class Face(keras.losses.Loss):
             caller=caller,
             settings=keywords,
         )
-        if formula.shapes.elementwise and rank(made.outcome.values) != 1:
+        if formula.shapes.elementwise and not formula.coupled and rank(made.outcome.values) != 1:
             averaged: Any = kops.mean(made.outcome.values, axis=-1)
             made = replace(made, outcome=Outcome(averaged))
         return ops, made
@@ -258,7 +259,12 @@ class Loss(Face):
         dtype: Any = None
 
 
-def _per_replica(total: Array) -> Array:
+def reduction_of(word: str | None) -> Reduction:
+    """The word that `reduce` knows."""
+    return _WORDS[word]
+
+
+def per_replica(total: Array) -> Array:
     """Under tf.distribute each replica holds a part of the batch, and keras adds their means up."""
     if keras.backend.backend() != "tensorflow":
         return total

@@ -142,6 +142,13 @@ class Ops(Protocol[A]):
         """The entries of x at integer indices along the axis; the other axes are those of x."""
         ...
 
+    def windows(self, x: A, size: int, /) -> A:
+        """The stretches of `size` neighbours on the last axis, along one more axis: result[..., i, j] = x[..., i + j].
+
+        Slices say the same, but each of them is an operation to compile and to store.
+        """
+        ...
+
     # matrices
     def matmul(self, x: A, y: A, /) -> A:
         """The matrix product over the last two axes; the axes before broadcast."""

@@ -62,6 +62,10 @@ def take_along_axis(x: Array, indices: Array, *, axis: int) -> Array:
     return jnp.take_along_axis(x, indices, axis=axis)
 
 
+def windows(x: Array, size: int) -> Array:
+    return x[..., jnp.arange(x.shape[-1] - size + 1)[:, None] + jnp.arange(size)]
+
+
 def concat(arrays: Sequence[Array], *, axis: int) -> Array:
     return jnp.concatenate(list(arrays), axis=axis)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from lossmith.ops import NumberKind, Ops, Shape, derived, reader_of, register
@@ -87,6 +88,11 @@ def take_along_axis(x: Array, indices: Array, *, axis: int) -> Array:
     return ops.take_along_axis(x, indices, axis=axis)
 
 
+def windows(x: Array, size: int) -> Array:
+    starts: Array = ops.arange(x.shape[-1] - size + 1, dtype="int32")
+    return ops.take(x, starts[:, None] + ops.arange(size, dtype="int32"), axis=-1)
+
+
 def matmul(x: Array, y: Array) -> Array:
     # keras's matmul computes float64 on torch in float32
     return ops.einsum("...ij,...jk->...ik", x, y)
@@ -121,7 +127,8 @@ def asarray(x: object, *, like: Array | None = None) -> Array:
     if like is not None and isinstance(x, (int, float, list, tuple)):  # a cast would take them through float32
         return ops.convert_to_tensor(x, dtype=_dtype(like))
     if not isinstance(x, keras.KerasTensor):
-        x = ops.convert_to_tensor(x)
+        # a Python number alone would become float32 on its way to float64
+        x = ops.convert_to_tensor(x if like is None or hasattr(x, "dtype") else np.asarray(x))
     return x if like is None else ops.cast(x, _dtype(like))
 
 

@@ -69,6 +69,10 @@ def take_along_axis(x: Array, indices: Array, *, axis: int) -> Array:
     return np.take_along_axis(x, indices, axis=axis)
 
 
+def windows(x: Array, size: int) -> Array:
+    return np.lib.stride_tricks.sliding_window_view(x, size, axis=-1)
+
+
 def concat(arrays: Sequence[Array], *, axis: int) -> Array:
     return np.concatenate(list(arrays), axis=axis)
 

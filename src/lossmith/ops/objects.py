@@ -96,6 +96,9 @@ class Objects:
     def take_along_axis(self, x: Array, indices: Array, *, axis: int) -> Array:
         return self._own(np.take_along_axis(np.asarray(x), np.asarray(indices), axis=axis))
 
+    def windows(self, x: Array, size: int) -> Array:
+        return self._own(np.lib.stride_tricks.sliding_window_view(np.asarray(x), size, axis=-1))
+
     def matmul(self, x: Array, y: Array) -> Array:
         return self._own(np.matmul(np.asarray(x), np.asarray(y)), object)
 

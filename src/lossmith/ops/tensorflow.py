@@ -68,6 +68,11 @@ def take_along_axis(x: Array, indices: Array, *, axis: int) -> Array:
     return tf.gather(x, indices, batch_dims=x.shape.rank - 1)
 
 
+def windows(x: Array, size: int) -> Array:
+    starts = tf.range(tf.shape(x)[-1] - size + 1)
+    return tf.gather(x, starts[:, None] + tf.range(size), axis=-1)
+
+
 def concat(arrays: Sequence[Array], *, axis: int) -> Array:
     return tf.concat(list(arrays), axis=axis)
 

@@ -71,6 +71,12 @@ def take_along_axis(x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
     return torch.gather(x, axis, indices)
 
 
+def windows(x: Tensor, size: int) -> Tensor:
+    # unfold would be a view, but vmap has no rule for its gradient
+    starts, offsets = (torch.arange(n, device=x.device) for n in (x.shape[-1] - size + 1, size))
+    return x.index_select(-1, (starts[:, None] + offsets).flatten()).unflatten(-1, (-1, size))
+
+
 def matmul(x: Tensor, y: Tensor) -> Tensor:
     if not under_autocast(x.device.type):
         return torch.matmul(x, y)

@@ -21,8 +21,8 @@ ARRAYS = {
 }
 
 
-def table(entries: Sequence[Entry], width: int) -> "Table":
-    """One line a loss, for a terminal; claims only where there is room for them."""
+def table(entries: Sequence[Entry], width: int, compositions: bool = False) -> "Table":
+    """One line a loss, for a terminal; claims only where there is room for them. Compositions come last."""
     from rich.table import Table
 
     wide = width >= WIDE
@@ -36,6 +36,12 @@ def table(entries: Sequence[Entry], width: int) -> "Table":
         named = [", ".join(face.name for face in own) for own in (entry.torch, entry.keras)]
         made.add_row(f"  {entry.name}", *named, *([" ".join(entry.claims)] if wide else []))
         task = entry.task
+    alone = _compositions() if compositions else []
+    if alone:
+        made.add_row("[bold]made of losses[/bold]")
+    for stem in dict.fromkeys(face.name.removesuffix("Loss") for face in alone):
+        own = {face.framework: face.name for face in _namesakes(stem)}
+        made.add_row("", own.get("torch", ""), own.get("keras", ""), *([""] if wide else []))
     return made
 
 
@@ -65,9 +71,26 @@ def in_full(found: Entry | Face) -> str:
 
 
 def _of_face(face: Face) -> Iterator[str]:
-    yield f"{face.name}  lossmith.{face.framework}.{face.name}"
-    yield ""
-    yield from (f"  {line}".rstrip() for line in face.text.splitlines())
+    """What composes losses, in each framework that has it."""
+    for i, one in enumerate(_namesakes(face.name)):
+        yield from [""] * (i > 0)
+        yield f"{one.name}  lossmith.{one.framework}.{one.name}"
+        if one.further:
+            yield f"  formulas  {', '.join(sorted(one.further))}"
+        yield ""
+        yield from (f"  {line}".rstrip() for line in one.text.splitlines())
+
+
+def _namesakes(name: str) -> list[Face]:
+    """The compositions of one name; keras leaves the word Loss away."""
+    return [
+        face for face in faces() if not face.formula and face.name.removesuffix("Loss") == name.removesuffix("Loss")
+    ]
+
+
+def _compositions() -> list[Face]:
+    """What is made of losses and is no row of a formula."""
+    return [face for face in faces() if not (face.formula or face.further)]
 
 
 def _of_entry(entry: Entry) -> Iterator[str]:
@@ -126,7 +149,7 @@ def page(entries: Sequence[Entry]) -> str:
         rows = [entry for entry in entries if entry.task == task]
         if rows:
             parts.append(f"## {task.capitalize()}\n\n" + "\n".join(_rows(rows)) + "\n")
-    alone = [face for face in faces() if not face.formula]
+    alone = _compositions()
     if alone:
         lines = [f"| `lossmith.{face.framework}.{face.name}` | {_cell(face.summary)} |" for face in alone]
         parts.append("## Made of losses\n\n| name | what it is |\n| --- | --- |\n" + "\n".join(lines) + "\n")

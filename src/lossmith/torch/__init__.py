@@ -3,8 +3,6 @@
     from lossmith.torch import HuberLoss
 
 One family a file. What they share, and where they part from `torch.nn`, is in `lossmith.torch.loss`.
-One family a file: regression, classification, distribution, metric, proxies. What they share, and where they part from
-`torch.nn`, is in `lossmith.torch.loss`.
 """
 
 from lossmith.errors import missing_extra
@@ -18,6 +16,7 @@ except ImportError as absent:  # only torch itself: a broken installation of it 
 
 from lossmith.class_weights import balanced_class_weights as balanced_class_weights
 from lossmith.torch.adversarial import GANLoss
+from lossmith.torch.boxes import CIoULoss, DIoULoss, GIoULoss, IoULoss
 from lossmith.torch.classification import (
     AsymmetricMultiLabelLoss,
     BCELoss,
@@ -29,7 +28,9 @@ from lossmith.torch.classification import (
     NLLLoss,
     PolyLoss,
 )
+from lossmith.torch.combined import Combined
 from lossmith.torch.distribution import DistillationLoss, JensenShannonLoss, KLDivLoss
+from lossmith.torch.images import MSSSIMLoss, SSIMLoss, TotalVariationLoss
 from lossmith.torch.imbalance import BalancedSoftmaxLoss, ClassBalancedLoss, LDAMLoss, LogitAdjustedLoss
 from lossmith.torch.likelihood import GaussianNLLLoss, PoissonNLLLoss
 from lossmith.torch.loss import Loss, PairLoss
@@ -43,8 +44,11 @@ from lossmith.torch.metric import (
     TripletMarginLoss,
 )
 from lossmith.torch.noise import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
+from lossmith.torch.penalty import gradient_penalty, r1_penalty, r2_penalty
+from lossmith.torch.perceptual import PerceptualLoss, StyleLoss
 from lossmith.torch.proxies import ArcFaceLoss, CosFaceLoss, ProxyAnchorLoss, ProxyNCALoss, SphereFaceLoss
 from lossmith.torch.quantile import ExpectileLoss, QuantileLoss
+from lossmith.torch.regions import RegionWeightedLoss, edge_weights
 from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
 from lossmith.torch.robust import (
     AdaptiveRobustLoss,
@@ -56,6 +60,14 @@ from lossmith.torch.robust import (
     TukeyLoss,
     WelschLoss,
 )
+from lossmith.torch.segmentation import (
+    DiceLoss,
+    FocalTverskyLoss,
+    JaccardLoss,
+    LovaszHingeLoss,
+    LovaszSoftmaxLoss,
+    TverskyLoss,
+)
 from lossmith.torch.selfsupervised import (
     BarlowTwinsLoss,
     BYOLLoss,
@@ -65,20 +77,9 @@ from lossmith.torch.selfsupervised import (
     SigLIPLoss,
     SupConLoss,
     VICRegLoss,
-from lossmith.torch.combined import Combined
-from lossmith.torch.distribution import KLDivLoss
-from lossmith.torch.loss import Loss, PairLoss
-from lossmith.torch.metric import ContrastiveLoss
-from lossmith.torch.penalty import gradient_penalty, r1_penalty, r2_penalty
-from lossmith.torch.regression import AsymmetricMSELoss, HuberLoss, L1Loss, LogCoshLoss, MSELoss
-from lossmith.torch.several import MultiTaskLoss
-from lossmith.torch.weighting import (
-    DynamicWeightAverage,
-    FixedWeights,
-    RandomWeights,
-    UncertaintyWeighting,
-    Weighting,
 )
+from lossmith.torch.several import MultiTaskLoss
+from lossmith.torch.weighting import DynamicWeightAverage, FixedWeights, RandomWeights, UncertaintyWeighting, Weighting
 
 __all__ = [
     "AdaptiveRobustLoss",
@@ -92,6 +93,7 @@ __all__ = [
     "BarlowTwinsLoss",
     "BatchSimilarityLoss",
     "BinaryFocalLoss",
+    "CIoULoss",
     "CLIPLoss",
     "CategoricalHingeLoss",
     "CauchyLoss",
@@ -102,20 +104,25 @@ __all__ = [
     "ContrastiveLoss",
     "CosFaceLoss",
     "CrossEntropyLoss",
+    "DIoULoss",
+    "DiceLoss",
     "DistillationLoss",
+    "DynamicWeightAverage",
     "ExpectileLoss",
+    "FixedWeights",
     "FocalLoss",
+    "FocalTverskyLoss",
+    "GANLoss",
+    "GIoULoss",
     "GaussianNLLLoss",
     "GemanMcClureLoss",
     "GeneralRobustLoss",
     "GeneralizedCrossEntropyLoss",
     "HingeLoss",
-    "DynamicWeightAverage",
-    "FixedWeights",
-    "FocalLoss",
-    "GANLoss",
     "HuberLoss",
     "InfoNCELoss",
+    "IoULoss",
+    "JaccardLoss",
     "JensenShannonLoss",
     "KLDivLoss",
     "L1Loss",
@@ -124,31 +131,41 @@ __all__ = [
     "LogCoshLoss",
     "LogitAdjustedLoss",
     "Loss",
+    "LovaszHingeLoss",
+    "LovaszSoftmaxLoss",
     "MSELoss",
+    "MSSSIMLoss",
     "MultiSimilarityLoss",
     "MultiTaskLoss",
     "NLLLoss",
     "NPairLoss",
     "NTXentLoss",
     "PairLoss",
+    "PerceptualLoss",
     "PoissonNLLLoss",
     "PolyLoss",
     "ProxyAnchorLoss",
     "ProxyNCALoss",
     "QuantileLoss",
+    "RandomWeights",
+    "RegionWeightedLoss",
+    "SSIMLoss",
     "SigLIPLoss",
     "SmoothL1Loss",
     "SphereFaceLoss",
     "SquaredHingeLoss",
+    "StyleLoss",
     "SupConLoss",
     "SymmetricCrossEntropyLoss",
+    "TotalVariationLoss",
     "TripletMarginLoss",
     "TukeyLoss",
-    "VICRegLoss",
-    "WelschLoss",
-    "RandomWeights",
+    "TverskyLoss",
     "UncertaintyWeighting",
+    "VICRegLoss",
     "Weighting",
+    "WelschLoss",
+    "edge_weights",
     "gradient_penalty",
     "r1_penalty",
     "r2_penalty",

@@ -9,6 +9,7 @@ An argument is a number, or a list (of lists) of numbers; class numbers are ints
 
 import importlib
 import pkgutil
+from functools import partial
 
 from textbook.numbers import DIGITS, STEP, mp
 
@@ -29,7 +30,15 @@ def total(result):
 
 
 def gradient(function, arguments, index=0):
-    """The gradient of a textbook loss with respect to one argument, in the form of that argument."""
+    """The gradient of a textbook loss with respect to one argument, in the form of that argument.
+
+    A loss in which a factor counts as a constant has an attribute `constants`: a function of the same arguments that
+    gives the factor's value by its keyword.
+    """
+    constants = getattr(getattr(function, "func", function), "constants", None)
+    if constants is not None:
+        keywords = getattr(function, "keywords", {})
+        function = partial(function, **constants(*arguments, **keywords))
 
     def moved(x, path, step):
         if not path:
