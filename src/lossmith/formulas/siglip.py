@@ -51,9 +51,10 @@ def sig_lip(
     """
     u, v = unit(ops, first), unit(ops, second)
     scale, shift = ops.exp(ops.asarray(log_scale, like=first)), ops.asarray(bias, like=first)
-    logits = scale * ops.matmul(u, ops.matrix_transpose(v)) + shift
+    # a keras symbol stands on the left: an array of jax would read what stands on its right
+    logits = ops.matmul(u, ops.matrix_transpose(v)) * scale + shift
     itself = ops.one_hot(ops.positions(logits, axis=-2), logits)
-    positive = ops.softplus(-(scale * ops.sum(u * v, axis=-1) + shift))
+    positive = ops.softplus(-(ops.sum(u * v, axis=-1) * scale + shift))
     each = ops.where(~itself, ops.softplus(logits), 0.0)
     if kept is not None:
         each = ops.where(ops.expand_dims(kept, axis=-2) & ops.expand_dims(kept, axis=-1), each, 0.0)
