@@ -99,7 +99,9 @@ class Subject:
             return None
         merged = {**self.settings, **settings}
         try:
-            return replace(self, loss=self.build(**merged), settings=merged, _twins={}, cache={})
+            made = self.build(**merged)
+            _take_state(made, self.loss)
+            return replace(self, loss=made, settings=merged, _twins={}, cache={})
         except Exception:  # the loss does not take this value: the caller asks for another
             return None
 
@@ -162,6 +164,14 @@ class Subject:
         """The total alone; NaN if the loss raises. Runs without gradients."""
         with torch.no_grad():
             return self.run(inputs, dtype=dtype, grad=False).value
+
+
+def _take_state(made: Any, of: Any) -> None:
+    """Give a rebuilt module the weights of the first one, where they fit: what it learns begins at random."""
+    if isinstance(made, nn.Module) and isinstance(of, nn.Module):
+        own, given = made.state_dict(), of.state_dict()
+        if own.keys() == given.keys() and all(own[name].shape == given[name].shape for name in own):
+            made.load_state_dict(given)
 
 
 def _gradients(
