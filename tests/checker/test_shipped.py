@@ -2,6 +2,7 @@
 
 import importlib
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -60,18 +61,18 @@ def small_networks():
     keras.utils.set_random_seed(0)
     theirs = keras.Model(inputs, keras.layers.Conv2D(4, 3, name="0", activation="softplus")(inputs))
     return {
-        "lossmith.torch:PerceptualLoss": lambda: lossmith.torch.PerceptualLoss(backbone=ours, layers=["1"]),
-        "lossmith.torch:StyleLoss": lambda: lossmith.torch.StyleLoss(backbone=ours, layers=["1"]),
-        "lossmith.keras:Perceptual": lambda: lossmith.keras.Perceptual(backbone=theirs, layers=["0"]),
-        "lossmith.keras:Style": lambda: lossmith.keras.Style(backbone=theirs, layers=["0"]),
+        "lossmith.torch:PerceptualLoss": partial(lossmith.torch.PerceptualLoss, backbone=ours, layers=["1"]),
+        "lossmith.torch:StyleLoss": partial(lossmith.torch.StyleLoss, backbone=ours, layers=["1"]),
+        "lossmith.keras:Perceptual": partial(lossmith.keras.Perceptual, backbone=theirs, layers=["0"]),
+        "lossmith.keras:Style": partial(lossmith.keras.Style, backbone=theirs, layers=["0"]),
     }
 
 
 def examined(text):
     built = small_networks()
     if text in built:
-        # built anew with another setting it would have its default network, and load it
-        return examine(replace(subject_of_object(built[text]()), build=None), curve=False)
+        # built anew with another setting it must not have its default network, and load it
+        return examine(replace(subject_of_object(built[text]()), build=built[text]), curve=False)
     place = Place.parse(text)
     module = importlib.import_module(place.source)
     found = find(place, module)[place.name]
