@@ -17,7 +17,7 @@ def foreground(g: torch.Generator) -> tuple[Tensor, ...]:
 
 
 def probable(g: torch.Generator) -> tuple[Tensor, ...]:
-    return normal(g, N, C, 4).softmax(1), labels(g, N, 4)
+    return normal(g, N, C, 5).softmax(1), labels(g, N, 5)
 
 
 def many(g: torch.Generator) -> tuple[Tensor, ...]:
