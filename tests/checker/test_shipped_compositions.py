@@ -27,6 +27,11 @@ NOT_A_LOSS = {
     "GAN": "the keras name of GANLoss: the same sides, on the same formulas",
     "MultiTask": "a layer; each of its losses is examined alone",
     "MultiTaskModel": "a model",
+    "LossLayer": "a layer; the loss in it is examined alone",
+    "Proxies": "a layer; the losses that read it are examined alone",
+    "edge_weights": "makes weights, not a loss",
+    "RegionWeightedLoss": "the loss that it weighs is examined alone; its weights are tested in test_torch_segmentation.py",
+    "RegionWeighted": "the keras name of RegionWeightedLoss",
 }
 EXAMINED = {"GANLoss", "MultiTaskLoss", "Combined"}
 
