@@ -30,7 +30,7 @@ NOT_A_LOSS = {
     "LossLayer": "a layer; the loss in it is examined alone",
     "Proxies": "a layer; the losses that read it are examined alone",
     "edge_weights": "makes weights, not a loss",
-    "RegionWeightedLoss": "the loss that it weighs is examined alone; its weights are tested in test_torch_segmentation.py",
+    "RegionWeightedLoss": "the loss that it weighs is examined alone, its weights in their own tests",
     "RegionWeighted": "the keras name of RegionWeightedLoss",
 }
 EXAMINED = {"GANLoss", "MultiTaskLoss", "Combined"}
