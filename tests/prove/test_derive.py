@@ -1,5 +1,7 @@
 """Derivations agree with the framework's own gradient, say where regions meet, and print as they should."""
 
+import signal
+
 import numpy as np
 import pytest
 import sympy
@@ -10,7 +12,7 @@ from lossmith import formulas
 from lossmith.errors import LossmithError
 from lossmith.ops import A, Ops
 from lossmith.prove.derive import derive
-from lossmith.prove.simplify import sigmoid
+from lossmith.prove.simplify import at_most, sigmoid
 from lossmith.prove.steps import steps
 from lossmith.report.derivation import in_text
 from lossmith.settings import Positive
@@ -70,7 +72,7 @@ def test_a_kink_is_named_with_both_slopes():
 
 @pytest.mark.parametrize("name", ["huber", "binary_focal", "log_cosh"])
 def test_the_gradient_is_that_of_autograd(name):
-    made = FORMULAS[name]
+    made, compared = FORMULAS[name], 0
     for case in derive(name, **made.keywords).cases:
         goal = float(case.given.partition("= ")[2] or 0.25)
         for region in case.regions:
@@ -86,6 +88,28 @@ def test_the_gradient_is_that_of_autograd(name):
                 (want,) = torch.autograd.grad(made(pred, torch.tensor([goal], dtype=torch.float64)).sum(), pred)
                 got = float(gradient.subs(point).replace(sigmoid, lambda u: 1 / (1 + sympy.exp(-u))))
                 assert got == pytest.approx(float(want), rel=1e-12)
+                compared += 1
+    assert compared >= 4
+
+
+def test_two_keywords_that_are_equal_by_default_stay_apart():
+    (case,) = derive("AsymmetricMSELoss").cases
+    under, over = sympy.symbols("under over", positive=True)
+    assert [list(region.gradient.values()) for region in case.regions] == [[2 * r * under], [2 * over * r]]
+
+
+def endless():
+    with at_most(0.05, LossmithError("too long")):
+        while True:
+            pass
+
+
+def test_work_without_end_is_stopped():
+    with pytest.raises(LossmithError, match="too long"):
+        endless()
+    with at_most(10.0, LossmithError("too long")):  # and the limit is gone afterwards
+        pass
+    assert signal.getitimer(signal.ITIMER_VIRTUAL)[0] == 0.0
 
 
 def test_keywords_that_are_given_become_numbers():

@@ -152,12 +152,7 @@ def _common(form: Expr, reading: Reading) -> bool:
 
 
 def _matches(expr: Expr, own: Sequence[Reading], order: int, index: int) -> bool:
-    return all(_near_difference(number(expr, one.point), one.values[order][index]) for one in own)
-
-
-def _near_difference(got: Any, want: Any) -> bool:
-    """The differences are of order 1e-14, so that they agree to about 1e-20."""
-    return bool(context.isfinite(got) and abs(got - want) <= NEAR * max(1, abs(want)))
+    return all(_near(number(expr, one.point), one.values[order][index]) for one in own)
 
 
 def _where(groups: list[list[int]], place: int, readings: list[Reading]) -> tuple[Bounds, ...]:

@@ -7,6 +7,7 @@ from typing import Literal
 import keras
 import numpy as np
 import pytest
+import torch
 from reproducing import run_reproducer
 from ruletest import answer, printed
 from shipped import each_shipped, shipped
@@ -41,6 +42,18 @@ class PerBatch(Ignores):
 class Right(Ignores):
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
         value = (pred - target).square().mean(-1)
+        return {"none": value, "sum": value.sum(), "mean": value.mean()}[self.reduction]
+
+
+class Learned(Right):
+    """Begins with weights of its own at random, as a loss with proxies does."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.weight = nn.Parameter(torch.rand(4))
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        value = ((pred - target).square() * self.weight.square().sum()).mean(-1)
         return {"none": value, "sum": value.sum(), "mean": value.mean()}[self.reduction]
 
 
@@ -137,6 +150,7 @@ def test_an_attribute_is_enough_to_be_judged_if_it_has_an_effect() -> None:
 
 def test_right_ones_pass() -> None:
     assert answer(rule, Right(), **REAL)[0].status == "passed"
+    assert answer(rule, Learned(), **REAL)[0].status == "passed"
     assert answer(rule, two_choices, **REAL)[0].status == "passed"
 
 
