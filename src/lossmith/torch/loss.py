@@ -28,6 +28,7 @@ from lossmith.reduction import Reduction
 from lossmith.settings import require_word
 from lossmith.spec import Formula
 from lossmith.torch.combined import Arithmetic
+from lossmith.torch.own_weights import expanded, of_class
 
 _OWN = ("reduction", "ignore_index", "weight")
 Total = Tensor | tuple[Tensor, dict[str, Tensor]]
@@ -216,11 +217,11 @@ class Face(Arithmetic, nn.Module):
             if weights is None or self.reduction != "weighted_mean":
                 return None, None
             where = self.formula.arguments.index("target")
-            return None, _of_class(ops, weights, values, made.arrays[where], made.kinds[where])
+            return None, of_class(ops, weights, values, made.arrays[where], made.kinds[where])
         own = None if "weight" in self._declared().keywords else getattr(self, "weight", None)
         if own is None or "weight" in self._declared().held.values():
             return None, None
-        own = _expand(type(self).__name__, own, values)
+        own = expanded(type(self).__name__, own, values)
         return values * own, own
 
 
@@ -305,21 +306,3 @@ def _tensors(declared: Declaration) -> list[str]:
 
 def _shown(value: object) -> str:
     return f"tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
-
-
-def _of_class(ops: Ops[Tensor], weights: Tensor | float, values: Tensor, target: Tensor, kind: str) -> Tensor:
-    """The class weight of each value: of its label, or the mean under its distribution."""
-    weights = torch.as_tensor(weights, dtype=values.dtype, device=values.device)
-    if weights.ndim == 0:
-        return weights.expand(values.shape)
-    shares = ops.one_hot(target, weights) if kind == "index" else target
-    return (shares.to(values.dtype) * weights).sum(-1)
-
-
-def _expand(caller: str, weight: Tensor, values: Tensor) -> Tensor:
-    """A constructor's weight is aligned from the last axis, as torch.nn does; it may not enlarge the values."""
-    try:
-        return weight.to(values).expand(values.shape)
-    except RuntimeError as error:
-        given = {"values": tuple(values.shape), "weight": tuple(weight.shape)}
-        raise ShapeError(message(f"{caller}: weight must expand to the shape of the values", given)) from error
