@@ -134,6 +134,8 @@ def test_a_gradient_that_was_stopped_is_not_derived():
 def test_a_loss_that_is_not_of_numbers_or_rows_says_so():
     with pytest.raises(LossmithError, match=r"contrastive is not derived: it takes"):
         derive("ContrastiveLoss")
+    with pytest.raises(LossmithError, match="regions are told for single numbers only"):
+        derive("CategoricalHingeLoss")
     with pytest.raises(LossmithError, match="has no formula to derive"):
         derive(np.sum)
 

@@ -40,7 +40,7 @@ def derive(loss: Any, **settings: Any) -> Derivation:
             )
         )
     reader = rows if by_row else numbers
-    found = [_case(given, list(readings)) for given, readings in reader(made, kinds, settings)]
+    found = [_case(made.name, given, list(readings)) for given, readings in reader(made, kinds, settings)]
     shown = dict(_letters(made, by_row))
     if any("r" in {str(one) for region in case.regions for one in region.gradient} for case, _ in found):
         shown["r"] = f"{shown.pop('x')} - {shown.pop('t')}"
@@ -83,8 +83,11 @@ def _letters(made: Formula, by_row: bool) -> Iterator[tuple[str, str]]:
         yield LETTERS.get(name, name), name
 
 
-def _case(given: str, readings: list[Reading]) -> tuple[Case, int]:
+def _case(name: str, given: str, readings: list[Reading]) -> tuple[Case, int]:
     groups = _groups(readings)
+    if len(groups) > 1 and len(readings[0].vary) > 1:
+        found = {"at the samples": f"{len(groups)} different expressions"}
+        raise LossmithError(message(f"{name} is not derived: regions are told for single numbers only", found))
     points = [reading.point for reading in readings]
     moved = _residual(groups, readings)
     regions: list[Region] = []
@@ -111,7 +114,9 @@ def _groups(readings: list[Reading]) -> list[list[int]]:
 
 def _holds(reading: Reading, at: Reading) -> bool:
     """Whether an expression gives the truth at the sample of another, in value and in gradient."""
-    point = dict(zip(reading.point, at.point.values(), strict=True))
+    if reading.point.keys() != at.point.keys():  # one of them could not be said in p = softmax(z)
+        return False
+    point = at.point
     exprs = [reading.expr, *(reading.diff(reading.expr, index) for index in range(len(reading.vary)))]
     got = [number(reading.sample.revealed(expr), point) for expr in exprs]
     return all(_near(a, b) for a, b in zip(got, [at.values[0], *at.values[1]], strict=True))
