@@ -46,9 +46,19 @@ CASES = [
     Case("dice", images(LOGITS[1:2], LABELS[:2]), {"log": True}, slope_scale=SUMS),
     Case("jaccard", images(LOGITS[1:], LABELS), slope_scale=SUMS),
     Case("jaccard", images(LOGITS[:1], SHARES), {"form": "squared", "smooth": 1.0, "log": True}, slope_scale=SUMS),
+    *(
+        Case(name, images(arrays, LABELS), settings, slope_scale=scale)  # what all of them share
+        for name in ("jaccard", "tversky", "focal_tversky")
+        for arrays, settings, scale in (
+            (LOGITS[:2], {"activation": "sigmoid"}, 0.1),
+            (PROBS[:1], {"pred_is": "prob"}, SUMS),
+            (LOGITS[:1], {"classes": "present", "background": False}, SUMS),
+        )
+    ),
     Case("tversky", images(LOGITS[1:], LABELS), {"alpha": 0.25, "beta": 1.5}, slope_scale=SUMS),
     Case("tversky", images(LOGITS[:1], SHARES), {"form": "l1", "smooth": 1.0}, slope_scale=SUMS),
     Case("focal_tversky", images(LOGITS[1:], LABELS), slope_scale=SUMS),
+    Case("focal_tversky", images(LOGITS[:2], LABELS[:2]), {"alpha": 0.5, "beta": 1.5}, slope_scale=SUMS),
     Case("focal_tversky", images(LOGITS[:1], SHARES), {"gamma": 1.5, "smooth": 1.0}, slope_scale=SUMS),
     Case("focal_tversky", images(LOGITS[1:3], LABELS[:2]), {"form": "squared"}, slope_scale=SUMS),
     Case("lovasz_hinge", images(LOGITS, LABELS), wrt=()),
