@@ -233,6 +233,22 @@ def test_uncertainty_compiles_as_one_graph():
     close(torch.compile(loss, fullgraph=True, backend="aot_eager")(inputs, targets), loss(inputs, targets))
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        FixedWeights,
+        lambda: UncertaintyWeighting({"seg": "classification", "depth": "regression"}),
+        DynamicWeightAverage,
+        lambda: None,
+    ],
+)
+def test_it_is_exported_as_it_is(make):
+    inputs, targets = data()
+    inputs = {name: x.detach() for name, x in inputs.items()}
+    loss = two(make())
+    close(torch.export.export(loss, (inputs, targets)).module()(inputs, targets), loss(inputs, targets))
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_tasks_are_weighed_in_float32(dtype):
     x, t = torch.full((4,), 200.0, dtype=dtype), torch.zeros(4, dtype=dtype)
