@@ -24,27 +24,26 @@ KERAS = (
     "MeanSquaredError MeanAbsoluteError Huber LogCosh BinaryCrossentropy CategoricalCrossentropy "
     "SparseCategoricalCrossentropy Poisson KLDivergence"
 )
-COUNTS = {"class_counts": [500.0, 3.0, 40.0, 7.0, 90.0, 12.0][: SIZES["C"]]}
-# what a loss needs to be built
-SETTINGS = {
-    f"lossmith.{framework}:{name}{ending}": COUNTS
-    for framework, ending in (("torch", "Loss"), ("keras", ""))
-    for name in ("LogitAdjusted", "BalancedSoftmax", "ClassBalanced", "LDAM")
-}
 SHIPPED = [f"torch.nn:{name}" for name in TORCH.split()] + [f"keras.losses:{name}" for name in KERAS.split()]
-
-
 COUNTS = [500.0, 3.0, 40.0, 7.0, 90.0, 12.0][: SIZES["C"]]
 PROXIES = (np.random.default_rng(0).normal(size=(SIZES["C"], SIZES["D"]))).tolist()
 # what a loss needs to be built
-SETTINGS = {
-    f"lossmith.keras:{name}": {"proxies": PROXIES}
-    for name in ("ArcFace", "CosFace", "SphereFace", "ProxyNCA", "ProxyAnchor")
-} | {
-    f"lossmith.{framework}:{name}{ending}": {"class_counts": COUNTS}
-    for framework, ending in (("torch", "Loss"), ("keras", ""))
-    for name in ("LogitAdjusted", "BalancedSoftmax", "ClassBalanced", "LDAM")
-}
+SETTINGS = (
+    {
+        f"lossmith.keras:{name}": {"proxies": PROXIES}
+        for name in ("ArcFace", "CosFace", "SphereFace", "ProxyNCA", "ProxyAnchor")
+    }
+    | {
+        f"lossmith.{framework}:{name}{ending}": {"class_counts": COUNTS}
+        for framework, ending in (("torch", "Loss"), ("keras", ""))
+        for name in ("LogitAdjusted", "BalancedSoftmax", "ClassBalanced", "LDAM")
+    }
+    | {
+        # five scales need 161 x 161 pixels
+        f"lossmith.{framework}:MSSSIM{ending}": {"window": 3, "weights": (0.4, 0.6)}
+        for framework, ending in (("torch", "Loss"), ("keras", ""))
+    }
+)
 
 
 def small_networks():

@@ -19,7 +19,7 @@ def run_inner(backend: str, *more: str) -> subprocess.CompletedProcess[str]:
         quiet["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
     workers = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", *INNER, *more]
-    return subprocess.run(command, env=workers | quiet, capture_output=True, text=True, check=False, timeout=600)
+    return subprocess.run(command, env=workers | quiet, capture_output=True, text=True, check=False, timeout=1500)
 
 
 def passed(done: subprocess.CompletedProcess[str]) -> int:

@@ -132,7 +132,8 @@ def binary_focal(
     positive, negative = target, 1.0 - target
     if alpha is not None:
         share_of_ones = fitted(ops, "binary_focal", "alpha", alpha, pred)
-        positive, negative = share_of_ones * positive, (1.0 - share_of_ones) * negative
+        # a symbolic tensor stands on the left: on jax an array there refuses it
+        positive, negative = positive * share_of_ones, negative * (1.0 - share_of_ones)
     if pred_is == "logit":
         return _focused(ops, positive, pred, gamma) + _focused(ops, negative, -pred, gamma)
     missed = focused_prob(ops, negative, pred, gamma, happened=False)

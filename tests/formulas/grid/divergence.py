@@ -88,7 +88,11 @@ def distillation_terms(pred, teacher, target, temperature=4.0, alpha=0.1):
 
 
 def distillation_cases():
-    student, teacher = cross(ROWS, ROWS)
+    # each row with itself and with three others: digits of exp(-1e4) take their time
+    student, teacher = (
+        np.concatenate([np.roll(each, shift, 0) for shift in shifts])
+        for each, shifts in ((np.array(ROWS), (0, 0, 0, 0)), (np.array(ROWS), (0, 1, 3, 5)))
+    )
     labels, shares = np.arange(len(student)) % 4, np.array(SHARES)[np.arange(len(student)) % len(SHARES)]
     sizes = {"slope_scale": 4.0, "digits": 4400}
     settings = {"temperature": 2.0, "alpha": 0.5}

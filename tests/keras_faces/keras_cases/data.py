@@ -139,8 +139,13 @@ def _tensorflow(total: Callable[..., Any], y_pred: Any) -> Arrays:
 def _jax(total: Callable[..., Any], y_pred: Any) -> Arrays:
     import jax
 
-    value, slope = jax.vjp(total, jax.numpy.asarray(y_pred))
-    return np.asarray(value), np.asarray(slope(jax.numpy.ones_like(value))[0])
+    @jax.jit  # one compilation in place of one for each operation
+    def both(pred: Any) -> Any:
+        value, slope = jax.vjp(total, pred)
+        return value, slope(jax.numpy.ones_like(value))[0]
+
+    value, slope = both(jax.numpy.asarray(y_pred))
+    return np.asarray(value), np.asarray(slope)
 
 
 def _torch(total: Callable[..., Any], y_pred: Any) -> Arrays:
