@@ -1,6 +1,7 @@
-"""The child that runs an emitted file in its framework: `python -m lossmith.forging.probe`, a job as JSON on stdin.
+"""The child that runs emitted files in their frameworks: `python -m lossmith.forging.probe`, jobs as JSON on stdin.
 
-It answers with value, gradient and, for a boosting objective, Hessian at each point, in float64.
+It answers each with value, gradient and, for a boosting objective, Hessian at each point, in float64; or with the
+error that it met.
 """
 
 import importlib.util
@@ -98,13 +99,19 @@ _RUN: Mapping[str, Callable[..., Answer]] = {
 }
 
 
+def _answer(job: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        made = getattr(_load(job["file"]), job["name"])
+        points = [np.array(job[name], np.float64) for name in ("pred", "target")]
+        with np.errstate(all="ignore"):
+            return _RUN[job["framework"]](made, job["is_class"], *points)
+    except Exception as error:  # whatever an emitted file raises is what its author has to see
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
 def main() -> None:
-    job = json.load(sys.stdin)
-    made = getattr(_load(job["file"]), job["name"])
-    points = [np.array(job[name], np.float64) for name in ("pred", "target")]
-    with np.errstate(all="ignore"):
-        answer = _RUN[job["framework"]](made, job["is_class"], *points)
-    sys.stdout.write("\n" + json.dumps(answer))
+    answers = [_answer(job) for job in json.load(sys.stdin)]
+    sys.stdout.write("\n" + json.dumps(answers))
 
 
 if __name__ == "__main__":

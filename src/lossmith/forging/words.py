@@ -60,6 +60,10 @@ ELSEWHERE = {
     "input": "pred",
     "prediction": "pred",
     "label": "target",
+    "tgt": "target",
+    "prd": "pred",
+    "preds": "pred",
+    "targets": "target",
     "x": "pred",
     "y": "target",
 }
