@@ -152,7 +152,9 @@ def forge_command(
         str | None, typer.Option("--output", "-o", metavar="FILE", help="Write a file; else it is printed.")
     ] = None,
     with_tests: Annotated[bool, typer.Option("--with-tests", help="Write tests beside the file.")] = False,
-    no_rewrite: Annotated[bool, typer.Option("--no-rewrite", help="Compute what is written, as it is written.")] = False,
+    no_rewrite: Annotated[
+        bool, typer.Option("--no-rewrite", help="Compute what is written, as it is written.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file; write one that does not pass its checks.")
     ] = False,

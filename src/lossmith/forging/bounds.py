@@ -1,7 +1,7 @@
 """Where a tree's values can lie: intervals, followed from the inputs to the root.
 
 They decide which square roots, logarithms and branches need a guard, and what a docstring may say of the range. A
-bound may be wider than the truth, never narrower. A parameter is known by its sign.
+bound may be wider than the truth, never narrower but for rounding. A parameter is known by its sign.
 """
 
 import math

@@ -8,7 +8,25 @@ At a kink the slope is that of one side: abs has 0 at 0, minimum and maximum the
 both are equal, `where` that of the branch it takes.
 """
 
-from lossmith.forging.tree import ONE, TWO, ZERO, Call, Name, Node, Number, add, call, div, equal, mul, neg, power, sub, walk, where
+from lossmith.forging.tree import (
+    ONE,
+    TWO,
+    ZERO,
+    Call,
+    Name,
+    Node,
+    Number,
+    add,
+    call,
+    div,
+    equal,
+    mul,
+    neg,
+    power,
+    sub,
+    walk,
+    where,
+)
 from lossmith.forging.words import TRUTHS
 
 HALF = Number(0.5)

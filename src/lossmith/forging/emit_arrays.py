@@ -9,13 +9,13 @@ from lossmith.forging.spell import JAX, NUMPY
 from lossmith.forging.statements import RETURN
 from lossmith.forging.tree import Node
 
-_FITTING = '''\
+_FITTING = """\
 def _require_one_shape(pred{type}, target{type}) -> None:
     if pred.shape != target.shape:
         raise ValueError(
             f"pred and target must have one shape, got {{pred.shape}} and "
             f"{{target.shape}}: they would broadcast and pair what does not belong"
-        )'''
+        )"""
 
 
 def jax(plan: Plan) -> str:
@@ -54,9 +54,7 @@ def numpy(plan: Plan) -> str:
 
 def _of_numpy(plan: Plan, name: str, root: Node, docstring: Sequence[str]) -> list[str]:
     return [
-        *signature(
-            f"def {name}", ["pred: np.ndarray", "target: np.ndarray", *_after_star(plan)], " -> np.ndarray"
-        ),
+        *signature(f"def {name}", ["pred: np.ndarray", "target: np.ndarray", *_after_star(plan)], " -> np.ndarray"),
         *docstring,
         "    pred = np.asarray(pred)",
         "    target = np.asarray(target, dtype=pred.dtype)",

@@ -14,10 +14,10 @@ from lossmith.forging.source import computed, defaults, file_of, from_self, sign
 from lossmith.forging.spell import NUMPY
 
 _FLOOR = ["# The least Hessian: a smaller one would make a Newton step of any length.", "HESSIAN_FLOOR = 1e-3"]
-_FITTING = '''\
+_FITTING = """\
 def _require_one_score(pred: np.ndarray, target: np.ndarray) -> None:
     if pred.shape != target.shape:
-        raise ValueError(f"scores {pred.shape} do not pair with labels {target.shape}")'''.splitlines()
+        raise ValueError(f"scores {pred.shape} do not pair with labels {target.shape}")""".splitlines()
 
 
 def xgboost(plan: Plan) -> str:

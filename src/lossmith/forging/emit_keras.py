@@ -6,7 +6,7 @@ from lossmith.forging.source import computed, defaults, file_of, from_self, sign
 from lossmith.forging.spell import KERAS
 
 _RENAMED = {"pred": "y_pred", "target": "y_true"}
-_FITTING = '''\
+_FITTING = """\
 def _require_one_shape(y_true, y_pred):
     shapes = tuple(y_true.shape), tuple(y_pred.shape)
     pairs = zip(*shapes, strict=True) if len(shapes[0]) == len(shapes[1]) else [(0, 1)]
@@ -14,10 +14,10 @@ def _require_one_shape(y_true, y_pred):
         raise ValueError(
             f"y_true and y_pred must have one shape, got {shapes[0]} and {shapes[1]}: "
             "they would broadcast and pair what does not belong"
-        )'''.splitlines()
-_PER_SAMPLE = '''\
+        )""".splitlines()
+_PER_SAMPLE = """\
 def _per_sample(values):
-    return ops.mean(values, axis=-1) if len(values.shape) > 1 else values'''.splitlines()
+    return ops.mean(values, axis=-1) if len(values.shape) > 1 else values""".splitlines()
 _SHAPES = "y_true, y_pred: (N, ..., D) equal; the values (N, ...) are means over the last axis"
 
 

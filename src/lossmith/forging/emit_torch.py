@@ -10,7 +10,7 @@ from lossmith.forging.statements import RETURN
 
 _ARRAYS = ["pred: Tensor", "target: Tensor"]
 _REDUCTION = 'reduction: str = "mean"'
-_REDUCED = '''\
+_REDUCED = """\
 def _reduced(values: Tensor, reduction: str) -> Tensor:
     if reduction == "mean":
         return values.mean()
@@ -18,15 +18,15 @@ def _reduced(values: Tensor, reduction: str) -> Tensor:
         return values.sum()
     if reduction == "none":
         return values
-    raise ValueError(f'reduction must be "mean", "sum" or "none", got {reduction!r}')'''.splitlines()
-_FITTING = '''\
+    raise ValueError(f'reduction must be "mean", "sum" or "none", got {reduction!r}')""".splitlines()
+_FITTING = """\
 def _require_one_shape(pred: Tensor, target: Tensor) -> None:
     if pred.shape != target.shape:
         raise ValueError(
             f"pred and target must have one shape, got {tuple(pred.shape)} and "
             f"{tuple(target.shape)}: they would broadcast and pair what does not belong"
-        )'''.splitlines()
-_SHAPES = "pred, target: (...) equal; the result is a scalar, or (...) with \"none\""
+        )""".splitlines()
+_SHAPES = 'pred, target: (...) equal; the result is a scalar, or (...) with "none"'
 
 
 def function(plan: Plan) -> str:

@@ -51,7 +51,12 @@ class Facts:
 
 
 def facts_of(
-    given: Node, value: Node, slopes: Mapping[str, Node], curvature: Node, kinds: tuple[str, str], params: dict[str, float]
+    given: Node,
+    value: Node,
+    slopes: Mapping[str, Node],
+    curvature: Node,
+    kinds: tuple[str, str],
+    params: dict[str, float],
 ) -> Facts:
     """Measure. `slopes` are the derivatives by pred and by target.
 
@@ -86,7 +91,9 @@ def smooth_points(given: Node, kinds: tuple[str, str], params: dict[str, float])
 def _require_near(got: Any, want: Any, what: str) -> None:
     for one, true in zip(got, want, strict=True):
         if context.isfinite(true) and not abs(one - true) <= NEAR * max(1, abs(true)):
-            raise LossmithError(f"{what} is {one} where fifty digits give {true}: a fault of lossmith, nothing was written")
+            raise LossmithError(
+                f"{what} is {one} where fifty digits give {true}: a fault of lossmith, nothing was written"
+            )
 
 
 def _switches(root: Node) -> Iterator[Node]:
@@ -122,9 +129,7 @@ def _shape(slope: Node, curvature: Node, kinds: tuple[str, str], params: dict[st
     return "straight" if straight else "curved"
 
 
-def _kinks(
-    given: Node, slopes: Mapping[str, Node], kinds: tuple[str, str], params: dict[str, float]
-) -> Iterator[Kink]:
+def _kinks(given: Node, slopes: Mapping[str, Node], kinds: tuple[str, str], params: dict[str, float]) -> Iterator[Kink]:
     preds, seen = line(kinds), set[Node]()
     target = TARGETS[kinds[1]][-1]
     for switch in _switches(given):
@@ -133,7 +138,7 @@ def _kinks(
         seen.add(switch)
         signs = in_digits(switch, {"pred": preds, "target": np.full(len(preds), target)}, params)
         for index in range(len(preds) - 1):
-            if signs[index] == 0 and 0 < index:
+            if signs[index] == 0 and index > 0:
                 root = context.mpf(float(preds[index]))
             elif signs[index] * signs[index + 1] < 0:
                 root = _root(switch, float(preds[index]), float(preds[index + 1]), target, params)

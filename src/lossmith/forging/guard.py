@@ -37,7 +37,9 @@ def _guard(node: Node, bounds: Bounds, done: list[Guard]) -> Node:
     args = [_guard(arg, bounds, done) for arg in node.args]
     if node.word == "where":
         condition, yes, no = args
-        return where(condition, _inside(yes, condition, True, bounds, done), _inside(no, condition, False, bounds, done))
+        return where(
+            condition, _inside(yes, condition, True, bounds, done), _inside(no, condition, False, bounds, done)
+        )
     made = call(node.word, *args)
     if node.word == "sqrt" and is_array(made) and not bounds.above(args[0], 0.0):
         zero = Call("eq", (args[0], ZERO))

@@ -63,9 +63,7 @@ def _guard(rewrite: Rewrite, points: dict[str, np.ndarray], params: dict[str, fl
     """A guard changes no value: the slopes are counted that are not finite."""
     if rewrite.reason == SQRT:  # put the grid where the root is 0, should it not be there
         points = {name: np.append(array, 0.0) for name, array in points.items()}
-    slopes = [
-        _in_float32(derivative(form, PRED), points, params) for form in (rewrite.before, rewrite.after)
-    ]
+    slopes = [_in_float32(derivative(form, PRED), points, params) for form in (rewrite.before, rewrite.after)]
     bad = [int(np.count_nonzero(~np.isfinite(slope))) for slope in slopes]
     words = [f"{count} slopes not finite" if count else "every slope finite" for count in bad]
     at = ""
@@ -97,4 +95,3 @@ def ulps(got: np.ndarray, want: np.ndarray) -> np.ndarray:
 
 def _words(error: float) -> str:
     return "not finite" if error == np.inf else f"{error:.2g} ulp" if error < 1000 else f"{error:.1e} ulp"
-

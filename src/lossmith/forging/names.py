@@ -51,7 +51,9 @@ def require_params(params: Mapping[str, float]) -> dict[str, float]:
         if keyword.iskeyword(name) or hasattr(builtins, name) or name in _TAKEN or name in WORDS:
             raise SettingError(message(f"--param {name}: the name means something else", fix=f"{name}_value"))
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= 1e30:
-            raise SettingError(message(f"--param {name} must be a number that float32 holds", {"given": repr(value)[:60]}))
+            raise SettingError(
+                message(f"--param {name} must be a number that float32 holds", {"given": repr(value)[:60]})
+            )
         made[name] = float(value)
     return made
 
@@ -93,5 +95,3 @@ def require_place(out: str | Path, suffix: str, force: bool, with_tests: bool) -
 
 def test_place(path: Path) -> Path:
     return path.with_name(f"test_{path.name}")
-
-

@@ -59,7 +59,7 @@ def parse(text: str, params: Collection[str] = ()) -> Node:
         raise SettingError(message(f"an expression has at most {LONGEST} characters", {"given": len(flat)}))
     for column, letter in enumerate(flat):
         if not " " <= letter <= "~":
-            raise _refusal(flat, column, 1, f"{ascii(letter)} is not an ASCII letter", "write it with ASCII letters")
+            raise _refusal(flat, column, 1, f"{letter!a} is not an ASCII letter", "write it with ASCII letters")
     if not flat.strip():
         raise SettingError(message("the expression is empty", fix='such as "square(pred - target)"'))
     blanks = len(flat) - len(flat.lstrip())

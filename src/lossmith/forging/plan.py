@@ -71,7 +71,9 @@ def plan(
     raw = {one.name: derivative(stable, one) for one in (PRED, TARGET)}
     slopes = {name: as_computed(slope) for name, slope in raw.items()}
     curvature = as_computed(derivative(raw["pred"], PRED))
-    low, high = (pick(ends) for pick, ends in zip((max, min), zip(bounds.of(given), bounds.of(value), strict=True), strict=True))
+    low, high = (
+        pick(ends) for pick, ends in zip((max, min), zip(bounds.of(given), bounds.of(value), strict=True), strict=True)
+    )
     return Plan(
         name,
         named,

@@ -88,7 +88,9 @@ def defaults(params: Mapping[str, float]) -> list[str]:
     return [f"{name}: float = {value!r}" for name, value in params.items()]
 
 
-def computed(outputs: Sequence[tuple[str, Node]], style: Style, indent: int = 4, taken: Sequence[str] = ()) -> list[str]:
+def computed(
+    outputs: Sequence[tuple[str, Node]], style: Style, indent: int = 4, taken: Sequence[str] = ()
+) -> list[str]:
     """Lines that assign each output; one that has no entry of its own is spread over all."""
     moving = [(name, root) for name, root in outputs if is_array(root)]
     lines = statements(moving, style, indent, taken) if moving else []

@@ -132,9 +132,7 @@ def _spelled(node: Call, style: Style, known: Mapping[Node, str], listed: list[s
         listed[1] = style.words["full"].format(like=style.names.get("pred", "pred"), value=listed[1])
     elif word in ("hypot", "logaddexp", "xlogy", "xlog1py", "minimum", "maximum") and style.words.get("strict"):
         listed = [
-            text
-            if is_array(arg)
-            else style.words["full"].format(like=style.names.get("pred", "pred"), value=text)
+            text if is_array(arg) else style.words["full"].format(like=style.names.get("pred", "pred"), value=text)
             for arg, text in zip(args, listed, strict=True)
         ]
     if word == "softplus" and style.words.get("softplus") == "-F.logsigmoid(-{0})":

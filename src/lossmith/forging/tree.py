@@ -201,12 +201,12 @@ def power(x: Node, y: Node) -> Node:
         return ONE
     if y == ONE:
         return x
+    if isinstance(x, Number) and isinstance(y, Number):
+        return Number(float(x.value**y.value))
     if y == TWO:
         return square(x)
     if y == Number(0.5):
         return Call("sqrt", (x,))
-    if isinstance(x, Number) and isinstance(y, Number):
-        return Number(float(x.value**y.value))
     return Call("pow", (x, y))
 
 
