@@ -277,6 +277,8 @@ def _split(codes: Sequence[str] | None) -> tuple[str, ...]:
 def _with_default_files(arguments: Sequence[str]) -> list[str]:
     """`--json` may stand alone, which click cannot say: then it means standard output; `--html` likewise, a file."""
     spelled: list[str] = []
+    if list(arguments[:1]) == ["forge"] and _is_negative_expression(arguments[1:2]):
+        return ["forge", *arguments[2:], "--", arguments[1]]
     for position, word in enumerate(arguments):
         following = arguments[position + 1] if position + 1 < len(arguments) else ""
         alone = not following or following.startswith("--") or ".py" in following or ":" in following
@@ -287,6 +289,11 @@ def _with_default_files(arguments: Sequence[str]) -> list[str]:
         else:
             spelled.append(word)
     return spelled
+
+
+def _is_negative_expression(first: Sequence[str]) -> bool:
+    """`forge "-target * ..."` begins as an option does."""
+    return bool(first) and first[0].startswith("-") and not first[0].startswith("--") and first[0] != "-o"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from emitting import forged, load, planned, write
 from forged_losses import CASES
+from torch.autograd.gradcheck import GradcheckError
 
 from lossmith.forging.verify import points_of
 
@@ -42,7 +43,9 @@ def test_it_is_the_function_that_autograd_differentiates(name, tmp_path):
     for loss in (own, plain):
         pred, target = inside(name)
         first = torch.autograd.grad((weight * loss(pred, target)).sum(), (pred, target), create_graph=True)
-        second = torch.autograd.grad((weight * first[0]).sum(), pred, allow_unused=True)[0]
+        second = None
+        if first[0].requires_grad:  # the slope of a quantile is constant
+            second = torch.autograd.grad((weight * first[0]).sum(), pred, allow_unused=True)[0]
         found.append([*(one.detach() for one in first), second if second is not None else torch.zeros_like(pred)])
     for one, two in zip(*found, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-11)
@@ -53,7 +56,7 @@ def test_the_tests_above_can_fail(tmp_path):
     file.write_text(file.read_text().replace("grad_output * by_pred", "grad_output * by_pred.detach()"))
     loss = values_of(load(file, "welsch_loss"))
     assert torch.autograd.gradcheck(loss, inside("Welsch"))
-    with pytest.raises(torch.autograd.gradcheck.GradcheckError):
+    with pytest.raises(GradcheckError):
         torch.autograd.gradgradcheck(loss, inside("Welsch"))
 
 

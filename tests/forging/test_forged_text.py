@@ -113,8 +113,29 @@ def test_text_read_and_written_again_means_the_same(text, shown):
 
 @pytest.mark.parametrize(
     "name",
-    ["", "class", "import", "None", "_Loss", "Loss_", "a__b", "9Loss", "My Loss", "Lоss", "A" * 80, "x;y", "torch"]
-    + ["print", "Print", "Return", "Tensor", "../x", "a.b", "pred", "Keras"],
+    [
+        "",
+        "class",
+        "import",
+        "None",
+        "_Loss",
+        "Loss_",
+        "a__b",
+        "9Loss",
+        "My Loss",
+        "Lоss",
+        "A" * 80,
+        "x;y",
+        "torch",
+        "print",
+        "Print",
+        "Return",
+        "Tensor",
+        "../x",
+        "a.b",
+        "pred",
+        "Keras",
+    ],
 )
 def test_a_name_that_means_something_else_is_refused(name):
     with pytest.raises(SettingError):

@@ -118,12 +118,11 @@ def _binary(node: Call, inner: list[Node]) -> Node:
 
 
 def _of_logarithm(node: Call, dx: Node, dy: Node) -> Node:
-    """The slope of x log y or x log(1 + y), which is 0 in y where x is 0, wherever y is."""
+    """The slope of x log y or x log(1 + y), which is 0 in y where x is 0, even where the logarithm ends."""
     x, y = node.args
     end, inside = (ZERO, ONE) if node.word == "xlogy" else (Number(-1.0), ZERO)
-    kept = where(equal(x, ZERO), inside, y)
+    kept = where(Call("and", (equal(x, ZERO), equal(y, end))), inside, y)
     by_y = mul(div(x, kept if node.word == "xlogy" else add(ONE, kept)), dy)
     if dx == ZERO:
         return by_y
-    both = where(Call("and", (equal(x, ZERO), equal(y, end))), inside, y)
-    return add(mul(call("log" if node.word == "xlogy" else "log1p", both), dx), by_y)
+    return add(mul(call("log" if node.word == "xlogy" else "log1p", kept), dx), by_y)

@@ -4,7 +4,7 @@ A pair of kinds is right if the value is finite inside it and the perfect predic
 """
 
 from collections.abc import Mapping
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def _require_finite(root: Node, params: Mapping[str, float], kinds: tuple[str, s
 def _fits(root: Node, params: Mapping[str, float], kinds: tuple[str, str]) -> bool:
     preds, best = PREDS[kinds[0]], []
     for target in TARGETS[kinds[1]]:
-        if KINDS[kinds[0]].low == 0.0 and not KINDS[kinds[0]].high == 1.0:
+        if KINDS[kinds[0]].low == 0.0 and KINDS[kinds[0]].high != 1.0:
             preds = tuple(sorted({*PREDS[kinds[0]], target} - {0.0}))
         values = list(in_digits(root, {"pred": np.array(preds), "target": np.full(len(preds), target)}, params))
         if not all(context.isfinite(value) for value in values):
@@ -106,7 +106,7 @@ def _fits(root: Node, params: Mapping[str, float], kinds: tuple[str, str]) -> bo
 def _is_perfect(best: list[list[float]], kinds: tuple[str, str]) -> bool:
     targets = TARGETS[kinds[1]]
     if kinds == ("real", "count"):  # the logarithm of a rate: only its order is asked
-        return all(low[0] < high[0] for low, high in zip(best, best[1:], strict=False))
+        return all(low[0] < high[0] for low, high in pairwise(best))
     if kinds[0] in ("real", "positive"):
         lowest = min(PREDS[kinds[0]])
         return all(

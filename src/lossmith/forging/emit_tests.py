@@ -232,7 +232,8 @@ def test_values_and_slopes_are_those_of_the_formula():
 
 def test_vmap_gives_the_same_values():
     one_by_one = jax.vmap({name})(PRED32, TARGET32)
-    np.testing.assert_allclose(one_by_one, {name}(PRED32, TARGET32), rtol=1e-5)
+    together = {name}(PRED32, TARGET32)
+    np.testing.assert_allclose(one_by_one, together, rtol=1e-5)
 
 
 def test_far_predictions_have_finite_values_and_slopes():

@@ -7,6 +7,7 @@ convex is read off the gradient, which then nowhere falls.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -120,7 +121,7 @@ def _shape(slope: Node, curvature: Node, kinds: tuple[str, str], params: dict[st
     for target in TARGETS[kinds[1]]:
         points = {"pred": line(kinds), "target": np.full(len(line(kinds)), target)}
         slopes = [value for value in in_digits(slope, points, params) if context.isfinite(value)]
-        if any(high < low - NEAR * max(1, abs(low)) for low, high in zip(slopes, slopes[1:], strict=False)):
+        if any(high < low - NEAR * max(1, abs(low)) for low, high in pairwise(slopes)):
             return "not convex"
         bends = [value for value in in_digits(curvature, points, params) if context.isfinite(value)]
         if any(value < 0 for value in bends):

@@ -70,7 +70,7 @@ def _guard(rewrite: Rewrite, points: dict[str, np.ndarray], params: dict[str, fl
     if bad[0]:
         first = int(np.argmax(~np.isfinite(slopes[0])))
         at = ", ".join(f"{name} = {array[first]:.4g}" for name, array in points.items())
-    return Measured(text_of(rewrite.before), text_of(rewrite.after), at, *words, rewrite.reason)
+    return Measured(text_of(rewrite.before), text_of(rewrite.after), at, words[0], words[1], rewrite.reason)
 
 
 def _in_float32(root: Node, arrays: dict[str, np.ndarray], params: dict[str, float] | None = None) -> np.ndarray:

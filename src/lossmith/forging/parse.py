@@ -145,7 +145,7 @@ class _Reader:
         raise self.refuse(node, what if type(node) not in _REFUSED else f"no place for {what}")
 
     def constant(self, node: ast.Constant) -> Node:
-        if type(node.value) not in (int, float):
+        if isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
             raise self.refuse(node, f"{type(node.value).__name__} is not a number")
         return self.held(node, Number(_as_float(node.value)))
 

@@ -18,7 +18,8 @@ _MODULE = "lossmith_forged"
 
 def _load(file: str) -> Any:
     spec = importlib.util.spec_from_file_location(_MODULE, file)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[_MODULE] = module
     spec.loader.exec_module(module)

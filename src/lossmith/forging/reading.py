@@ -5,6 +5,7 @@ Words that are not operations of `lossmith.ops` are written in them here, each i
 
 import math
 from collections.abc import Mapping, Sequence
+from inspect import Parameter, Signature
 from typing import Any
 
 import numpy as np
@@ -165,11 +166,9 @@ def formula_of(name: str, root: Node, params: Mapping[str, float], kinds: tuple[
     def body(ops: Any, pred: Any, target: Any, **settings: Any) -> Any:
         return value_of(root, ops, {"pred": pred, "target": target}, {**params, **settings})
 
-    from inspect import Parameter, Signature
-
     by_name = [Parameter(one, Parameter.KEYWORD_ONLY, default=value) for one, value in params.items()]
     arrays = [Parameter(one, Parameter.POSITIONAL_OR_KEYWORD) for one in ("ops", "pred", "target")]
-    body.__signature__ = Signature([*arrays, *by_name])  # type: ignore[attr-defined]
+    body.__signature__ = Signature([*arrays, *by_name])
     body.__name__ = body.__qualname__ = name
     body.__annotations__ = dict.fromkeys(params, float)
     return Formula(body, shapes="..., ... -> ...", kinds=kinds, source="forged from an expression")

@@ -82,7 +82,7 @@ def _text(node: Node, style: Style, known: Mapping[Node, str]) -> tuple[str, flo
         return f"-{known[Call('sub', node.args[::-1])]}", SIGN
     if node.word == "mul" and isinstance(node.args[0], Number) and isinstance(node.args[1], Call):
         mirror = Call("sub", node.args[1].args[::-1]) if node.args[1].word == "sub" else None
-        if mirror in known:
+        if mirror is not None and mirror in known:
             return f"{_number(-node.args[0].value, style)[0]} * {known[mirror]}", INFIX["mul"][1]
     return _call(node, style, known)
 

@@ -59,8 +59,10 @@ class _Writer:
         uses = Counter(arg for node in walk(*roots) for arg in args_of(node))
         uses.update(roots)
         for node in list(uses):
-            mirror = Call("sub", node.args[::-1]) if isinstance(node, Call) and node.word == "sub" else None
-            if mirror is not None and mirror in uses and node.args[0] == PRED:
+            if not (isinstance(node, Call) and node.word == "sub" and node.args[0] == PRED):
+                continue
+            mirror = Call("sub", node.args[::-1])
+            if mirror in uses:
                 uses[node] += uses.pop(mirror)
         self.shared = {node for node, count in uses.items() if count > 1 and _is_worth_a_name(node)}
 
