@@ -82,6 +82,14 @@ def test_the_test_above_can_fail():
     assert text_of(parse("square(pred - target)")) == "square(pred - target)"
 
 
+@pytest.mark.parametrize("word", ["exp", "sigmoid", "log_cosh", "softplus", "tanh", "square", "sinh"])
+def test_deep_nests_are_refused_before_they_grow(word):
+    nest = f"{word}(" * 20 + "pred - target" + ")" * 20
+    for text in (f"square({nest})", f"{nest} * {nest}"):
+        with pytest.raises(SettingError):
+            forge(text, name="Nest", pred="real", target="real", check=False)
+
+
 def test_the_column_is_marked():
     with pytest.raises(SettingError) as caught:
         parse("  square(pred - tgt)")

@@ -8,6 +8,7 @@ At a kink the slope is that of one side: abs has 0 at 0, minimum and maximum the
 both are equal, `where` that of the branch it takes.
 """
 
+from lossmith.errors import SettingError, message
 from lossmith.forging.tree import (
     ONE,
     TWO,
@@ -17,6 +18,7 @@ from lossmith.forging.tree import (
     Node,
     Number,
     add,
+    args_of,
     call,
     div,
     equal,
@@ -30,14 +32,33 @@ from lossmith.forging.tree import (
 from lossmith.forging.words import TRUTHS
 
 HALF = Number(0.5)
+LONGEST = 1500  # parts of a derivative; the second one of the focal loss has a quarter of them
 
 
 def derivative(root: Node, by: Name) -> Node:
     """d root / d by."""
     slopes: dict[Node, Node] = {}
+    lengths: dict[Node, int] = {}
     for node in walk(root):
         slopes[node] = _slope(node, by, slopes)
+        if length(slopes[node], lengths) > LONGEST:
+            raise SettingError(
+                message(
+                    "the derivative of this expression is too long to be written",
+                    {"parts": f"more than {LONGEST}"},
+                    why="each level of nesting multiplies it",
+                    fix="a simpler expression",
+                )
+            )
     return slopes[root]
+
+
+def length(root: Node, known: dict[Node, int]) -> int:
+    """How many parts a tree has when it is written out, shared ones counted each time."""
+    for node in walk(root):
+        if node not in known:
+            known[node] = 1 + sum(known[arg] for arg in args_of(node))
+    return known[root]
 
 
 def _slope(node: Node, by: Name, slopes: dict[Node, Node]) -> Node:

@@ -12,6 +12,7 @@ from lossmith.forging.plan import Plan
 from lossmith.forging.prose import facts, keywords, module_docstring, notes, spoken, wrapped
 from lossmith.forging.source import computed, defaults, file_of, from_self, signature, variables
 from lossmith.forging.spell import NUMPY
+from lossmith.forging.tree import ZERO
 
 _FLOOR = ["# The least Hessian: a smaller one would make a Newton step of any length.", "HESSIAN_FLOOR = 1e-3"]
 _FITTING = """\
@@ -125,10 +126,14 @@ def _floor(plan: Plan) -> list[Sequence[str]]:
 
 def _slopes(plan: Plan, indent: int) -> list[str]:
     blank = " " * indent
+    if plan.curvature == ZERO:
+        lines = computed([("gradient", plan.slopes["pred"])], NUMPY, indent, variables(plan))
+        lines.append(f"{blank}# straight everywhere: the curvature is 0, so a step along the gradient")
+        return [*lines, f"{blank}hessian = np.ones_like(pred)"]
     lines = computed([("gradient", plan.slopes["pred"]), ("hessian", plan.curvature)], NUMPY, indent, variables(plan))
     if plan.facts.shape == "straight":
         lines += [
-            f"{blank}# on a straight piece the curvature is 0: a step along the gradient instead",
+            f"{blank}# on a straight piece the curvature is 0: there a step along the gradient",
             f"{blank}hessian = np.where(hessian > 0.0, hessian, 1.0)",
         ]
     if plan.facts.shape == "not convex":

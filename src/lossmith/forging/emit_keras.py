@@ -85,5 +85,5 @@ def _body(plan: Plan, indent: int) -> list[str]:
 def _docstring(plan: Plan, indent: int, registered: bool = False) -> list[str]:
     blank = " " * indent
     told = [("Shapes", _SHAPES), *facts(plan, _RENAMED), *keywords(plan)]
-    head = wrapped(f'"""{spoken(plan.given, _RENAMED)}, elementwise.', blank, blank)
+    head = wrapped(f'"""{spoken(plan.given, _RENAMED)}, a mean over the last axis.', blank, blank)
     return [*head, "", *notes(plan, indent, told), f'{blank}"""']

@@ -16,7 +16,7 @@ from lossmith.forging.tree import ARRAYS, CONSTANTS, Call, Name, Node, Number, c
 from lossmith.forging.words import ELSEWHERE, INNER, TRUTHS, WORDS
 
 LONGEST = 1000  # characters
-DEEPEST = 40  # levels
+DEEPEST = 24  # levels
 SMALLEST, LARGEST = 1e-30, 1e30  # constants that float32 holds with room to compute
 _OPERATORS: dict[type, str] = {
     ast.Add: "add",

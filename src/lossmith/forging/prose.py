@@ -55,14 +55,18 @@ def facts(plan: Plan, renamed: dict[str, str] | None = None) -> Iterator[tuple[s
     """What is known of range, kinks and convexity, as rows."""
     if plan.low > -math.inf or plan.high < math.inf:
         yield "Range", f"{_range(plan)}{' at parameters of these signs' if plan.params else ''}"
-    yield from (("Kinks", text) for text in _kinks(plan, renamed))
+    yield from (("" if index else "Kinks", text) for index, text in enumerate(_kinks(plan, renamed)))
     at = " at these parameters" if plan.params else ""
     said = {"curved": "yes", "straight": "yes, with places of no curvature", "not convex": "no"}[plan.facts.shape]
     yield "Convex", f"{said}{at}, measured on a grid"
 
 
 def keywords(plan: Plan, *others: tuple[str, str]) -> Iterator[tuple[str, str]]:
-    given = [f"{', '.join(plan.params)}: parameters of the formula"] if plan.params else []
+    given = (
+        [f"{', '.join(plan.params)}: {'parameters' if len(plan.params) > 1 else 'a parameter'} of the formula"]
+        if plan.params
+        else []
+    )
     told = [*given, *(f"{name}: {text}" for name, text in others)]
     for index, text in enumerate(told):
         yield "Keywords" if index == 0 else "", text

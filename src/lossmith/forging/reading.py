@@ -15,6 +15,23 @@ from lossmith.ops import Ops, digits
 from lossmith.spec import Formula
 
 LOG_2 = math.log(2.0)
+LARGEST = 1e12  # beyond it an exponential is inf or 0: exp(exp(exp(9))) would never end with all its digits
+
+
+class _Numbers(digits.Numbers):
+    def exp(self, x: Any) -> Any:
+        if abs(x) > LARGEST:
+            return digits.context.inf if x > 0 else digits.context.zero
+        return super().exp(x)
+
+    def expm1(self, x: Any) -> Any:
+        return self.exp(x) - 1 if abs(x) > LARGEST else super().expm1(x)
+
+    def softplus(self, x: Any) -> Any:
+        return max(x, digits.context.zero) if abs(x) > LARGEST else super().softplus(x)
+
+
+_DIGITS = digits.Objects(_Numbers(), digits.Digits)
 
 
 def value_of(root: Node, ops: Ops[Any], arrays: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
@@ -41,7 +58,7 @@ def _apply(ops: Ops[Any], node: Call, args: Sequence[Any], lifted: Any) -> Any:
         return -args[0]
     if word == "pow":
         return _power(ops, args[0], args[1], node.args[1], lifted)
-    if word == "div" and ops is digits.ops:
+    if word == "div" and ops is _DIGITS:
         return digits.array(_quotient(*args))  # mpmath raises where every framework gives inf or NaN
     if word in _INFIX:
         return _INFIX[word](*args)
@@ -177,4 +194,4 @@ def formula_of(name: str, root: Node, params: Mapping[str, float], kinds: tuple[
 def in_digits(root: Node, arrays: Mapping[str, Any], params: Mapping[str, float]) -> np.ndarray:
     """The value at fifty digits, an array of mpmath numbers; `arrays` may hold floats or such numbers."""
     lifted = {name: digits.array(np.asarray(array, dtype=object)) for name, array in arrays.items()}
-    return np.asarray(value_of(root, digits.ops, lifted, params))
+    return np.asarray(value_of(root, _DIGITS, lifted, params))

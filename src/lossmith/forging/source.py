@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from lossmith.forging.plan import Plan
 from lossmith.forging.spell import Style, text_of
-from lossmith.forging.statements import RETURN, statements
+from lossmith.forging.statements import RETURN, WIDTH, statements
 from lossmith.forging.tree import Node, is_array
 
 # Words that some framework lacks, in words that each has. {m} is the module, {both} a conjunction.
@@ -79,8 +79,11 @@ def file_of(docstring: Sequence[str], imports: Sequence[str], parts: Sequence[Se
 
 
 def signature(head: str, arguments: Sequence[str], result: str, indent: int = 0) -> list[str]:
-    """A signature with one argument on a line, as formatters keep it."""
+    """A signature on one line if it is short, else with one argument on a line, as formatters keep it."""
     blank = " " * indent
+    short = f"{blank}{head}({', '.join(arguments)}){result}:"
+    if len(arguments) <= 3 and len(short) <= WIDTH:
+        return [short]
     return [f"{blank}{head}(", *(f"{blank}    {one}," for one in arguments), f"{blank}){result}:"]
 
 
