@@ -36,8 +36,9 @@ BELOW = {
     "checker": {"errors", "domains"},
     "entries": {"errors", "spec", "formulas"},
     "prove": {"errors", "domains", "ops", "shapes", "spec", "entries"},
-    "report": {"errors", "checker", "entries", "prove"},
-    "cli": {"errors", "domains", "checker", "report", "entries", "prove"},
+    "forging": {"errors", "domains", "ops", "spec", "prove", "checker"},
+    "report": {"errors", "checker", "entries", "prove", "forging"},
+    "cli": {"errors", "domains", "checker", "report", "entries", "prove", "forging"},
 }
 # Named exceptions, each with its reason.
 ALLOWED = {

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lossmith.class_weights import balanced_class_weights as balanced_class_weights
     from lossmith.entries import catalogue as catalogue
     from lossmith.errors import LossmithError as LossmithError
+    from lossmith.forging import forge as forge
     from lossmith.prove.derive import derive as derive
     from lossmith.spec import formula as formula
 
@@ -27,6 +28,7 @@ _HOME = {
     "check": "lossmith.checker",
     "contract": "lossmith.checker",
     "derive": "lossmith.prove.derive",
+    "forge": "lossmith.forging",
     "formula": "lossmith.spec",
 }
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "check",
     "contract",
     "derive",
+    "forge",
     "formula",
     "formulas",
 ]

@@ -134,6 +134,60 @@ def show_command(
     typer.echo(derived if latex else f"\n  derived\n{indent(derived, '    ')}")
 
 
+@app.command("forge")
+def forge_command(
+    expression: Annotated[str, typer.Argument(help="In pred, target and parameters: square(pred - target).")],
+    name: Annotated[str, typer.Option(help="What the loss is called: AsymmetricMSE.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="torch-function, torch-module, torch-autograd, keras-function, keras-class, jax, numpy, xgboost, "
+            "lightgbm, catboost or latex."
+        ),
+    ] = "torch-function",
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=NUMBER", help="A parameter with its default; repeat it.")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write a file; else it is printed.")
+    ] = None,
+    with_tests: Annotated[bool, typer.Option("--with-tests", help="Write tests beside the file.")] = False,
+    no_rewrite: Annotated[
+        bool, typer.Option("--no-rewrite", help="Compute what is written, as it is written.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file; write one that does not pass its checks.")
+    ] = False,
+    pred: Annotated[str | None, typer.Option(help="What pred holds: real, logits, prob or positive.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="What target holds: real, binary, soft, pm1, positive or count.")
+    ] = None,
+) -> None:
+    """Write a loss as source code from one expression: derived, verified, run and checked before it is written."""
+    from lossmith.forging import forge
+    from lossmith.report.forging import said
+
+    if with_tests and output is None:
+        raise SettingError(message("--with-tests writes a second file", fix="-o FILE, for the first"))
+    console = Console(stderr=True)
+    with console.status("deriving, running and checking ..."):
+        made = forge(
+            expression,
+            name=name,
+            to=to,
+            params=param or [],
+            out=output,
+            with_tests=with_tests,
+            rewrite=not no_rewrite,
+            force=force,
+            pred=pred,
+            target=target,
+        )
+    typer.echo(said(made), err=output is None)
+    if output is None:
+        typer.echo(made.source, nl=False)
+
+
 def _derived(name: str, *, steps: bool, latex: bool) -> str:
     try:
         from lossmith.prove.derive import derive
@@ -223,6 +277,8 @@ def _split(codes: Sequence[str] | None) -> tuple[str, ...]:
 def _with_default_files(arguments: Sequence[str]) -> list[str]:
     """`--json` may stand alone, which click cannot say: then it means standard output; `--html` likewise, a file."""
     spelled: list[str] = []
+    if list(arguments[:1]) == ["forge"] and _is_negative_expression(arguments[1:2]):
+        return ["forge", *arguments[2:], "--", arguments[1]]
     for position, word in enumerate(arguments):
         following = arguments[position + 1] if position + 1 < len(arguments) else ""
         alone = not following or following.startswith("--") or ".py" in following or ":" in following
@@ -233,6 +289,11 @@ def _with_default_files(arguments: Sequence[str]) -> list[str]:
         else:
             spelled.append(word)
     return spelled
+
+
+def _is_negative_expression(first: Sequence[str]) -> bool:
+    """`forge "-target * ..."` begins as an option does."""
+    return bool(first) and first[0].startswith("-") and not first[0].startswith("--") and first[0] != "-o"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

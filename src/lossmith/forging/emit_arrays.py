@@ -1,0 +1,73 @@
+"""Source for JAX, whose losses are unreduced functions, and for numpy, with the gradient beside the value."""
+
+from collections.abc import Sequence
+
+from lossmith.forging.plan import Plan
+from lossmith.forging.prose import facts, keywords, module_docstring, notes, spoken, wrapped
+from lossmith.forging.source import computed, defaults, file_of, signature, variables
+from lossmith.forging.spell import JAX, NUMPY
+from lossmith.forging.statements import RETURN
+from lossmith.forging.tree import Node
+
+_FITTING = """\
+def _require_one_shape(pred{type}, target{type}) -> None:
+    if pred.shape != target.shape:
+        raise ValueError(
+            f"pred and target must have one shape, got {{pred.shape}} and "
+            f"{{target.shape}}: they would broadcast and pair what does not belong"
+        )"""
+
+
+def jax(plan: Plan) -> str:
+    """A function for `jax.grad`, `jit` and `vmap`, unreduced."""
+    body = [
+        *signature(f"def {plan.function}", ["pred: Array", "target: Array", *_after_star(plan)], " -> Array"),
+        *_docstring(plan, "elementwise; reduce it where it is called, such as `.mean()`"),
+        "    pred = jnp.asarray(pred)",
+        "    target = jnp.asarray(target, dtype=pred.dtype)",
+        "    _require_one_shape(pred, target)",
+        *computed([(RETURN, plan.value)], JAX, 4, variables(plan)),
+    ]
+    fitting = _FITTING.format(type=": Array").splitlines()
+    imports = ["import jax.numpy as jnp", "from jax import Array"]
+    if "jax.nn." in "\n".join(body):
+        imports.insert(0, "import jax")
+    return file_of(module_docstring(plan, "an elementwise loss for JAX"), imports, [body, fitting], JAX)
+
+
+def numpy(plan: Plan) -> str:
+    """The loss and its gradient in the prediction, unreduced."""
+    parts = [
+        _of_numpy(plan, plan.function, plan.value, _docstring(plan, "elementwise, unreduced")),
+        _of_numpy(
+            plan,
+            f"{plan.function}_gradient",
+            plan.slopes["pred"],
+            [
+                '    """The derivative by pred, elementwise. At a kink it is that of one side."""',
+            ],
+        ),
+        _FITTING.format(type=": np.ndarray").splitlines(),
+    ]
+    return file_of(module_docstring(plan, "an elementwise loss for numpy"), ["import numpy as np"], parts, NUMPY)
+
+
+def _of_numpy(plan: Plan, name: str, root: Node, docstring: Sequence[str]) -> list[str]:
+    return [
+        *signature(f"def {name}", ["pred: np.ndarray", "target: np.ndarray", *_after_star(plan)], " -> np.ndarray"),
+        *docstring,
+        "    pred = np.asarray(pred)",
+        "    target = np.asarray(target, dtype=pred.dtype)",
+        "    _require_one_shape(pred, target)",
+        *computed([(RETURN, root)], NUMPY, 4, variables(plan)),
+    ]
+
+
+def _after_star(plan: Plan) -> list[str]:
+    return ["*", *defaults(plan.params)] if plan.params else []
+
+
+def _docstring(plan: Plan, what: str) -> list[str]:
+    told = [("Shapes", "pred, target: (...) equal; result: (...)"), *facts(plan), *keywords(plan)]
+    head = wrapped(f'"""{spoken(plan.given)}, {what}.', "    ", "    ")
+    return [*head, "", *notes(plan, 4, told), '    """']

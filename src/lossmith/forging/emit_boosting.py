@@ -1,0 +1,202 @@
+"""Objectives for XGBoost, LightGBM and CatBoost: gradient and Hessian of each row, and the loss as a metric.
+
+Trees take Newton steps, gradient over Hessian, so a Hessian must be above 0. A loss that is convex and nowhere
+straight has it by itself. Where a convex loss is straight, the Hessian is taken as 1, a step along the gradient, as
+these libraries do for the absolute error. A loss that is not convex steps by the size of its curvature.
+"""
+
+from collections.abc import Sequence
+
+from lossmith.errors import SettingError, message
+from lossmith.forging.plan import Plan
+from lossmith.forging.prose import facts, keywords, module_docstring, notes, spoken, wrapped
+from lossmith.forging.source import computed, defaults, file_of, from_self, signature, variables
+from lossmith.forging.spell import NUMPY
+from lossmith.forging.tree import ZERO
+
+_FLOOR = ["# The least Hessian: a smaller one would make a Newton step of any length.", "HESSIAN_FLOOR = 1e-3"]
+_FITTING = """\
+def _require_one_score(pred: np.ndarray, target: np.ndarray) -> None:
+    if pred.shape != target.shape:
+        raise ValueError(f"scores {pred.shape} do not pair with labels {target.shape}")""".splitlines()
+
+
+def xgboost(plan: Plan) -> str:
+    """Functions for `xgb.train(obj=..., custom_metric=...)`."""
+    reading = ["pred = np.asarray(predt, dtype=np.float64)", "target = dtrain.get_label().astype(np.float64)"]
+    weigh = ["weight = dtrain.get_weight()", "if weight.size:"]
+    takes = ["predt: np.ndarray", "dtrain: xgb.DMatrix", *_after_star(plan)]
+    use = f"xgb.train(params, dtrain, obj={plan.function})"
+    parts = [
+        *_floor(plan),
+        _objective(plan, takes, use, reading, weigh),
+        _metric(plan, takes, f"xgb.train(..., custom_metric={plan.function}_metric)", reading, weigh, ""),
+        _FITTING,
+    ]
+    docstring = module_docstring(plan, "an objective for XGBoost")
+    return file_of(docstring, ["import numpy as np", "import xgboost as xgb"], parts, NUMPY)
+
+
+def lightgbm(plan: Plan) -> str:
+    """Functions for `lgb.train({"objective": ...}, feval=...)`."""
+    reading = [
+        "pred = np.asarray(preds, dtype=np.float64)",
+        "target = np.asarray(train_data.get_label(), dtype=np.float64)",
+    ]
+    weigh = ["weight = train_data.get_weight()", "if weight is not None:"]
+    takes = ["preds: np.ndarray", "train_data: lgb.Dataset", *_after_star(plan)]
+    use = f'lgb.train({{"objective": {plan.function}}}, train_data)'
+    parts = [
+        *_floor(plan),
+        _objective(plan, takes, use, reading, weigh),
+        _metric(plan, takes, f"lgb.train(..., feval={plan.function}_metric)", reading, weigh, ", bool"),
+        _FITTING,
+    ]
+    docstring = module_docstring(plan, "an objective for LightGBM")
+    return file_of(docstring, ["import lightgbm as lgb", "import numpy as np"], parts, NUMPY)
+
+
+def catboost(plan: Plan) -> str:
+    """Classes for `CatBoostRegressor(loss_function=..., eval_metric=...)`."""
+    reading = [
+        "pred = np.asarray(approxes, dtype=np.float64)",
+        "target = np.asarray(targets, dtype=np.float64)",
+    ]
+    use = f"CatBoostRegressor(loss_function={plan.name}(), eval_metric={plan.name}Metric())"
+    lines = [
+        f"class {plan.name}:",
+        *_docstring(plan, "the objective of", use),
+        "",
+        *_constructor(plan),
+        "    def calc_ders_range(self, approxes, targets, weights):",
+        '        """Minus gradient and minus Hessian of each row: CatBoost climbs."""',
+        *(f"        {line}" for line in reading),
+        *from_self(plan.params, "self", 8),
+        *_slopes(plan, 8),
+        "        if weights is not None:",
+        "            weight = np.asarray(weights, dtype=np.float64)",
+        "            gradient, hessian = gradient * weight, hessian * weight",
+        "        return list(zip(-gradient, -hessian, strict=True))",
+    ]
+    metric = [
+        f"class {plan.name}Metric:",
+        f'    """The weighted mean of the loss, for `eval_metric={plan.name}Metric()`."""',
+        "",
+        *_constructor(plan),
+        "    def is_max_optimal(self):",
+        "        return False",
+        "",
+        "    def evaluate(self, approxes, target, weight):",
+        "        pred = np.asarray(approxes[0], dtype=np.float64)",
+        "        target = np.asarray(target, dtype=np.float64)",
+        *from_self(plan.params, "self", 8),
+        *computed([("values", plan.value)], NUMPY, 8, variables(plan)),
+        "        if weight is None:",
+        "            return float(values.sum()), float(len(values))",
+        "        weight = np.asarray(weight, dtype=np.float64)",
+        "        return float((values * weight).sum()), float(weight.sum())",
+        "",
+        "    def get_final_error(self, error, weight):",
+        "        return error / weight if weight else 0.0",
+    ]
+    docstring = module_docstring(plan, "an objective for CatBoost")
+    return file_of(docstring, ["import numpy as np"], [*_floor(plan), lines, metric], NUMPY)
+
+
+def require_scores(plan: Plan) -> None:
+    """Trees add up to any number, so a prediction that must be positive or a probability is not theirs."""
+    if plan.kinds[0] in ("prob", "positive"):
+        form = "sigmoid(pred)" if plan.kinds[0] == "prob" else "exp(pred)"
+        raise SettingError(
+            message(
+                f"{plan.name}: a boosted score is any number, the prediction of this loss is not",
+                {"pred": plan.kinds[0]},
+                fix=f"write the expression with {form} in place of pred",
+            )
+        )
+
+
+def _after_star(plan: Plan) -> list[str]:
+    return ["*", *defaults(plan.params)] if plan.params else []
+
+
+def _floor(plan: Plan) -> list[Sequence[str]]:
+    return [_FLOOR] if plan.facts.shape == "not convex" else []
+
+
+def _slopes(plan: Plan, indent: int) -> list[str]:
+    blank = " " * indent
+    if plan.curvature == ZERO:
+        lines = computed([("gradient", plan.slopes["pred"])], NUMPY, indent, variables(plan))
+        lines.append(f"{blank}# straight everywhere: the curvature is 0, so a step along the gradient")
+        return [*lines, f"{blank}hessian = np.ones_like(pred)"]
+    lines = computed([("gradient", plan.slopes["pred"]), ("hessian", plan.curvature)], NUMPY, indent, variables(plan))
+    if plan.facts.shape == "straight":
+        lines += [
+            f"{blank}# on a straight piece the curvature is 0: there a step along the gradient",
+            f"{blank}hessian = np.where(hessian > 0.0, hessian, 1.0)",
+        ]
+    if plan.facts.shape == "not convex":
+        lines += [
+            f"{blank}# not convex: the size of the curvature, so that a step goes downhill",
+            f"{blank}hessian = np.maximum(np.abs(hessian), HESSIAN_FLOOR)",
+        ]
+    return lines
+
+
+def _objective(plan: Plan, takes: Sequence[str], use: str, reading: Sequence[str], weigh: Sequence[str]) -> list[str]:
+    return [
+        *signature(f"def {plan.function}", takes, " -> tuple[np.ndarray, np.ndarray]"),
+        *_docstring(plan, "gradient and Hessian of", use),
+        *(f"    {line}" for line in reading),
+        "    _require_one_score(pred, target)",
+        *_slopes(plan, 4),
+        *(f"    {line}" for line in weigh),
+        "        gradient, hessian = gradient * weight, hessian * weight",
+        "    return gradient, hessian",
+    ]
+
+
+def _metric(
+    plan: Plan, takes: Sequence[str], use: str, reading: Sequence[str], weigh: Sequence[str], more: str
+) -> list[str]:
+    answer = f'"{plan.function}", float(np.average(values, weights=weight))'
+    last = ", False" if more else ""
+    return [
+        *signature(f"def {plan.function}_metric", takes, f" -> tuple[str, float{more}]"),
+        '    """The weighted mean of the loss.',
+        "",
+        *notes(plan, 4, [("Use", use)]),
+        '    """',
+        *(f"    {line}" for line in reading),
+        "    _require_one_score(pred, target)",
+        *computed([("values", plan.value)], NUMPY, 4, variables(plan)),
+        *(f"    {line}" for line in weigh[:1]),
+        *(["    if not weight.size:", "        weight = None"] if not more else []),
+        f"    return {answer}{last}",
+    ]
+
+
+def _docstring(plan: Plan, what: str, use: str) -> list[str]:
+    hessian = {
+        "curved": "the second derivative, above 0 by itself",
+        "straight": "the second derivative, and 1 where the loss is straight",
+        "not convex": "the size of the second derivative, at least HESSIAN_FLOOR: the loss is not convex",
+    }[plan.facts.shape]
+    told = [("Use", use), *facts(plan), ("Hessian", hessian), *keywords(plan)]
+    told.append(("Weights", "those of the rows are applied"))
+    if plan.params and "CatBoost" not in use:
+        first = next(iter(plan.params))
+        told.insert(1, ("", f"functools.partial({plan.function}, {first}=...) for another parameter"))
+    head = wrapped(f'"""{what[0].upper()}{what[1:]} {spoken(plan.given)}.', "    ", "    ")
+    return [*head, "", *notes(plan, 4, told), '    """']
+
+
+def _constructor(plan: Plan) -> list[str]:
+    if not plan.params:
+        return []
+    return [
+        *signature("def __init__", ["self", "*", *defaults(plan.params)], " -> None", 4),
+        *(f"        self.{name} = {name}" for name in plan.params),
+        "",
+    ]

@@ -1,0 +1,89 @@
+"""Source for Keras, on any back end: a function for `compile(loss=...)`, or a `keras.Loss` that saves."""
+
+from lossmith.forging.plan import Plan
+from lossmith.forging.prose import facts, keywords, module_docstring, notes, spoken, wrapped
+from lossmith.forging.source import computed, defaults, file_of, from_self, signature, variables
+from lossmith.forging.spell import KERAS
+
+_RENAMED = {"pred": "y_pred", "target": "y_true"}
+_FITTING = """\
+def _require_one_shape(y_true, y_pred):
+    shapes = tuple(y_true.shape), tuple(y_pred.shape)
+    pairs = zip(*shapes, strict=True) if len(shapes[0]) == len(shapes[1]) else [(0, 1)]
+    if any(a != b for a, b in pairs if a is not None and b is not None):
+        raise ValueError(
+            f"y_true and y_pred must have one shape, got {shapes[0]} and {shapes[1]}: "
+            "they would broadcast and pair what does not belong"
+        )""".splitlines()
+_PER_SAMPLE = """\
+def _per_sample(values):
+    return ops.mean(values, axis=-1) if len(values.shape) > 1 else values""".splitlines()
+_SHAPES = "y_true, y_pred: (N, ..., D) equal; the values (N, ...) are means over the last axis"
+
+
+def function(plan: Plan) -> str:
+    """A function of y_true and y_pred, registered so that a compiled model can be saved."""
+    lines = [
+        '@keras.saving.register_keras_serializable(package="forged")',
+        *signature(f"def {plan.function}", ["y_true", "y_pred", *_plain(plan)], ""),
+        *_docstring(plan, 4, registered=True),
+        *_body(plan, 4),
+        "    return _per_sample(values)",
+    ]
+    docstring = module_docstring(plan, "an elementwise loss for Keras", _RENAMED)
+    return file_of(docstring, ["import keras", "from keras import ops"], [lines, _FITTING, _PER_SAMPLE], KERAS)
+
+
+def loss_class(plan: Plan) -> str:
+    """A `keras.Loss`: reduction and sample weights are Keras's own."""
+    names = list(plan.params)
+    base = ["reduction=reduction", "name=name", "dtype=dtype"]
+    lines = [
+        '@keras.saving.register_keras_serializable(package="forged")',
+        f"class {plan.name}(keras.Loss):",
+        *_docstring(plan, 4),
+        "",
+        *signature(
+            "def __init__",
+            [
+                *("self", "*", *_plain(plan)),
+                *('reduction="sum_over_batch_size"', f'name="{plan.function}"', "dtype=None"),
+            ],
+            "",
+            4,
+        ),
+        f"        super().__init__({', '.join(base)})",
+        *(f"        self.{name} = {name}" for name in names),
+        "",
+        "    def call(self, y_true, y_pred):",
+        *from_self(plan.params, "self", 8),
+        *_body(plan, 8),
+        "        return _per_sample(values)",
+    ]
+    if names:
+        lines += ["", "    def get_config(self):", "        config = super().get_config()"]
+        lines += [f'        config["{name}"] = self.{name}' for name in names]
+        lines += ["        return config"]
+    docstring = module_docstring(plan, "an elementwise loss for Keras", _RENAMED)
+    return file_of(docstring, ["import keras", "from keras import ops"], [lines, _FITTING, _PER_SAMPLE], KERAS)
+
+
+def _plain(plan: Plan) -> list[str]:
+    return [text.replace(": float = ", "=") for text in defaults(plan.params)]
+
+
+def _body(plan: Plan, indent: int) -> list[str]:
+    blank = " " * indent
+    return [
+        f"{blank}y_pred = ops.convert_to_tensor(y_pred)",
+        f"{blank}y_true = ops.cast(y_true, y_pred.dtype)",
+        f"{blank}_require_one_shape(y_true, y_pred)",
+        *computed([("values", plan.value)], KERAS, indent, variables(plan)),
+    ]
+
+
+def _docstring(plan: Plan, indent: int, registered: bool = False) -> list[str]:
+    blank = " " * indent
+    told = [("Shapes", _SHAPES), *facts(plan, _RENAMED), *keywords(plan)]
+    head = wrapped(f'"""{spoken(plan.given, _RENAMED)}, a mean over the last axis.', blank, blank)
+    return [*head, "", *notes(plan, indent, told), f'{blank}"""']
