@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lossmith.entries import catalogue as catalogue
     from lossmith.errors import LossmithError as LossmithError
     from lossmith.prove.derive import derive as derive
+    from lossmith.prove.facts import facts as facts
     from lossmith.spec import formula as formula
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ _HOME = {
     "check": "lossmith.checker",
     "contract": "lossmith.checker",
     "derive": "lossmith.prove.derive",
+    "facts": "lossmith.prove.facts",
     "formula": "lossmith.spec",
 }
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "check",
     "contract",
     "derive",
+    "facts",
     "formula",
     "formulas",
 ]

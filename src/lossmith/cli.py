@@ -132,6 +132,18 @@ def show_command(
             raise
         return
     typer.echo(derived if latex else f"\n  derived\n{indent(derived, '    ')}")
+    if not latex and (known := _facts(found.name)):
+        typer.echo(f"\n  facts\n{indent(known, '    ')}")
+
+
+def _facts(name: str) -> str:
+    """Certificates and what follows from them; empty for a loss that is not one of single numbers."""
+    try:
+        from lossmith.prove.facts import facts
+
+        return str(facts(name))
+    except (ModuleNotFoundError, LossmithError):
+        return ""
 
 
 def _derived(name: str, *, steps: bool, latex: bool) -> str:

@@ -8,7 +8,7 @@ from grid import SETTINGS
 from lossmith import formulas  # noqa: F401  (registers them)
 from lossmith.ops.ball import precision
 from lossmith.prove.certificate import Study
-from lossmith.prove.slices import is_elementwise, slices_of
+from lossmith.prove.slices import elementwise, is_elementwise
 from lossmith.settings import Positive
 from lossmith.spec import FORMULAS, Claims, Formula
 
@@ -34,7 +34,7 @@ def settings_of(name):
 def certificates(made, settings):
     """(claim, certificate) for everything that a formula claims and a slice can show."""
     claims, bound = made.claims, made.claims.bound_at({**made.keywords, **settings})
-    for held in slices_of(made, **settings):
+    for held in elementwise(made, **settings).slices():
         study = Study(held.function, held.low, held.high)
         if claims.convex:
             yield "convex", study.convex()

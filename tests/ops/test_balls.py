@@ -9,7 +9,7 @@ from lossmith.ops.ball import Ball, around, precision
 from lossmith.ops.balls import Jet, Questions, Undecided, moving
 from lossmith.ops.digits import context
 from lossmith.prove.slice import Slice
-from lossmith.prove.slices import is_elementwise, slices_of
+from lossmith.prove.slices import elementwise, is_elementwise
 from lossmith.spec import FORMULAS
 
 STEP = context.mpf(10) ** -14
@@ -57,7 +57,7 @@ def test_an_operation_is_enclosed(name, width):
 
 @pytest.mark.parametrize("made", ELEMENTWISE, ids=lambda made: made.name)
 def test_a_formula_is_enclosed_with_its_derivatives(made):
-    for held in slices_of(made):
+    for held in elementwise(made).slices():
         for x in (-7.87, -0.61, 0.23, 1.37, 9.1):
             assert misses(held.function.read, x, 1e-6) == [], (held.given, x)
 

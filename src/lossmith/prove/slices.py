@@ -1,11 +1,12 @@
-"""The slices of a catalogue formula: its prediction moves, and every other argument holds one of a few numbers.
+"""The slices of a loss of single numbers: its prediction moves, every other argument holds one of a few numbers.
 
 What an argument may hold says which numbers: a target between 0 and 1 is 1, 0 and 0.3. A loss of the residual alone
-has one slice, with target 0, which stands for all: `of_residual` proves that it is one.
+has one slice, with target 0, which stands for all: `Elementwise.of_residual` proves that it is one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from lossmith.domains import KINDS
 from lossmith.errors import LossmithError, message
 from lossmith.ops import balls
-from lossmith.ops.ball import ONE, ZERO, around
+from lossmith.ops.ball import ONE, ZERO, around, precision
 from lossmith.ops.balls import Jet, Questions, Undecided
 from lossmith.prove.slice import Slice
 from lossmith.shapes import letters
@@ -59,50 +60,72 @@ def is_elementwise(made: Formula) -> bool:
     return not made.coupled and all(not letters(pattern) for patterns in made.shapes.arguments for pattern in patterns)
 
 
-def slices_of(made: Formula, **settings: Any) -> Iterator[Held]:
-    """One slice for each combination of what the other arguments may hold.
+@dataclass(frozen=True)
+class Elementwise:
+    """A loss of single numbers: `read(ops, pred, *others)` is its values; `kinds` and `names` are of all arguments."""
 
-    Errors    LossmithError for a formula that is not elementwise
+    name: str
+    read: Callable[..., Any]
+    kinds: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def slice(self, *numbers: float) -> Slice:
+        """The loss as a function of its prediction, with these numbers for the other arguments."""
+        return Slice(lambda ops, x: self.read(ops, x, *(ops.full_like(x, number) for number in numbers)), self.name)
+
+    @cached_property
+    def others(self) -> tuple[tuple[float, ...], ...]:
+        """What the arguments after the first hold, in every combination."""
+        return tuple(product(*(HELD.get(kind, (0.0,)) for kind in self.kinds[1:])))
+
+    @cached_property
+    def of_residual(self) -> bool:
+        """Whether the value depends on pred - target alone, for all numbers of -WIDE to WIDE: proved.
+
+        Where both move by the same step nothing changes: the slope in that direction is 0, whichever branch is taken.
+        """
+        if self.kinds != ("real", "real"):
+            return False
+        with precision():
+            return _stays(self.read, {})
+
+    def slices(self) -> Iterator[Held]:
+        """One slice for each combination of what the other arguments may hold."""
+        low, high = interval(self.kinds[0])
+        for numbers in self.others:
+            held = dict(zip(self.names[1:], numbers, strict=True))
+            given = "" if self.of_residual else ", ".join(f"{name} = {number:g}" for name, number in held.items())
+            yield Held(self.slice(*numbers), low, high, given, held.get("target"))
+
+
+def elementwise(made: Formula, **settings: Any) -> Elementwise:
+    """A catalogue formula as a loss of single numbers.
+
+    Errors    LossmithError for a formula of rows, pairs or images
     """
     if not is_elementwise(made):
         raise LossmithError(
-            message(f"{made.name} is not certified: it takes {made.shapes.text}", {"certified": "... -> ..."})
+            message(
+                f"{made.name} is not certified: it takes {made.shapes.text}",
+                {"certified": "losses of single numbers (..., ... -> ...)"},
+            )
         )
-    kinds = made.kinds_for(**settings)
-    low, high = interval(kinds[0])
-    for numbers in product(*(HELD.get(kind, (0.0,)) for kind in kinds[1:])):
-        held = dict(zip(made.arguments[1:], numbers, strict=True))
-        residual = kinds == ("real", "real") and of_residual(made, settings)
-        given = "" if residual else ", ".join(f"{name} = {number:g}" for name, number in held.items())
-        function = Slice(_holding(made, numbers, settings), made.name)
-        yield Held(function, low, high, given, held.get("target"))
+
+    def read(ops: Any, *arrays: Any) -> Any:
+        return made.outcome(ops, *arrays, **settings).values
+
+    return Elementwise(made.name, read, made.kinds_for(**settings), made.arguments)
 
 
-def _holding(made: Formula, numbers: tuple[float, ...], settings: Mapping[str, Any]) -> Any:
-    def read(ops: Any, x: Any) -> Any:
-        rest = [ops.full_like(x, number) for number in numbers]
-        return made.outcome(ops, x, *rest, **settings).values
-
-    return read
-
-
-def of_residual(made: Formula, settings: Mapping[str, Any]) -> bool:
-    """Whether the value depends on pred - target alone, for all numbers of -WIDE to WIDE: proved.
-
-    Where both move by the same step nothing changes: the slope in that direction is 0, whichever branch is taken.
-    """
-    return _stays(made, settings, {})
-
-
-def _stays(made: Formula, settings: Mapping[str, Any], known: dict[int, bool]) -> bool:
+def _stays(read: Callable[..., Any], known: dict[int, bool]) -> bool:
     """The slope is 0 under these answers, and under both answers to what is still open."""
     asked = Questions(known)
     there = [Jet(around(-WIDE, WIDE), ONE, ZERO, asked) for _ in range(2)]
     try:
-        found = made.outcome(balls.ops, *(balls.array([x]) for x in there), **settings).values
+        found = read(balls.ops, *(balls.array([x]) for x in there))
         return balls.lift(np.asarray(found).reshape(-1)[0]).slope is ZERO
     except Undecided as question:
         moves = question.index < 0 or question.difference.slope is not ZERO
         if moves or len(known) == QUESTIONS:
             return False
-        return all(_stays(made, settings, {**known, question.index: answer}) for answer in (True, False))
+        return all(_stays(read, {**known, question.index: answer}) for answer in (True, False))
