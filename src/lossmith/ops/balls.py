@@ -199,11 +199,6 @@ def inverse(x: Jet) -> Jet:
     return x.chain(r, -second, (second + second) * r)
 
 
-def sigmoid(x: Jet) -> Jet:
-    first = ball.sigmoid_slope(x.value)
-    return x.chain(ball.sigmoid(x.value), first, -(first * ball.tanh(x.value * HALF)))
-
-
 def tanh(x: Jet) -> Jet:
     first = ball.sigmoid_slope(x.value + x.value) * FOUR  # 1 - tanh^2, which does not cancel
     value = ball.tanh(x.value)
@@ -215,7 +210,7 @@ def erf(x: Jet) -> Jet:
     return x.chain(ball.erf(x.value), first, -((first + first) * x.value))
 
 
-TWO, FOUR, HALF = around(2), around(4), around(0.5)
+TWO, FOUR = around(2), around(4)
 with ball.precision():
     TWO_BY_ROOT_PI = ball.enclosing(2 / ball.arb.pi().sqrt())
 
@@ -252,6 +247,8 @@ class Numbers:
     def arctan(self, x: Jet) -> Jet:
         slope = (x.value.square() + ONE).inverse()
         return x.chain(ball.atan(x.value), slope, -((x.value + x.value) * slope.square()))
+
+    tanh, erf = staticmethod(tanh), staticmethod(erf)
 
     def isfinite(self, x: Jet) -> bool:
         if x.value.is_finite:

@@ -147,6 +147,12 @@ class Numbers:
     def arctan(self, x: Series) -> Series:
         return x.by(arb_series.atan)
 
+    def tanh(self, x: Series) -> Series:
+        return x.by(lambda s: 1 - 2 / (1 + (2 * s).exp()))
+
+    def erf(self, x: Series) -> Series:
+        return x.by(arb_series.erf)
+
     def isfinite(self, x: Series) -> bool:
         if x.terms[0].is_finite():
             return True
