@@ -132,12 +132,14 @@ def _study(job: dict[str, Any], place: Any, module: Any, name: str, value: Any, 
     from lossmith.checker.build import example_of, make, table_of
     from lossmith.checker.limits import OverMemory, OverTime
     from lossmith.checker.resolve import Declared
-    from lossmith.errors import LossmithError
+    from lossmith.errors import LossmithError, missing_extra
 
     unknown = {"name": name, "location": _location(value, place)}
     try:
         from lossmith.checker.study import study
-
+    except ModuleNotFoundError as error:
+        return {**unknown, "problem": str(missing_extra("lossmith show", str(error.name), "prove"))}
+    try:
         subject = make(place, module, name, value, job["settings"])
         declared = Declared(job["flags"], example_of(module, name), table_of(place, name))
         return study(subject, declared, steps=job["work"] == "steps")
