@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lossmith.errors import LossmithError as LossmithError
     from lossmith.forging import forge as forge
     from lossmith.prove.derive import derive as derive
+    from lossmith.prove.facts import facts as facts
     from lossmith.spec import formula as formula
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ _HOME = {
     "check": "lossmith.checker",
     "contract": "lossmith.checker",
     "derive": "lossmith.prove.derive",
+    "facts": "lossmith.prove.facts",
     "forge": "lossmith.forging",
     "formula": "lossmith.spec",
 }
@@ -40,6 +42,7 @@ __all__ = [
     "check",
     "contract",
     "derive",
+    "facts",
     "forge",
     "formula",
     "formulas",

@@ -112,11 +112,22 @@ def list_command(
 
 @app.command("show")
 def show_command(
-    name: Annotated[str, typer.Argument(help="A formula or a face: huber, FocalLoss.")],
+    name: Annotated[str, typer.Argument(metavar="NAME|TARGET", help="huber, FocalLoss, or your own: losses.py:Name.")],
     steps: Annotated[bool, typer.Option("--steps", help="Derive the gradient rule by rule.")] = False,
     latex: Annotated[bool, typer.Option("--latex", help="Print the loss and its derivatives as LaTeX, alone.")] = False,
+    arg: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A setting of your own loss; repeat it.")
+    ] = None,
+    pred: Annotated[str | None, typer.Option(metavar="KIND[AXES]", help="What its prediction is: logits[N].")] = None,
+    target: Annotated[str | None, typer.Option(metavar="KIND[AXES]", help="What its target is: soft[N].")] = None,
 ) -> None:
-    """Print one loss in full: equation, parameters, claims, papers, derivatives, an example in each framework."""
+    """Print one loss in full: equation, parameters, claims, papers, derivatives, an example in each framework.
+
+    Of your own loss, traced in a process of its own: formula, derivatives and facts.
+    """
+    if name.endswith(".py") or ":" in name:
+        typer.echo(_of_own(name, dict(_setting(text) for text in arg or []), _flags(pred, target, []), steps))
+        return
     from lossmith.entries import Entry, find
     from lossmith.report.catalogue import in_full
 
@@ -132,6 +143,27 @@ def show_command(
             raise
         return
     typer.echo(derived if latex else f"\n  derived\n{indent(derived, '    ')}")
+    if not latex and (known := _facts(found.name)):
+        typer.echo(f"\n  facts\n{indent(known, '    ')}")
+
+
+def _of_own(target: str, settings: dict[str, Any], flags: dict[str, str], steps: bool) -> str:
+    """Every loss of a target."""
+    from lossmith.checker.process import study_target
+    from lossmith.report.shown import in_text
+
+    options = Options(settings=settings, flags=flags, work="steps" if steps else "show")
+    return "\n\n".join(map(in_text, study_target(target, options)))
+
+
+def _facts(name: str) -> str:
+    """Certificates and what follows from them; empty for a loss that is not one of single numbers."""
+    try:
+        from lossmith.prove.facts import facts
+
+        return str(facts(name))
+    except (ModuleNotFoundError, LossmithError):
+        return ""
 
 
 @app.command("forge")

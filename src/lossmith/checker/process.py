@@ -26,7 +26,10 @@ IMPORT_SECONDS = 180.0  # frameworks included; a cold disk and two cores are slo
 
 @dataclass(frozen=True)
 class Options:
-    """How a target is checked. `timeout` is for one loss, in seconds; `memory` for what it may allocate, in bytes."""
+    """How a target is checked. `timeout` is for one loss, in seconds; `memory` for what it may allocate, in bytes.
+
+    work    "check", "show" (trace and study it), or "steps" (with the gradient rule by rule)
+    """
 
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     flags: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -35,6 +38,7 @@ class Options:
     seed: int = 0
     timeout: float = 120.0
     memory: int = 2 * GIB
+    work: str = "check"
 
 
 @dataclass
@@ -70,8 +74,11 @@ def check_target(
         if on_report is not None:
             on_report(report)
 
+    def hear(found: dict[str, Any]) -> None:
+        take(LossReport.from_json(found))
+
     while True:
-        watched, ended = _one_worker(target, options, [report.name for report in reports], take)
+        watched, ended = _one_worker(target, options, [report.name for report in reports], hear)
         if watched.problem:
             raise TargetError(watched.problem)
         if not watched.names:
@@ -85,8 +92,30 @@ def check_target(
             return reports
 
 
+def study_target(target: str, options: Options) -> list[dict[str, Any]]:
+    """What is shown of every loss of a target, studied in child processes: `lossmith.checker.study.Shown` as data.
+
+    Errors    TargetError if the target cannot be loaded
+    """
+    Place.parse(target)
+    if find_spec("torch") is None:
+        raise missing_extra("lossmith show", "torch", "torch")
+    found: list[dict[str, Any]] = []
+    while True:
+        watched, ended = _one_worker(target, options, [one["name"] for one in found], found.append)
+        if watched.problem:
+            raise TargetError(watched.problem)
+        if not watched.names:
+            raise TargetError(message(f"{target} could not be loaded", {"process": ended}))
+        if watched.current:
+            problem = f"it ended the process that studied it: {ended or 'exit code 0, without a word'}"
+            found.append({"name": watched.current, "location": watched.location, "problem": problem})
+        if len(found) >= len(watched.names) or (not watched.current and not ended):
+            return found
+
+
 def _one_worker(
-    target: str, options: Options, done: Sequence[str], take: Callable[[LossReport], None]
+    target: str, options: Options, done: Sequence[str], take: Callable[[dict[str, Any]], None]
 ) -> tuple[Watched, str]:
     """Run one worker to its end; returns what it was at, and how it ended (empty: of its own accord)."""
     reading, writing = os.pipe()
@@ -100,6 +129,7 @@ def _one_worker(
             "seed": options.seed,
             "memory": options.memory,
             "skip": list(done),
+            "work": options.work,
             "pipe": writing,
             "crash_file": crash.name,
         }
@@ -127,7 +157,7 @@ def _one_worker(
     return watched, ended + _crash_line(where) if ended else ""
 
 
-def _listen(pipe: int, watched: Watched, timeout: float, take: Callable[[LossReport], None]) -> bool:
+def _listen(pipe: int, watched: Watched, timeout: float, take: Callable[[dict[str, Any]], None]) -> bool:
     """Read events until the pipe closes (True) or the current loss runs out of time (False)."""
     selector = selectors.DefaultSelector()
     selector.register(pipe, selectors.EVENT_READ)
@@ -145,7 +175,7 @@ def _listen(pipe: int, watched: Watched, timeout: float, take: Callable[[LossRep
             _hear(json.loads(line), watched, take)
 
 
-def _hear(event: dict[str, Any], watched: Watched, take: Callable[[LossReport], None]) -> None:
+def _hear(event: dict[str, Any], watched: Watched, take: Callable[[dict[str, Any]], None]) -> None:
     kind = event["event"]
     if kind == "names":
         watched.names, watched.left_out = event["names"], event["left_out"]
@@ -156,7 +186,7 @@ def _hear(event: dict[str, Any], watched: Watched, take: Callable[[LossReport], 
         watched.rule = event["code"]
     elif kind == "done":
         watched.current, watched.since = "", time.monotonic()
-        take(LossReport.from_json(event["report"]))
+        take(event["report"])
     elif kind == "problem":
         watched.problem = event["text"]
 

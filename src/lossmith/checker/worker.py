@@ -87,7 +87,8 @@ def _examine_all(job: dict[str, Any], say: Any) -> None:
         if name not in job["skip"]:
             say(event="begin", name=name, location=_location(value, place))
             settings = job["settings"] if len(found) == 1 else settings_for(value, job["settings"])
-            report = _examine({**job, "settings": settings}, place, module, name, value, say)
+            work = _examine if job.get("work", "check") == "check" else _study
+            report = work({**job, "settings": settings}, place, module, name, value, say)
             say(event="done", report=report)
 
 
@@ -125,6 +126,33 @@ def _examine(job: dict[str, Any], place: Any, module: Any, name: str, value: Any
     except SystemExit as error:
         report = stopped_report(name, location, "LS614", f"it ends the process: SystemExit({error.code!r})")
     return asdict(report)
+
+
+def _study(job: dict[str, Any], place: Any, module: Any, name: str, value: Any, say: Any) -> dict[str, Any]:
+    from lossmith.checker.build import example_of, make, table_of
+    from lossmith.checker.limits import OverMemory, OverTime
+    from lossmith.checker.resolve import Declared
+    from lossmith.errors import LossmithError, missing_extra
+
+    unknown = {"name": name, "location": _location(value, place)}
+    try:
+        from lossmith.checker.study import study
+    except ModuleNotFoundError as error:
+        return {**unknown, "problem": str(missing_extra("lossmith show", str(error.name), "prove"))}
+    try:
+        subject = make(place, module, name, value, job["settings"])
+        declared = Declared(job["flags"], example_of(module, name), table_of(place, name))
+        return study(subject, declared, steps=job["work"] == "steps")
+    except LossmithError as error:
+        return {**unknown, "problem": str(error)}
+    except OverTime:
+        return {**unknown, "problem": f"one call did not return within {CALL_SECONDS:g} s"}
+    except OverMemory as error:
+        return {**unknown, "problem": str(error)}
+    except SystemExit as error:
+        return {**unknown, "problem": f"it ends the process: SystemExit({error.code!r})"}
+    except Exception as error:
+        return {**unknown, "problem": _own_fault(error)}
 
 
 def _own_fault(error: Exception) -> str:

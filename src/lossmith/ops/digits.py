@@ -56,6 +56,12 @@ class Numbers:
     def arctan(self, x: Any) -> Any:
         return context.atan(x)
 
+    def tanh(self, x: Any) -> Any:
+        return context.tanh(x)
+
+    def erf(self, x: Any) -> Any:
+        return context.erf(x)
+
     def isfinite(self, x: Any) -> bool:
         return bool(context.isfinite(x))
 

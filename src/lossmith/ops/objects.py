@@ -13,6 +13,7 @@ import numpy as np
 from lossmith.ops import NumberKind, Shape, derived
 
 Array = np.ndarray
+BEYOND = ("tanh", "erf")  # not for formulas: what a replay of someone else's code needs where the system has it
 
 
 class Numbers(Protocol):
@@ -48,6 +49,9 @@ class Objects:
         self.log1p = self._spread(numbers.log1p)
         self.sqrt = self._spread(numbers.sqrt)
         self.softplus = self._spread(numbers.softplus)
+        for name in BEYOND:
+            if hasattr(numbers, name):
+                setattr(self, name, self._spread(getattr(numbers, name)))
 
     def _spread(self, function: Callable[[Any], Any], dtype: Any = object) -> Callable[[Array], Array]:
         # Python's own arithmetic on a NaN leaves a floating-point flag behind, which numpy would report

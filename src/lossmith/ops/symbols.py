@@ -201,6 +201,12 @@ class _Numbers:
     def arctan(self, x: Term) -> Term:
         return x.through(sympy.atan, context.atan)
 
+    def tanh(self, x: Term) -> Term:
+        return x.through(sympy.tanh, context.tanh)
+
+    def erf(self, x: Term) -> Term:
+        return x.through(sympy.erf, context.erf)
+
     def isfinite(self, x: Term) -> bool:
         return bool(context.isfinite(x.value))
 

@@ -162,7 +162,7 @@ def number(expr: Expr, point: Point) -> Any:
 
 _FUNCTIONS = {
     name: getattr(context, name)
-    for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "atan", "pi", "fabs", "mpf")
+    for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "atan", "erf", "pi", "fabs", "mpf")
 } | {"Abs": context.fabs, "E": context.e, "sign": context.sign, "coth": context.coth, "sech": context.sech}
 _FUNCTIONS["sigmoid"] = lambda x: 1 / (1 + context.exp(-x))
 

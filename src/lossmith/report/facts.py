@@ -1,0 +1,111 @@
+"""The facts of a loss as a short block for a terminal."""
+
+from collections.abc import Callable, Iterator
+from math import ceil, floor, log10
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lossmith.prove.facts import Bounds, Facts, Statement
+
+SMOOTH = {0: "continuous", 1: "one continuous derivative", 2: "two continuous derivatives or more"}
+PROPER = {True: "proper: ", False: "not proper: ", None: ""}
+DIGITS = 4
+CLOSE = 0.02  # how far an enclosure may be from what is reached without saying so
+
+
+def in_text(facts: "Facts") -> str:
+    """Certificates, then what they mean for training, one line each."""
+    low, high = facts.interval
+    where = [f"for {low:.3g} <= {facts.variable} <= {high:.3g}", *([" | ".join(facts.held)] if facts.held else [])]
+    return "\n".join([", ".join(where), *_rows(list(_lines(facts)))])
+
+
+def _rows(rows: list[tuple[str, str]]) -> Iterator[str]:
+    width = max(len(name) for name, _ in rows)
+    for place, (name, text) in enumerate(rows):
+        again = place > 0 and rows[place - 1][0] == name
+        yield f"  {'' if again else name:<{width}}  {text}"
+
+
+def _lines(facts: "Facts") -> Iterator[tuple[str, str]]:
+    for one in facts.statements:
+        if one.claim != "smooth" or facts.smooth_to is None:
+            yield one.claim, _verdict(one)
+    if facts.smooth_to is not None:
+        yield "smooth", SMOOTH[facts.smooth_to]
+    for kink in facts.kinks:
+        what = "value" if kink.torn else "slope"
+        yield "kink", f"{facts.variable} = {number(kink.at)}: the {what} jumps by {number(kink.by)}{_given(kink.given)}"
+    for name, bounds in (("value", facts.values), ("slope", facts.slopes), ("second derivative", facts.bends)):
+        if bounds is not None:
+            yield name, _within(bounds)
+    yield from _far_out(facts)
+    for given, start, end in facts.flat:
+        yield (
+            "no gradient",
+            f"from {number(start)} to {number(end)}, where the value is not the smallest{_given(given)}",
+        )
+    if facts.variable == "r":
+        yield "scale", _scale(facts.scale)
+    if facts.elicits is not None:
+        inverse = f"; {facts.elicits.inverse}" if facts.elicits.inverse else ""
+        yield "predicts", f"{PROPER[facts.elicits.proper]}{facts.elicits.what}{inverse}"
+
+
+def _verdict(one: "Statement") -> str:
+    because = f"{one.because}{_given(one.given)}"
+    if one.verdict == "proved":
+        return f"proved{f' ({one.because})' if one.because else ''}"
+    return f"{'no' if one.verdict == 'refuted' else 'open'}: {because}"
+
+
+def _within(bounds: "Bounds") -> str:
+    """From below the smallest to above the largest, rounded outwards."""
+    low, high = bounds.least[0], bounds.most[1]
+    close = all(b - a <= CLOSE * (abs(a) + abs(b)) + 1e-6 * (high - low) for a, b in (bounds.least, bounds.most))
+    return f"from {_rounded(low, floor)} to {_rounded(high, ceil)}{'' if close else ', or less'}"
+
+
+def _far_out(facts: "Facts") -> Iterator[tuple[str, str]]:
+    """Sides that are alike stand in one line; what that does to training stands behind it."""
+    x = facts.variable
+    said: dict[str, dict[str, list[int]]] = {}
+    for given, side, wrong in facts.tails:
+        words = f"the value {_is(side.value)}, the size of the slope {_is(side.slope)}"
+        if wrong and side.fades:
+            words += ": an outlier has no pull" if x == "r" else ": no gradient where it is sure and wrong"
+        said.setdefault(words, {}).setdefault(given, []).append(side.side)
+    for words, where in said.items():
+        ends = [f"{_end(x, sides)}{_given(given)}" for given, sides in where.items()]
+        yield "far out", f"{', '.join(ends)}: {words}"
+
+
+def _end(x: str, sides: list[int]) -> str:
+    return f"|{x}| -> inf" if len(sides) == 2 else f"{x} -> {'inf' if sides[0] > 0 else '-inf'}"
+
+
+def _scale(degree: float | None) -> str:
+    if degree is None:
+        return "no degree: the unit of the prediction changes the loss"
+    return f"degree {degree:g}: residuals twice as large cost {number(2**degree)} times as much"
+
+
+def _is(words: str) -> str:
+    return words if words[0].isalpha() else f"is {words}"
+
+
+def _given(given: str) -> str:
+    return f" ({given})" if given else ""
+
+
+def _rounded(x: float, towards: Callable[[float], int]) -> str:
+    if x == 0:
+        return "0"
+    unit = 10.0 ** (floor(log10(abs(x))) - DIGITS + 1)
+    nearest = round(x / unit)
+    whole = nearest if abs(nearest - x / unit) < 1e-9 else towards(x / unit)
+    return number(whole * unit)
+
+
+def number(x: float) -> str:
+    return f"{0.0 if abs(x) < 1e-30 else x:.{DIGITS}g}"

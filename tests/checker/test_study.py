@@ -1,0 +1,65 @@
+"""`lossmith show losses.py`: a stranger's loss, traced in a process of its own, shown as text."""
+
+import textwrap
+
+import pytest
+
+from lossmith.checker.process import Options, study_target
+from lossmith.cli import app
+from lossmith.errors import TargetError
+from lossmith.report.shown import in_text
+
+LOSSES = """
+    import os
+    import keras
+    import torch
+
+    def pinball(pred, target):
+        e = target - pred
+        return torch.max(0.9 * e, -0.1 * e).mean()
+
+    class LogCosh(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return keras.ops.mean(keras.ops.log(keras.ops.cosh(y_pred - y_true)), axis=-1)
+
+    def dice(logits, target):
+        p = torch.sigmoid(logits)
+        return 1 - 2 * (p * target).sum() / (p.sum() + target.sum() + 1)
+
+    def ends_it(pred, target):
+        if torch.is_grad_enabled() or True:
+            os._exit(7)
+"""
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    file = tmp_path_factory.mktemp("study") / "losses.py"
+    file.write_text(textwrap.dedent(LOSSES))
+    flags = {"pred": "real[N]", "target": "real[N]"}
+    return {one["name"]: one for one in study_target(str(file), Options(work="show", flags=flags))}
+
+
+def test_a_torch_loss_is_derived_and_proved(shown):
+    said = in_text(shown["pinball"])
+    assert "gradient      -9/10" in said
+    assert "convex                            proved" in said
+    assert "predicts                          the 0.9 quantile" in said
+
+
+def test_a_keras_loss_is_traced_through_torch(shown):
+    assert "smooth                            two continuous derivatives or more" in in_text(shown["LogCosh"])
+
+
+def test_what_is_no_loss_of_single_numbers_is_said(shown):
+    assert "dice is not a loss of single numbers" in shown["dice"]["problem"]
+
+
+def test_a_loss_that_ends_its_process_leaves_the_others_shown(shown):
+    assert "ended the process" in shown["ends_it"]["problem"]
+    assert len(shown) == 4
+
+
+def test_a_file_that_is_not_there_is_refused_in_words():
+    with pytest.raises(TargetError, match="there is no such file"):
+        app(["show", "nowhere.py:Loss"], standalone_mode=False)

@@ -1,0 +1,179 @@
+"""Facts: what follows from a formula for training, compared with theory, and how it is printed."""
+
+import pytest
+
+import lossmith
+from lossmith import formulas
+from lossmith.errors import LossmithError
+from lossmith.ops.ball import precision
+from lossmith.prove.elicit import elicited
+from lossmith.prove.facts import facts, facts_of
+from lossmith.prove.slices import Elementwise, elementwise, is_elementwise
+from lossmith.prove.tails import tail
+from lossmith.spec import FORMULAS
+
+ELEMENTWISE = [made for made in FORMULAS.values() if is_elementwise(made) and made.name != "adaptive_robust"]
+
+
+def real(read):
+    return Elementwise("mine", read, ("real", "real"), ("pred", "target"))
+
+
+def logit(read):
+    return Elementwise("mine", read, ("logits", "soft"), ("pred", "target"))
+
+
+def sigmoid(ops, x):
+    return ops.exp(-ops.softplus(-x))
+
+
+ELICITS = {
+    "squared_error": "the mean of the target",
+    "absolute_error": "the median of the target",
+    "poisson_nll": "the mean of the target; mean = e^x",
+    "gaussian_nll": "the mean of the target",
+    "huber": "none of mean, median and quantile: an estimate of location between them",
+    "binary_cross_entropy": "proper: the probability of target 1; P = sigmoid(x)",
+    "hinge": "not proper: the more likely class alone: it says nothing of how likely",
+}
+
+
+@pytest.mark.parametrize("name", ELICITS)
+def test_what_a_loss_predicts_is_what_theory_says(name):
+    (line,) = [line for line in str(facts(name)).splitlines() if line.strip().startswith("predicts")]
+    assert line.strip().removeprefix("predicts").strip() == ELICITS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "what"),
+    [
+        ("quantile", {"quantile": 0.9}, "the 0.9 quantile"),
+        ("expectile", {"expectile": 0.75}, "the 0.75 expectile of the target"),
+        ("asymmetric_squared_error", {"under": 3.0, "over": 1.0}, "the 0.75 expectile of the target"),
+    ],
+)
+def test_a_keyword_says_which_quantile_or_expectile(name, settings, what):
+    assert elicited(elementwise(FORMULAS[name], **settings)).what == what
+
+
+@pytest.mark.parametrize("made", [made for made in ELEMENTWISE if made.claims.proper], ids=lambda made: made.name)
+def test_a_loss_that_claims_to_be_proper_is(made):
+    assert elicited(elementwise(made)).proper
+
+
+def test_a_loss_that_is_not_proper_is_found_out():
+    blurred = logit(lambda ops, x, t: ops.softplus(x) - (0.9 * t + 0.05) * x)
+    found = elicited(blurred)
+    assert not found.proper
+    assert found.inverse.startswith("P = l'(x, 0)")
+    vote = logit(lambda ops, x, t: sigmoid(ops, x) * (1.0 - 2.0 * t))
+    assert elicited(vote).what.startswith("the more likely class alone")
+
+
+def test_focal_loss_says_how_its_logits_are_read():
+    assert "stands for P = " in elicited(elementwise(formulas.binary_focal)).what
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "slope", "fades"),
+    [
+        ("squared_error", "grows quadratically", "grows linearly", False),
+        ("huber", "grows linearly", "levels off at 1", False),
+        ("cauchy", "grows like log x", "falls like x^-1", True),
+        ("geman_mcclure", "levels off at 2", "falls like x^-3", True),
+        ("tukey", "3.658", "0", True),
+    ],
+)
+def test_what_an_outlier_does(name, value, slope, fades):
+    for side in (-1, 1):
+        found = tail(elementwise(FORMULAS[name]).slice(0.0), side)
+        assert (found.value, found.slope, found.fades) == (value, slope, fades)
+
+
+def test_a_power_between_is_told_by_its_exponent():
+    loss = real(lambda ops, x, t: ops.exp(0.75 * ops.log1p(ops.square(x - t))))
+    assert tail(loss.slice(0.0), 1).slope == "grows like x^0.5"
+
+
+def test_a_flat_zone_is_reported_unless_it_is_the_minimum():
+    cut = FORMULAS["tukey"].keywords["cutoff"]
+    assert [(low, high) for _, low, high in facts("tukey").flat] == [(-50.0, -cut), (cut, 50.0)]
+    assert facts("hinge").flat == ()
+
+
+def test_no_gradient_where_it_is_sure_and_wrong():
+    squared = logit(lambda ops, x, t: ops.square(sigmoid(ops, x) - t))
+    assert "no gradient where it is sure and wrong" in str(facts_of(squared))
+    assert "no gradient where" not in str(facts("binary_cross_entropy"))
+
+
+@pytest.mark.parametrize(
+    ("name", "degree"), [("absolute_error", 1), ("expectile", 2), ("huber", None), ("welsch", None)]
+)
+def test_the_degree_of_a_loss(name, degree):
+    assert facts(name).scale == degree
+
+
+def test_a_loss_of_the_residual_is_known_from_one_that_is_not():
+    with precision():
+        assert elementwise(formulas.huber).of_residual
+        assert not real(lambda ops, x, t: ops.square(x - 2.0 * t)).of_residual
+        assert not real(lambda ops, x, t: ops.where(t < 0.0, ops.square(x - t), ops.abs(x - t))).of_residual
+
+
+@pytest.mark.parametrize(
+    ("name", "order"), [("absolute_error", 0), ("huber", 1), ("asymmetric_squared_error", 2), ("log_cosh", 2)]
+)
+def test_how_many_derivatives_are_continuous(name, order):
+    assert facts(name).smooth_to == order
+
+
+def test_a_jump_of_the_bend_alone_is_one_continuous_derivative():
+    assert facts_of(elementwise(formulas.asymmetric_squared_error, under=2.0)).smooth_to == 1
+
+
+def test_probabilities_are_studied_inside_their_ends():
+    found = facts("binary_cross_entropy", pred_is="prob")
+    assert 0.0 < found.interval[0] < found.interval[1] < 1.0
+    assert [one.verdict for one in found.statements] == ["proved"] * 3
+    assert found.tails == ()
+
+
+def test_claims_at_several_targets_say_for_which_they_fail():
+    one_sided = logit(lambda ops, x, t: t * ops.softplus(-x) - (1.0 - t) * ops.softplus(-x))
+    convex, _, away = facts_of(one_sided).statements
+    assert (convex.verdict, convex.given) == ("refuted", "target = 0")
+    assert away.verdict == "proved"
+
+
+def test_a_block_of_facts_reads_as_it_should():
+    assert (
+        str(lossmith.facts("hinge"))
+        == """\
+for -50 <= x <= 50, target = 1 | target = -1
+  convex                            proved
+  never falls away from the target  proved
+  smooth                            continuous
+  kink                              x = 1: the slope jumps by 1 (target = 1)
+                                    x = -1: the slope jumps by 1 (target = -1)
+  value                             from 0 to 51
+  slope                             from -1 to 1
+  second derivative                 from 0 to 0
+  far out                           x -> -inf (target = 1), x -> inf (target = -1): the value grows linearly, \
+the size of the slope levels off at 1
+  predicts                          not proper: the more likely class alone: it says nothing of how likely"""
+    )
+
+
+def test_a_loss_of_rows_is_refused_in_words():
+    with pytest.raises(LossmithError, match="not certified: it takes"):
+        facts("softmax_cross_entropy")
+
+
+def test_the_command_line_prints_facts(capsys):
+    from lossmith.cli import app
+
+    app(["show", "absolute_error"], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "  facts\n" in said
+    assert "predicts                          the median of the target" in said
