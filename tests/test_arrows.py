@@ -33,11 +33,12 @@ BELOW = {
         *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"),
         *("class_weights", "sides", "balance"),
     },
-    "checker": {"errors", "domains"},
+    "checker": {"errors", "domains", "prove"},
     "entries": {"errors", "spec", "formulas"},
     "prove": {"errors", "domains", "ops", "shapes", "spec", "entries"},
     "report": {"errors", "checker", "entries", "prove"},
-    "cli": {"errors", "domains", "checker", "report", "entries", "prove"},
+    "plots": {"errors", "spec", "entries", "balance", "checker", "report", "torch"},
+    "cli": {"errors", "domains", "checker", "report", "entries", "prove", "plots"},
 }
 # Named exceptions, each with its reason.
 ALLOWED = {
