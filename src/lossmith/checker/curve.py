@@ -17,20 +17,20 @@ OF_MANY = frozenset("index labels onehot dist simplex logprob embedding unit box
 
 def path_of(subject: Subject) -> Path | None:
     """The line along which one sample of the loss is looked at."""
-    return line(subject.contract, one_sample(subject))
+    return line(subject.contract, samples(subject))
 
 
-def one_sample(subject: Subject) -> tuple[Any, ...]:
-    """The arguments for a single sample; for a single prediction, where the loss takes one alone."""
+def samples(subject: Subject, count: int = 1) -> tuple[Any, ...]:
+    """The arguments for so many samples; of one prediction each, where the loss takes one alone."""
     contract = subject.contract
     if contract.draw is not None:
         return subject.draw(1)
     if not set(contract.kinds()) & OF_MANY:
         alone = subject.with_contract(replace(contract, sizes=dict.fromkeys(SIZES, 1)))
-        given = alone.draw(1)
+        given = alone.draw(1, count)
         if alone.run(given).finite_value:
             return given
-    return subject.draw(1, 1)
+    return subject.draw(1, count)
 
 
 def curve_of(

@@ -127,4 +127,3 @@ def joined(curves: Mapping[str, Curve]) -> Curve:
     lines = [replace(series, label=name) for name, each in only.items() for series in each]
     several = [one.series[-1].label for one in curves.values() if len(one.series) > 1]
     return Curve(next(iter(labels.values())) + (f" ({several[0]})" if several else ""), lines)
-

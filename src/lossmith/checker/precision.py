@@ -25,7 +25,8 @@ def precision_of(subject: Subject) -> Precision | None:
         return None
     (_, move), *_ = path.moves.items()
     x = torch.tensor(path.wide, dtype=torch.float64)
-    if at_many(subject, move, (x[:2],), dtype=torch.float64).value.isnan().all():
+    middle = x[len(x) // 2 - 1 : len(x) // 2 + 1]
+    if at_many(subject, move, (middle,), dtype=torch.float64).value.isnan().all():
         return None
     errors = [_errors(subject, move, x, name, dtype) for name, dtype in DTYPES.items()]
     return Precision(path.names[0], path.scale, x.tolist(), errors, "float64")

@@ -26,7 +26,7 @@ IMPORT_SECONDS = 180.0  # frameworks included; a cold disk and two cores are slo
 
 @dataclass(frozen=True)
 class Options:
-    """How a target is checked or drawn. `timeout` is for one loss, in seconds; `memory` for what it may take, in bytes."""
+    """How a target is checked or drawn. `timeout`: seconds for one loss; `memory`: bytes that it may allocate."""
 
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     flags: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -2,6 +2,7 @@
 
 import torch
 
+from lossmith.checker.curve import samples
 from lossmith.checker.lines import plane
 from lossmith.checker.many import at_many
 from lossmith.checker.picture import Surface
@@ -19,7 +20,7 @@ def surface_of(
     """The surface, or None where two predictions do not make a plane (embeddings)."""
     contract = subject.contract
     rows = 1 if contract.target_kind() == "index" or "boxes" in contract.kinds() else 2
-    path = plane(contract, subject.draw(1, rows) if contract.draw is None else subject.draw(1))
+    path = plane(contract, samples(subject, rows))
     if path is None:
         return None
     low, high = span or path.span

@@ -148,7 +148,7 @@ def _totals(model: "nn.Module", batch_loss: Any, weights: Any, directions: Any) 
 
     buffers = dict(model.named_buffers())
 
-    def at(point: Tensor) -> Tensor:
+    def at(point: "Tensor") -> "Tensor":
         moved = {name: _moved(value, name, directions, point) for name, value in weights.items()}
 
         def stand_in(*inputs: Any, **keywords: Any) -> Any:
@@ -159,7 +159,7 @@ def _totals(model: "nn.Module", batch_loss: Any, weights: Any, directions: Any) 
     mapped = torch.func.vmap(at, randomness="same")
     way: list[Any] = [mapped]
 
-    def totals(points: Tensor) -> Any:
+    def totals(points: "Tensor") -> Any:
         if way[0] is mapped:
             try:
                 return mapped(points).cpu().numpy()
