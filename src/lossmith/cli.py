@@ -62,6 +62,9 @@ def check_command(
     seed: Annotated[int, typer.Option(help="Draw other inputs.")] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds for one loss.", min=1.0)] = 120.0,
     memory: Annotated[float, typer.Option(help="GiB that one target may allocate.", min=0.1)] = 2.0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let --html replace a file that is no report of ours.")
+    ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print the reproducers and every rule's answer.")
     ] = False,
@@ -78,6 +81,10 @@ def check_command(
         pictures=html is not None,
     )
     _writable(html, json)
+    if html is not None and not force:
+        from lossmith.report.html import require_own
+
+        require_own(Path(html))
     report = _check_all(targets, options)
     _write(report, html, json, verbose)
     raise typer.Exit(report.exit_code)

@@ -25,7 +25,7 @@ from report_walls import Page
 
 from lossmith.checker.finding import Report
 from lossmith.checker.picture import Pictures
-from lossmith.errors import MissingExtraError
+from lossmith.errors import MissingExtraError, SettingError
 from lossmith.report import html, words
 
 
@@ -223,3 +223,13 @@ def test_without_its_library_the_page_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(MissingExtraError, match=r"needs jinja2\n  fix     pip install 'lossmith\[report\]'"):
         html.render(EVERY_CASE)
+
+
+def test_a_report_may_be_written_over_and_another_file_may_not(tmp_path, document):
+    path = tmp_path / "report.html"
+    html.require_own(path)
+    path.write_text(document)
+    html.require_own(path)
+    path.write_text("<!doctype html><p>my page")
+    with pytest.raises(SettingError, match=r"is no report of ours\n  fix     another name, or --force"):
+        html.require_own(path)

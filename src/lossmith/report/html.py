@@ -9,10 +9,11 @@ import json
 from base64 import b64encode
 from hashlib import sha256
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossmith.checker.finding import LossReport, Report
-from lossmith.errors import missing_extra
+from lossmith.errors import SettingError, message, missing_extra
 from lossmith.report import curve, mathml, precision, surface, words
 
 if TYPE_CHECKING:
@@ -45,6 +46,19 @@ def render(report: Report, *, title: str = "lossmith report") -> str:
         precision=precision,
         words=words,
     )
+
+
+def require_own(path: Path) -> None:
+    """Refuse to write over what is there, unless it is a report of ours.
+
+    Errors    SettingError for a file of the user's
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        start = file.read(4096)
+    if f'<meta name="generator" content="{GENERATOR}">'.encode() not in start:
+        raise SettingError(message(f"{path} exists, and is no report of ours", fix="another name, or --force"))
 
 
 def _pictures(loss: LossReport, number: int) -> dict[str, Any]:
