@@ -7,7 +7,7 @@ from torch import nn
 
 from lossmith.errors import SettingError
 from lossmith.plots import landscape
-from lossmith.plots.landscape import filter_normalised
+from lossmith.plots.landscapes import filter_normalised
 
 INPUTS = torch.randn(16, 3, generator=torch.Generator().manual_seed(1))
 TARGETS = INPUTS[:, :1] * 2

@@ -80,6 +80,26 @@ def test_a_way_that_gives_another_answer_is_not_believed():
     torch.testing.assert_close(made.value, X**3, rtol=1e-5, atol=1e-5)
 
 
+class Remembering(nn.Module):
+    """It divides by a running mean of itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = 1.0
+
+    def forward(self, pred, target):
+        loss = ((pred - target) ** 2).mean()
+        self.scale = 0.5 * self.scale + 0.5 * float(loss.detach())
+        return loss / self.scale
+
+
+def test_what_one_point_leaves_behind_does_not_colour_the_next():
+    one = subject(Remembering)
+    (move,) = path_of(one).moves.values()
+    made = many.at_many(one, move, (X,), dtype=torch.float64)
+    torch.testing.assert_close(made.value, X**2 / (0.5 + 0.5 * X**2))
+
+
 def test_chunks_change_nothing(monkeypatch):
     one = subject(smooth)
     (move,) = path_of(one).moves.values()

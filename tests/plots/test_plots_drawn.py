@@ -1,5 +1,6 @@
 """Pictures hold the numbers of the loss; axes that are given are drawn on and come back; files come in each format."""
 
+import doctest
 import json
 import re
 
@@ -190,3 +191,15 @@ def test_what_is_drawn_goes_through_json_and_back():
     made = surface_at_9()
     assert Surface(**json.loads(json.dumps(vars(made)))) == made
     assert torch.tensor(made.value).shape == (9, 9)
+
+
+def test_the_examples_run():
+    assert doctest.testmod(lines).attempted == 2
+    assert doctest.testmod(lines).failed == 0
+
+
+def test_no_public_name_is_hidden_by_a_module():
+    import lossmith.plots.command  # noqa: F401  (imports every module of the package)
+
+    for name in plots.__all__:
+        assert callable(getattr(plots, name)), name

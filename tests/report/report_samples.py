@@ -112,7 +112,7 @@ RMSE = LossReport(
             ],
             "float64",
         ),
-        cost=Cost(16384, "16384", 2.5e-4, 5.5e-4, 131072, "one CPU, 1 thread, float32, median of 7"),
+        cost=Cost(16384, "16384", 2.5e-4, 5.5e-4, 131072, "one CPU, 1 thread, float32, best of 7"),
         mathematics=Mathematics(
             {"r": "pred - target"},
             [

@@ -152,7 +152,7 @@ def test_what_was_measured_is_said_in_words_beside_the_pictures(page):
         "3e-07 largest relative error of the value in float32",
         "overflows largest relative error of the value in bfloat16",
         "float16: it raises RuntimeError in float16.",
-        "one CPU, 1 thread, float32, median of 7",
+        "one CPU, 1 thread, float32, best of 7",
         "convex yes proved on [-8, 8]",
         "compared with fifty digits at 52 points",
     ):

@@ -12,6 +12,7 @@ PASSES = {
     "<mrow><mo>-</mo><mi>x</mi></mrow>": "<mrow><mo>\N{MINUS SIGN}</mo><mi>x</mi></mrow>",
     "<msup><mi>&ExponentialE;</mi><mi>r</mi></msup>": "<msup><mi>e</mi><mi>r</mi></msup>",
     "<mo>&lt;</mo>": "<mo>&lt;</mo>",
+    "<mo>&InvisibleTimes;</mo>": "<mo>&#8290;</mo>",
     "<mfenced><mi>a</mi><mi>b</mi></mfenced>": "<mrow><mo>(</mo><mi>a</mi><mo>,</mo><mi>b</mi><mo>)</mo></mrow>",
 }
 STOPPED = [

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 import torch
@@ -29,7 +28,7 @@ def cost_of(subject: Subject) -> Cost | None:
     both = _seconds(lambda: subject.run(inputs, loss=loss)) if graded else 0.0
     pred = inputs[where]
     threads = torch.get_num_threads()
-    machine = f"one CPU, {threads} thread{'s' if threads > 1 else ''}, float32, median of {REPEATS}"
+    machine = f"one CPU, {threads} thread{'s' if threads > 1 else ''}, float32, best of {REPEATS}"
     shape = " x ".join(map(str, pred.shape))
     return Cost(pred.numel(), shape, forward, both, _kept(subject, inputs, loss), machine)
 
@@ -52,7 +51,7 @@ def _seconds(call: Callable[[], Any]) -> float:
         begun = time.perf_counter()
         call()
         spent.append(time.perf_counter() - begun)
-    return median(spent)
+    return min(spent)
 
 
 def _kept(subject: Subject, inputs: tuple[Any, ...], loss: Any) -> int:

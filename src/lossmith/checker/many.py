@@ -69,9 +69,8 @@ def at_many(
 
 
 def _once(subject: Subject, move: Move, dtype: torch.dtype, rounded: torch.dtype | None) -> Totals:
-    loss = subject.twin(dtype)
-
     def once(*numbers: Tensor) -> Tensor:
+        loss = subject.twin(dtype)  # a fresh one each time: what one call leaves behind would colour the next
         output, _ = as_tensor(subject.call(loss, _cast(move(*numbers), dtype, rounded)))
         return output.sum().double()
 

@@ -82,7 +82,7 @@ class Precision:
 class Cost:
     """What one call costs, measured: forward and backward, on `machine`, for so many predictions.
 
-    forward, both   median seconds; `both` is 0 where there is no gradient
+    forward, both   seconds of the fastest of several calls; `both` is 0 where there is no gradient
     kept            bytes that the forward pass holds on to for the backward pass, its own arguments left out
     """
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lossmith.plots.files import save as save
-    from lossmith.plots.interactive import interactive as interactive
-    from lossmith.plots.landscape import Landscape as Landscape
-    from lossmith.plots.landscape import landscape as landscape
+    from lossmith.plots.landscapes import Landscape as Landscape
+    from lossmith.plots.landscapes import landscape as landscape
     from lossmith.plots.lines import curve as curve
+    from lossmith.plots.pages import interactive as interactive
     from lossmith.plots.planes import contour as contour
     from lossmith.plots.planes import gradient_field as gradient_field
     from lossmith.plots.planes import surface as surface
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from lossmith.plots.sampled import surface_of as surface_of
 
 _HOME = {
-    "Landscape": "landscape",
+    "Landscape": "landscapes",
     "Record": "recorder",
     "contour": "planes",
     "curve": "lines",
     "curve_of": "sampled",
     "gradient_field": "planes",
-    "interactive": "interactive",
-    "landscape": "landscape",
+    "interactive": "pages",
+    "landscape": "landscapes",
     "record": "recorder",
     "save": "files",
     "surface": "planes",
@@ -63,9 +63,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'lossmith.plots' has no attribute {name!r}")
-    found = getattr(import_module(f"lossmith.plots.{_HOME[name]}"), name)
-    globals()[name] = found  # importing `landscape` put the module there, not the function
-    return found
+    return getattr(import_module(f"lossmith.plots.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

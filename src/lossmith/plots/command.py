@@ -8,7 +8,7 @@ from typing import Any
 from lossmith.checker.process import Options
 from lossmith.errors import SettingError, message
 from lossmith.plots import files, lines, planes
-from lossmith.plots.interactive import interactive
+from lossmith.plots.pages import interactive
 from lossmith.plots.sampled import Span, curve_of, name_of, surface_of
 
 

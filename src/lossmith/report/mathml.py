@@ -35,7 +35,7 @@ def cleaned(text: str) -> str | None:
 
 def _character(entity: re.Match[str]) -> str:
     """The character of a named entity, which XML does not know; XML's own five stay."""
-    own = {"InvisibleTimes": "\N{THIN SPACE}", "ExponentialE": "e", "ApplyFunction": ""}
+    own = {"InvisibleTimes": "\N{INVISIBLE TIMES}", "ExponentialE": "e", "ApplyFunction": ""}
     return entity[0] if entity[1] in ("amp", "lt", "gt", "quot", "apos") else own.get(entity[1], unescape(entity[0]))
 
 
@@ -50,7 +50,9 @@ def _written(element: ElementTree.Element, depth: int) -> str:
 
 
 def _escaped(text: str | None) -> str:
-    shown = visible((text or "").strip("\n\t "))
+    if text == "\N{INVISIBLE TIMES}":
+        return "&#8290;"  # browsers know that nothing is written there
+    shown = visible((text or "").strip())
     shown = "\N{MINUS SIGN}" if shown == "-" else shown
     shown = "\N{GREEK SMALL LETTER SIGMA}" if shown == "sigmoid" else shown
     return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -84,7 +84,7 @@ def landscape(
     plane        over two directions; False: along the first
     points       along each direction
     state        an npz file: written after every chunk, gone on from if it is there
-    progress     hears (points done, points in all); `lossmith.plots.landscape.to_stderr` prints them
+    progress     hears (points done, points in all); `lossmith.plots.landscapes.to_stderr` prints them
     chunk        points in one call; by default as many as fit 64 MiB of weights
 
     The model is called in evaluation mode.
