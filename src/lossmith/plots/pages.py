@@ -14,6 +14,7 @@ from lossmith.report.scale import drawable
 from lossmith.report.words import inline
 
 DASHES = ("solid", "dash", "dot", "dashdot")
+INSIDE = {"x": 0.99, "xanchor": "right", "y": 0.99, "bgcolor": "rgba(255, 255, 255, 0.8)"}  # not on the colour bar
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
     "worker-src blob:; base-uri 'none'; form-action 'none'"
@@ -39,7 +40,7 @@ def interactive(made: Curve | Surface, *, title: str = "", field: bool = False) 
     figure = _curve(go, made) if isinstance(made, Curve) else _field(go, made) if field else _surface(go, made)
     shown = html.escape(inline(title or "loss"))
     figure.update_layout(
-        title={"text": shown, "x": 0.02}, template="plotly_white", colorway=COLOURS, margin={"t": 60, "r": 20, "b": 50}
+        title={"text": shown, "x": 0.02}, template="plotly_white", colorway=COLOURS, margin={"t": 90, "r": 20, "b": 50}
     )
     config = {"displaylogo": False, "responsive": True, "plotlyServerURL": ""}
     picture = pio.to_html(figure, config=config, include_plotlyjs=True, include_mathjax=False, full_html=False)
@@ -85,13 +86,15 @@ def _surface(go: Any, made: Surface) -> Any:
     figure.update_layout(
         scene={axis: {"title": {"text": text}} for axis, text in {**names, "zaxis": "value"}.items()},
         **{axis: {"title": {"text": text}, "visible": False} for axis, text in names.items()},
+        legend=INSIDE,
         updatemenus=[
             {
                 "type": "buttons",
                 "direction": "right",
-                "x": 1.0,
-                "xanchor": "right",
-                "y": 1.09,
+                "x": 0.0,
+                "xanchor": "left",
+                "y": 1.0,
+                "yanchor": "bottom",
                 "buttons": [
                     _button("surface", raised, False),
                     _button("contours", [not up for up in raised], True),
@@ -115,7 +118,8 @@ def _field(go: Any, made: Surface) -> Any:
     figure = create_quiver(x.ravel(), y.ravel(), across.ravel(), along.ravel(), scale=size, name="descent")
     flat = {"colorscale": "Viridis", "contours_coloring": "lines", "ncontours": 18, "name": "value"}
     figure.add_trace(go.Contour(x=made.x, y=made.y, z=heights_of(made), **flat))
-    figure.update_layout(xaxis_title=html.escape(inline(made.xlabel)), yaxis_title=html.escape(inline(made.ylabel)))
+    titles = {"xaxis_title": html.escape(inline(made.xlabel)), "yaxis_title": html.escape(inline(made.ylabel))}
+    figure.update_layout(legend=INSIDE, **titles)
     return figure
 
 
