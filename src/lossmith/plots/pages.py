@@ -118,7 +118,7 @@ def _field(go: Any, made: Surface) -> Any:
     figure = create_quiver(x.ravel(), y.ravel(), across.ravel(), along.ravel(), scale=size, name="descent")
     flat = {"colorscale": "Viridis", "contours_coloring": "lines", "ncontours": 18, "name": "value"}
     figure.add_trace(go.Contour(x=made.x, y=made.y, z=heights_of(made), **flat))
-    titles = {"xaxis_title": html.escape(inline(made.xlabel)), "yaxis_title": html.escape(inline(made.ylabel))}
+    titles: Any = {"xaxis_title": html.escape(inline(made.xlabel)), "yaxis_title": html.escape(inline(made.ylabel))}
     figure.update_layout(legend=INSIDE, **titles)
     return figure
 
