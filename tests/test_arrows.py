@@ -39,7 +39,8 @@ BELOW = {
     "prove": {"errors", "domains", "ops", "shapes", "spec", "entries"},
     "forging": {"errors", "domains", "ops", "spec", "prove", "checker"},
     "report": {"errors", "checker", "entries", "prove", "forging"},
-    "cli": {"errors", "domains", "checker", "report", "entries", "prove", "forging"},
+    "plots": {"errors", "spec", "entries", "balance", "checker", "report", "torch"},
+    "cli": {"errors", "domains", "checker", "report", "entries", "prove", "forging", "plots"},
 }
 # Named exceptions, each with its reason.
 ALLOWED = {

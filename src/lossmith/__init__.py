@@ -52,7 +52,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
-    if name in ("formulas", "torch", "keras", "ops", "testing"):
+    if name in ("formulas", "torch", "keras", "ops", "plots", "testing"):
         return import_module(f"lossmith.{name}")
     raise AttributeError(f"module 'lossmith' has no attribute {name!r}")
 

@@ -71,11 +71,11 @@ def examined(text):
     built = small_networks()
     if text in built:
         # built anew with another setting it must not have its default network, and load it
-        return examine(replace(subject_of_object(built[text]()), build=built[text]), curve=False)
+        return examine(replace(subject_of_object(built[text]()), build=built[text]))
     place = Place.parse(text)
     module = importlib.import_module(place.source)
     found = find(place, module)[place.name]
-    return examine(make(place, module, place.name, found, SETTINGS.get(text, {})), curve=False)
+    return examine(make(place, module, place.name, found, SETTINGS.get(text, {})))
 
 
 @pytest.mark.parametrize("text", SHIPPED)

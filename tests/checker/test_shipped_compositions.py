@@ -37,7 +37,7 @@ EXAMINED = {"GANLoss", "MultiTaskLoss", "Combined"}
 
 
 def clean(loss, **settings):
-    report = examine(subject_of(loss), curve=False, **settings)
+    report = examine(subject_of(loss), **settings)
     assert report.problem == ""
     assert [(finding.code, finding.message) for finding in report.findings] == []
     assert [s.reason for s in report.statuses.values() if "the rule itself failed" in s.reason] == []
@@ -95,7 +95,7 @@ def test_several_tasks_are_clean(name):
 
 def test_weights_that_are_drawn_are_told_as_such_and_nothing_else():
     loss = contract(pred="real[N,C]", target="real[N,C]")(TwoTasks(ours.RandomWeights()))
-    (found,) = examine(subject_of(loss), curve=False).findings
+    (found,) = examine(subject_of(loss)).findings
     assert found.code == "LS607"
     assert "draws from a generator of its own (tasks.weighting.generator)" in found.message
 

@@ -2,7 +2,19 @@
 
 from math import inf, nan
 
-from lossmith.checker.finding import ContractNote, Curve, Finding, LossReport, Report, Series, Status
+from lossmith.checker.finding import ContractNote, Finding, LossReport, Report, Status
+from lossmith.checker.picture import (
+    Cost,
+    Curve,
+    Errors,
+    Fact,
+    Line,
+    Mathematics,
+    Pictures,
+    Precision,
+    Series,
+    Surface,
+)
 
 REPRODUCER = """\
 import torch
@@ -12,6 +24,8 @@ pred = torch.tensor([0.5, -1.2], requires_grad=True)
 RMSE()(pred, pred.detach()).backward()
 print(pred.grad)  # tensor([nan, nan])
 """
+FRACTION = "<mrow><mfrac><msup><mi>r</mi><mn>2</mn></msup><mn>2</mn></mfrac></mrow>"
+GRID = [step / 4 - 1 for step in range(9)]
 STEPS = [step / 20 - 2 for step in range(81)]
 
 
@@ -68,12 +82,46 @@ RMSE = LossReport(
     ),
     seconds=1.26,
     notes=("it was called with its defaults: eps=1e-8",),
-    curve=Curve(
-        "pred[0], the others at their targets",
-        [
-            Series("target 0", STEPS, [abs(x) for x in STEPS], [x / abs(x) if x else nan for x in STEPS]),
-            Series("target 1", STEPS, [(x - 1) ** 2 for x in STEPS], [2 * (x - 1) for x in STEPS]),
-        ],
+    pictures=Pictures(
+        curve=Curve(
+            "pred[0], the others at their targets",
+            [
+                Series("target 0", STEPS, [abs(x) for x in STEPS], [x / abs(x) if x else nan for x in STEPS]),
+                Series("target 1", STEPS, [(x - 1) ** 2 for x in STEPS], [2 * (x - 1) for x in STEPS]),
+            ],
+        ),
+        surface=Surface(
+            "prediction 1",
+            "prediction 2",
+            GRID,
+            GRID,
+            [[x * x + 2 * y * y for x in GRID] for y in GRID],
+            [[2 * x for x in GRID] for _ in GRID],
+            [[4 * y for _ in GRID] for y in GRID],
+            [0.0, 0.0, 0.0],
+            [0.5, -0.5],
+        ),
+        precision=Precision(
+            "pred[0]",
+            "log",
+            [0.01, 0.1, 1.0, 10.0],
+            [
+                Errors("float32", [1e-8, 0.0, 3e-7, 1e-7], [2e-8, 1e-8, 0.0, 0.0], 1.19e-07),
+                Errors("bfloat16", [1e-3, 0.0, 3e-3, inf], [2e-3, 1e-3, nan, 0.0], 0.0078),
+                Errors("float16", [], [], 0.000977, "it raises RuntimeError in float16"),
+            ],
+            "float64",
+        ),
+        cost=Cost(16384, "16384", 2.5e-4, 5.5e-4, 131072, "one CPU, 1 thread, float32, best of 7"),
+        mathematics=Mathematics(
+            {"r": "pred - target"},
+            [
+                Line("", "r < 1", "loss", "r**2/2", r"\frac{r^{2}}{2}", FRACTION),
+                Line("", "1 < r", "loss", "abs(r) - 1/2"),
+            ],
+            "compared with fifty digits at 52 points",
+        ),
+        facts=[Fact("convex", "yes", "proved", "on [-8, 8]")],
     ),
 )
 WARNED = LossReport(
@@ -93,16 +141,18 @@ WARNED = LossReport(
     ),
     statuses=_statuses(("LS107", "LS502")),
     seconds=0.5,
-    curve=Curve(
-        "pred[0]",
-        [
-            Series(
-                "value",
-                [0.001, 0.01, 0.1, 1.0, 2.0],
-                [7.0, 4.6, 2.3, 0.0, inf],
-                [-1e9, -100.0, -10.0, -1.0, 0.5],
-            )
-        ],
+    pictures=Pictures(
+        Curve(
+            "pred[0]",
+            [
+                Series(
+                    "value",
+                    [0.001, 0.01, 0.1, 1.0, 2.0],
+                    [7.0, 4.6, 2.3, 0.0, inf],
+                    [-1e9, -100.0, -10.0, -1.0, 0.5],
+                )
+            ],
+        )
     ),
 )
 CLEAN = LossReport(
@@ -132,7 +182,14 @@ HOSTILE = SCRIPT + IMAGE + CLOSING + HIDDEN
 def hostile(text: str = HOSTILE) -> Report:
     """A report in which every string that user code can reach is `text`."""
     finding = Finding(text, text, "error", "measured", text, {text: text}, text, text, text, text)
-    curve = Curve(text, [Series(text, [0.0, 1.0, 2.0], [0.0, 1.0, nan], [inf, 0.5, 1.0])])
+    pictures = Pictures(
+        Curve(text, [Series(text, [0.0, 1.0, 2.0], [0.0, 1.0, nan], [inf, 0.5, 1.0])]),
+        Surface(text, text, GRID, GRID, *([[0.0, *GRID[1:]]] * 9,) * 3, [0.0, 0.0, 0.0], [0.0, 0.0]),
+        Precision(text, text, [0.0, 1.0], [Errors(text, [0.1, inf], [0.1, nan], 0.1, absent="")], text),
+        Cost(1, text, 1.0, 1.0, 1, text),
+        Mathematics({text: text}, [Line(text, text, text, text, text, text)], text),
+        [Fact(text, text, text, text)],
+    )
     loss = LossReport(
         text,
         text + "elsewhere",
@@ -142,6 +199,6 @@ def hostile(text: str = HOSTILE) -> Report:
         0.1,
         text,
         (text,),
-        curve,
+        pictures,
     )
     return Report((loss, loss))

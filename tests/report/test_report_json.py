@@ -52,14 +52,14 @@ def test_the_values_are_those_of_the_report():
 
 
 @pytest.mark.parametrize("report", [EVERY_CASE, hostile(), Report(())], ids=["full", "hostile", "empty"])
-def test_what_was_written_reads_back_the_same_but_for_the_curve(report):
+def test_what_was_written_reads_back_the_same_but_for_the_pictures(report):
     back = Report(tuple(LossReport.from_json(loss) for loss in json.loads(dump(report))["losses"]))
-    assert back == Report(tuple(replace(loss, curve=None) for loss in report))
+    assert back == Report(tuple(replace(loss, pictures=None) for loss in report))
 
 
 def test_a_difference_would_be_noticed():
     altered = json.loads(dump(EVERY_CASE))["losses"][0] | {"seconds": 2.0}
-    assert LossReport.from_json(altered) != replace(RMSE, curve=None)
+    assert LossReport.from_json(altered) != replace(RMSE, pictures=None)
 
 
 @pytest.mark.parametrize("seconds", [nan, inf, -inf])

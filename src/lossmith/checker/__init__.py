@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from lossmith.checker.contract import contract
-from lossmith.checker.finding import Curve, Finding, LossReport, Report, Status
+from lossmith.checker.finding import Finding, LossReport, Report, Status
 from lossmith.checker.process import Options, check_target
 from lossmith.errors import ContractError, message, missing_extra
 
-__all__ = ["Curve", "Finding", "LossReport", "Report", "Status", "check", "contract"]
+__all__ = ["Finding", "LossReport", "Report", "Status", "check", "contract"]
 
 
 def check(

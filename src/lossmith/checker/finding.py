@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from lossmith.checker.picture import Pictures
+
 Severity = Literal["error", "warning", "info"]
 Grade = Literal["proved", "measured", "heuristic"]
 Verdict = Literal["passed", "failed", "not applicable", "skipped", "allowed"]
@@ -45,24 +47,6 @@ class Status:
 
 
 @dataclass(frozen=True)
-class Series:
-    """One curve: value and gradient of the loss as one prediction moves along a line. NaN marks a hole."""
-
-    label: str
-    x: list[float]
-    value: list[float]
-    gradient: list[float]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """What the report draws for one loss."""
-
-    xlabel: str
-    series: list[Series]
-
-
-@dataclass(frozen=True)
 class ContractNote:
     """What a loss takes, as it is shown to people.
 
@@ -93,7 +77,7 @@ class LossReport:
     seconds: float = 0.0
     problem: str = ""
     notes: tuple[str, ...] = ()
-    curve: Curve | None = None
+    pictures: Pictures | None = None
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -111,13 +95,13 @@ class LossReport:
 
     def as_json(self) -> dict[str, Any]:
         data = asdict(self)
-        del data["curve"]
+        del data["pictures"]
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "LossReport":
         """Read what a child process wrote: `dataclasses.asdict` of a report, through JSON."""
-        contract, curve = data.get("contract"), data.get("curve")
+        contract, pictures = data.get("contract"), data.get("pictures")
         return cls(
             name=data["name"],
             location=data["location"],
@@ -127,7 +111,7 @@ class LossReport:
             seconds=data["seconds"],
             problem=data["problem"],
             notes=tuple(data["notes"]),
-            curve=Curve(curve["xlabel"], [Series(**series) for series in curve["series"]]) if curve else None,
+            pictures=Pictures.from_json(pictures) if pictures else None,
         )
 
 

@@ -26,7 +26,7 @@ IMPORT_SECONDS = 180.0  # frameworks included; a cold disk and two cores are slo
 
 @dataclass(frozen=True)
 class Options:
-    """How a target is checked. `timeout` is for one loss, in seconds; `memory` for what it may allocate, in bytes.
+    """How a target is checked, shown or drawn. `timeout`: seconds for one loss; `memory`: bytes that it may allocate.
 
     work    "check", "show" (trace and study it), or "steps" (with the gradient rule by rule)
     """
@@ -39,6 +39,8 @@ class Options:
     timeout: float = 120.0
     memory: int = 2 * GIB
     work: str = "check"
+    pictures: bool = False  # measure what the page shows beside the findings
+    drawing: Mapping[str, Any] | None = None  # draw this, and check nothing
 
 
 @dataclass
@@ -52,6 +54,7 @@ class Watched:
     rule: str = ""
     since: float = field(default_factory=time.monotonic)
     problem: str = ""
+    drawn: dict[str, Any] | None = None
 
 
 def check_target(
@@ -114,6 +117,23 @@ def study_target(target: str, options: Options) -> list[dict[str, Any]]:
             return found
 
 
+def draw_target(target: str, options: Options) -> dict[str, Any]:
+    """What `options.drawing` asks for, of the one loss that the target names, computed in a child process.
+
+    Errors    TargetError for a target that cannot be loaded, has no loss, or does not survive being drawn
+    """
+    if not Place.parse(target).name:
+        raise TargetError(message(f"{target}: one loss is drawn at a time", fix=f"name one: {target}:MyLoss"))
+    reports: list[LossReport] = []
+    watched, ended = _one_worker(target, options, [], lambda data: reports.append(LossReport.from_json(data)))
+    if watched.problem or (reports and reports[0].problem):
+        raise TargetError(watched.problem or reports[0].problem)
+    if watched.drawn is None:
+        stopped = [finding.message for report in reports for finding in report.findings]
+        raise TargetError(message(f"{target} could not be drawn", {"process": ended or ", ".join(stopped) or "ended"}))
+    return watched.drawn
+
+
 def _one_worker(
     target: str, options: Options, done: Sequence[str], take: Callable[[dict[str, Any]], None]
 ) -> tuple[Watched, str]:
@@ -128,6 +148,8 @@ def _one_worker(
             "ignore": list(options.ignore),
             "seed": options.seed,
             "memory": options.memory,
+            "pictures": options.pictures,
+            "drawing": None if options.drawing is None else dict(options.drawing),
             "skip": list(done),
             "work": options.work,
             "pipe": writing,
@@ -189,6 +211,8 @@ def _hear(event: dict[str, Any], watched: Watched, take: Callable[[dict[str, Any
         take(event["report"])
     elif kind == "problem":
         watched.problem = event["text"]
+    elif kind == "drawn":
+        watched.drawn = event["drawn"]
 
 
 def _end(child: subprocess.Popen[bytes], finished: bool) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lossmith.checker.contract import Contract
-from lossmith.checker.curve import curve_of
+from lossmith.checker.drawn import pictures_of
 from lossmith.checker.evidence import SkipRule
 from lossmith.checker.finding import Finding, LossReport, Status
 from lossmith.checker.known import reviewed
@@ -30,10 +30,13 @@ def examine(
     subject: Subject,
     declared: Declared | None = None,
     selection: Selection | None = None,
-    curve: bool = True,
+    pictures: bool = False,
     on_rule: Callable[[str], None] | None = None,
 ) -> LossReport:
-    """Find the contract of a loss, run the rules, and report. A contract that cannot be found becomes the `problem`."""
+    """Find the contract of a loss, run the rules, and report. A contract that cannot be found becomes the `problem`.
+
+    pictures   measure what a page shows beside the findings, which takes longer than the rules do
+    """
     started = time.perf_counter()
     with one_thread():
         try:
@@ -45,7 +48,7 @@ def examine(
         answers = run_rules(subject, selection or Selection(), on_rule=on_rule)
         if len(contracts) > 1:
             answers = _only_common(answers, subject, contracts[1], selection or Selection())
-        drawn = curve_of(subject) if curve else None
+        drawn = pictures_of(subject) if pictures else None
     return LossReport(
         subject.name,
         subject.location,
@@ -54,7 +57,7 @@ def examine(
         answers.statuses,
         round(time.perf_counter() - started, 3),
         notes=tuple(subject.notes),
-        curve=drawn,
+        pictures=drawn,
     )
 
 

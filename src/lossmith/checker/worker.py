@@ -100,6 +100,7 @@ def _location(value: Any, place: Any) -> str:
 
 def _examine(job: dict[str, Any], place: Any, module: Any, name: str, value: Any, say: Any) -> dict[str, Any]:
     from lossmith.checker.build import example_of, make, table_of
+    from lossmith.checker.drawn import drawn
     from lossmith.checker.finding import LossReport
     from lossmith.checker.limits import OverMemory, OverTime
     from lossmith.checker.resolve import Declared
@@ -114,7 +115,16 @@ def _examine(job: dict[str, Any], place: Any, module: Any, name: str, value: Any
         subject.seed = job["seed"]
         declared = Declared(job["flags"], example_of(module, name), table_of(place, name))
         selection = Selection(tuple(job["select"]), tuple(job["ignore"]))
-        report = examine(subject, declared, selection, on_rule=lambda code: say(event="rule", code=code))
+        if job.get("drawing") is not None:
+            say(event="drawn", drawn=drawn(subject, declared, job["drawing"]))
+            return asdict(LossReport(name, location))
+        report = examine(
+            subject,
+            declared,
+            selection,
+            on_rule=lambda code: say(event="rule", code=code),
+            pictures=job.get("pictures", False),
+        )
     except LossmithError as error:
         report = LossReport(name, location, problem=str(error))
     except OverTime:

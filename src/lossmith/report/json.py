@@ -3,7 +3,7 @@
     {"losses": [{"name", "location", "contract", "findings", "statuses", "seconds", "problem", "notes"}]}
 
 Strict JSON: NaN and infinity have no spelling there, so the values in the evidence are strings, and a number
-that is not finite is null. The curves are left out: a page draws them, a program can measure them.
+that is not finite is null. The pictures are left out: a page draws them, a program can measure them.
 """
 
 import json

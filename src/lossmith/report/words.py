@@ -110,3 +110,19 @@ def _kinds(report: Report) -> str:
 def codes(loss: LossReport) -> str:
     """The codes that were found, each once, for an index: `LS104, LS402`."""
     return ", ".join(dict.fromkeys(finding.code for finding in loss.findings))
+
+
+def duration(value: float) -> str:
+    """A short time: `3.2 ns`, `41 \N{MICRO SIGN}s`, `1.2 ms`."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("\N{MICRO SIGN}s", 1e-6)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-9:.3g} ns"
+
+
+def size(count: float) -> str:
+    """Bytes for people: `64 B`, `1.2 MiB`."""
+    for unit, one in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= one:
+            return f"{count / one:.3g} {unit}"
+    return f"{count:.3g} B"

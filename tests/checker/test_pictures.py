@@ -1,0 +1,83 @@
+"""What a page shows is measured in the child, reaches the parent as data, and is left out where it cannot be made."""
+
+import json
+
+import pytest
+
+from lossmith.checker import Options, check_target
+from lossmith.checker.build import subject_of_object
+from lossmith.checker.cost import cost_of
+from lossmith.checker.drawn import pictures_of
+from lossmith.checker.mathematics import mathematics_of
+from lossmith.checker.picture import Fact, Pictures
+from lossmith.checker.resolve import Declared, resolve
+from lossmith.torch import HuberLoss
+
+MINE = """
+import torch
+
+def my_loss(pred, target):
+    return ((pred - target) ** 2).mean()
+"""
+
+
+def subject(loss, **flags):
+    made = subject_of_object(loss)
+    return made.with_contract(resolve(made, Declared(flags))[0])
+
+
+def test_the_child_measures_only_when_it_is_asked_to(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    only = Options(select=["LS104"])
+    (plain,) = check_target(f"{tmp_path / 'mine.py'}:my_loss", only)
+    assert plain.pictures is None
+    (report,) = check_target(f"{tmp_path / 'mine.py'}:my_loss", Options(select=["LS104"], pictures=True))
+    made = report.pictures
+    assert made.curve.series[0].value == pytest.approx([x * x for x in made.curve.series[0].x], rel=1e-5, abs=1e-6)
+    assert made.surface.minimum[:2] == pytest.approx(made.surface.target, abs=0.1)
+    assert [one.dtype for one in made.precision.errors] == ["float32", "bfloat16", "float16"]
+    assert made.cost.predictions > 10_000
+    assert made.mathematics is None
+    assert made.facts == []
+
+
+def test_pictures_go_through_json_and_back():
+    made = pictures_of(subject(HuberLoss))
+    made = Pictures(made.curve, made.surface, made.precision, made.cost, made.mathematics, [Fact("convex", "yes")])
+    back = Pictures.from_json(json.loads(json.dumps(made.as_json())))
+    assert json.dumps(back.as_json()) == json.dumps(made.as_json())  # as text: a hole is not equal to itself
+    assert Pictures.from_json(json.loads(json.dumps(Pictures().as_json()))) == Pictures()
+
+
+def test_the_mathematics_are_those_of_the_settings_of_the_loss():
+    made = mathematics_of(subject(HuberLoss(delta=2.0)))
+    gradients = {line.where: line.text for line in made.lines if line.what == "gradient"}
+    assert gradients == {"r < -2": "-2", "-2 < r < 2": "r", "2 < r": "2"}
+    assert "<mfrac>" in made.lines[3].mathml
+
+
+def kept(pred, target):
+    return (pred - target).square().mean()
+
+
+def held_twice(pred, target):
+    return ((pred - target).exp() * (pred - target).sin()).mean()
+
+
+def test_the_bytes_that_are_kept_are_those_of_the_graph():
+    flags = {"pred": "real[N]", "target": "real[N]"}
+    once, more = cost_of(subject(kept, **flags)), cost_of(subject(held_twice, **flags))
+    assert once.kept == 4 * once.predictions  # the difference, in float32
+    assert more.kept == 4 * 3 * more.predictions  # its exponential, its sine, and what the sine was taken of
+    assert 0 < once.forward <= once.both
+
+
+def raising(pred, target):
+    raise RuntimeError("only on Sundays")
+
+
+def test_a_loss_that_cannot_be_drawn_has_no_pictures_and_no_error():
+    contract = subject(kept, pred="real[N]", target="real[N]").contract
+    made = pictures_of(subject_of_object(raising).with_contract(contract))
+    assert (made.precision, made.cost) == (None, None)
+    assert pictures_of(subject_of_object(kept)) == Pictures()  # no contract: nothing is known to move
