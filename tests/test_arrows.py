@@ -37,6 +37,7 @@ BELOW = {
     "entries": {"errors", "spec", "formulas"},
     "prove": {"errors", "domains", "ops", "shapes", "spec", "entries"},
     "report": {"errors", "checker", "entries", "prove"},
+    "testing": {"errors", "checker"},
     "cli": {"errors", "domains", "checker", "report", "entries", "prove"},
 }
 # Named exceptions, each with its reason.
