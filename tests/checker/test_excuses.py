@@ -59,7 +59,7 @@ def test_an_allowance_that_is_not_needed_is_an_error_only_if_strict():
 
 
 def test_a_warning_fails_if_strict():
-    loss = lambda pred, target: F.mse_loss(pred, target)  # noqa: E731
+    loss = lambda pred, target: F.mse_loss(pred, target)
     assert lossmith.check(loss, select="LS401").ok
     assert not lossmith.check(loss, select="LS401", strict=True).ok
 

@@ -5,6 +5,7 @@ required: an allowance that says nothing is forgotten within a week.
 """
 
 import ast
+import functools
 import inspect
 import io
 import re
@@ -22,9 +23,9 @@ _CODES = re.compile(r"\s*(?P<codes>[A-Z]{2}\d+(?:\s*,\s*[A-Z]{2}\d+)*)\s*[:,-]?\
 
 def allowed_beside(loss: Any) -> dict[str, str]:
     """The codes that a comment beside this loss allows, with their reasons. Raises `SettingError` for a slip in one."""
-    thing = inspect.unwrap(loss) if inspect.isroutine(loss) or isinstance(loss, type) else type(loss)
-    if hasattr(loss, "func"):
-        thing = loss.func
+    while isinstance(loss, functools.partial):
+        loss = loss.func
+    thing: Any = inspect.unwrap(loss) if inspect.isroutine(loss) or isinstance(loss, type) else type(loss)
     try:
         file = inspect.getsourcefile(thing)
         line = inspect.getsourcelines(thing)[1]

@@ -82,8 +82,8 @@ def _namespaces() -> Iterator[tuple[str, dict[str, Any]]]:
     for name in _MODULES:
         if name in sys.modules:
             yield name, vars(sys.modules[name])
-    yield "builtins", vars(builtins)
-    yield "math", vars(math)
+    yield "builtins", dict(vars(builtins))
+    yield "math", dict(vars(math))
     if "torch" in sys.modules:
         yield "torch.Tensor", dict(vars(sys.modules["torch"].Tensor))
         yield "torch.nn.Module", dict(vars(sys.modules["torch"].nn.Module))

@@ -7,7 +7,6 @@ crash, its endless loop or its `sys.exit` ends this process alone. Run as `pytho
 import faulthandler
 import json
 import os
-import sys
 import traceback
 from dataclasses import asdict
 from typing import IO, Any

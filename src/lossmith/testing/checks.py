@@ -100,11 +100,11 @@ def _expected(said: Any, loss: Any, name: str) -> Mapping[str, str]:
     if said is None:
         return {}
     if callable(said):
-        return said(loss)
+        return dict(said(loss))
     values = list(said.values())
     if all(isinstance(value, str) for value in values):
-        return said
+        return dict(said)
     if not all(isinstance(value, Mapping) for value in values):
         form = "{'LS501': 'reason'} or {'MyLoss': {'LS501': 'reason'}}"
         raise SettingError(message("expected_failures mixes two forms", fix=form))
-    return said.get(name, {})
+    return dict(said.get(name, {}))
