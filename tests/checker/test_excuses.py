@@ -1,4 +1,4 @@
-"""What is allowed and expected: beside the loss, in pyproject.toml, in Python; with a reason, and only while it is needed."""
+"""What is allowed and expected: beside the loss, in pyproject.toml, in Python; with a reason, while needed."""
 
 import pytest
 import torch

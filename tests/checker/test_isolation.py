@@ -201,8 +201,12 @@ def running(mark):
 
 def test_the_test_above_can_fail():
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "lossmith-seen"]) as child:
-        assert running("lossmith-seen")
+        until = time.monotonic() + 30.0
+        while not running("lossmith-seen") and time.monotonic() < until:
+            time.sleep(0.05)
+        seen = running("lossmith-seen")
         child.kill()
+    assert seen
 
 
 def test_a_loss_can_neither_delete_nor_change_its_file(reports, hostile):

@@ -38,7 +38,7 @@ def check(
     example   the loss's arguments as a tuple, or a function of a seed that returns them; fixes the contract
     contract  what the loss takes, such as {"pred": "logits[N,C]", "target": "index[N]"}
     select    codes or their beginnings: only these rules run; `ignore`: these do not
-    allow     {code: reason}: findings that are not reported, as a comment `# lossmith: allow LS501 reason` beside it says
+    allow     {code: reason}: findings that are not reported, as `# lossmith: allow LS501 reason` beside it
     expected_failures  {code: reason}: not reported while they fail; one that does not fail any more is an error
     range     no prediction is larger than this
     reference  what the loss ought to equal, such as "torch.nn.HuberLoss"

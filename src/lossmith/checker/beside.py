@@ -1,7 +1,7 @@
 """What a user wrote beside the loss: `# lossmith: allow LS501 the divisor is documented`.
 
-The comment stands on a line of the `def` or `class` statement, on a decorator, or in the comment above them. A reason is
-required: an allowance that says nothing is forgotten within a week.
+The comment stands on a line of the `def` or `class` statement, on a decorator, or in the comment above them. A reason
+is required: an allowance that says nothing is forgotten within a week.
 """
 
 import ast

@@ -28,7 +28,7 @@ def infer(subject: Subject) -> list[Contract]:
 
 
 def readings(subject: Subject) -> list[Contract]:
-    """Up to three readings of a loss that differ in meaning, the best first. Raises `ContractError` if there is none."""
+    """Up to three readings of a loss that differ in meaning, the best first. Raises `ContractError` if none."""
     names = subject.parameters
     for template in spoken_of(names):
         entry = judge(subject, template)

@@ -78,7 +78,11 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         kinds = tuple("mask" if side and side.kind == "mask" else "real" for side in sides)
         if "pred" in roles:
             return tuple(Template(9.0, tuple(f"{kind}[{axes}]" for kind in kinds), roles) for axes in ("N", "N,T"))
-    if len(names) == 3 and sum("teacher" in name for name in lowered) == 1 and re.search("label|target|^y", lowered[-1]):
+    if (
+        len(names) == 3
+        and sum("teacher" in name for name in lowered) == 1
+        and re.search("label|target|^y", lowered[-1])
+    ):
         student = ("pred", "other", "target") if "teacher" in lowered[1] else ("other", "pred", "target")
         return tuple(
             Template(9.0, (f"logits[{axes}]", f"logits[{axes}]", label), student)
@@ -109,9 +113,7 @@ def groups_of(names: Sequence[str]) -> tuple[tuple[Template, ...], ...]:
         mains = sorted(set(mains))
     if len(names) < 3 or len(mains) != 2:
         return ()
-    return tuple(
-        group for pairs in GROUPS[2] if (group := tuple(_composed(pairs, mains, sides)))
-    )
+    return tuple(group for pairs in GROUPS[2] if (group := tuple(_composed(pairs, mains, sides))))
 
 
 def _composed(pairs: Sequence[Template], mains: Sequence[int], sides: Sequence[Side | None]) -> Iterator[Template]:

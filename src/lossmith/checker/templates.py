@@ -25,7 +25,7 @@ class Template:
     def contract(self, names: Sequence[str]) -> Contract:
         order = list(range(len(self.domains)))
         pair = [index for index in order if self.roles[index] in ("pred", "target")]
-        first, second = ([*pair[:1], *[i for i in pair if self.roles[i] == "target"][:1]] + [0, 0])[:2]
+        first, second = [*pair[:1], *[i for i in pair if self.roles[i] == "target"][:1], 0, 0][:2]
         if self.roles[first] == "pred" and self.roles[second] == "target" and target_first(names[first], names[second]):
             order[first], order[second] = second, first
         arguments = tuple(
@@ -38,7 +38,11 @@ class Template:
 def _templates_of_two() -> Iterator[tuple[Template, ...]]:
     """Groups by shape, the most usual first; a later group is tried only if no template of an earlier one is right."""
     for shape in ("N,C", "N", "N,1,H,W", "N,C,H,W", "N,T,C", "N,C,T"):
-        yield (*_same_shape(shape), *(_by_class(shape) if "C" in shape.split(",") else ()), *(_SPECIAL if shape == "N,C" else ()))
+        yield (
+            *_same_shape(shape),
+            *(_by_class(shape) if "C" in shape.split(",") else ()),
+            *(_SPECIAL if shape == "N,C" else ()),
+        )
 
 
 def _same_shape(shape: str) -> Iterator[Template]:
@@ -107,4 +111,9 @@ _FOUR = (
     Template(5.0, ("real[N,C]",) * 4, ("pred", "target", "other", "other")),
     Template(4.0, ("real[N]",) * 4, ("pred", "target", "other", "other")),
 )
-GROUPS = {1: (tuple(_templates_of_one()),), 2: tuple(_templates_of_two()), 3: (tuple(_templates_of_three()),), 4: (_FOUR,)}
+GROUPS = {
+    1: (tuple(_templates_of_one()),),
+    2: tuple(_templates_of_two()),
+    3: (tuple(_templates_of_three()),),
+    4: (_FOUR,),
+}

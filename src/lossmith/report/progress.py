@@ -1,4 +1,4 @@
-"""How far a check is, on a terminal: a bar over the losses that were found, and what was said last. A pipe gets nothing."""
+"""How far a check is, on a terminal: a bar over the losses found, and what was said last. A pipe gets none."""
 
 import threading
 from collections.abc import Iterator
