@@ -40,6 +40,7 @@ BELOW = {
     "forging": {"errors", "domains", "ops", "spec", "prove", "checker"},
     "report": {"errors", "checker", "entries", "prove", "forging"},
     "plots": {"errors", "spec", "entries", "balance", "checker", "report", "torch"},
+    "testing": {"errors", "checker"},
     "cli": {"errors", "domains", "checker", "report", "entries", "prove", "forging", "plots"},
 }
 # Named exceptions, each with its reason.

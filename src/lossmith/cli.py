@@ -1,8 +1,10 @@
 """The command line: parses and delegates. Exit codes: 0 clean, 1 errors were found, 2 it could not run."""
 
 import ast
+import os
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from textwrap import indent
 from typing import Annotated, Any
@@ -11,8 +13,7 @@ import typer
 from rich.console import Console
 
 from lossmith import __version__
-from lossmith.checker import Options, Report, check_target, explain
-from lossmith.checker.finding import LossReport
+from lossmith.checker import Options, Report, explain
 from lossmith.errors import LossmithError, SettingError, message, missing_extra
 
 app = typer.Typer(
@@ -23,6 +24,15 @@ app = typer.Typer(
     help="Design, verify and look at loss functions.",
 )
 STDOUT = "-"
+MOST_WORKERS = 4  # each holds a framework in memory
+
+
+class Format(StrEnum):
+    """What standard output gets."""
+
+    text = "text"
+    json = "json"
+    sarif = "sarif"
 
 
 def _version(wanted: bool) -> None:
@@ -68,6 +78,19 @@ def check_command(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print the reproducers and every rule's answer.")
     ] = False,
+    sarif: Annotated[str | None, typer.Option(metavar="FILE", help="Write SARIF 2.1.0 for code scanning.")] = None,
+    format: Annotated[Format, typer.Option(help="What standard output gets.")] = Format.text,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Warnings fail too, and so does an allowance that is not needed.")
+    ] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Every rule on three draws of the inputs.")] = False,
+    range: Annotated[
+        float | None, typer.Option(metavar="NUMBER", help="No prediction is larger than this.", min=0.0)
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(metavar="MODULE:NAME", help="What it ought to equal: torch.nn.HuberLoss.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Losses checked at a time; the processors by default.")] = None,
 ) -> None:
     """Check losses: find what they take, run every rule, print what is wrong with proof and a fix."""
     options = Options(
@@ -78,15 +101,28 @@ def check_command(
         seed=seed,
         timeout=timeout,
         memory=int(memory * 2**30),
+        strict=strict,
+        deep=deep,
+        range=range,
+        reference=reference or "",
         pictures=html is not None,
     )
-    _writable(html, json)
+    _writable(html, json, sarif)
     if html is not None and not force:
         from lossmith.report.html import require_own
 
         require_own(Path(html))
-    report = _check_all(targets, options)
-    _write(report, html, json, verbose)
+    report = _check_all(targets, options, workers)
+    if sarif is not None:
+        from lossmith.report.sarif import dump
+
+        Path(sarif).write_text(dump(report) + "\n", encoding="utf-8")
+    if format is Format.sarif:
+        from lossmith.report.sarif import dump
+
+        typer.echo(dump(report))
+    else:
+        _write(report, html, STDOUT if format is Format.json else json, verbose)
     raise typer.Exit(report.exit_code)
 
 
@@ -309,22 +345,20 @@ def _derived(name: str, *, steps: bool, latex: bool) -> str:
     return in_latex(derivation) if latex else in_text(derivation, steps=steps)
 
 
-def _check_all(targets: Sequence[str], options: Options) -> Report:
+def _check_all(targets: Sequence[str], options: Options, workers: int | None) -> Report:
+    from lossmith.checker.process import Hearing, check_targets
     from lossmith.checker.selection import Selection
+    from lossmith.report.progress import progress
 
     Selection(tuple(options.select), tuple(options.ignore))  # refuse a wrong code before any process starts
     console = Console(stderr=True)
-    reports: list[LossReport] = []
-    with console.status("starting ...") as status:
-        for text in targets:
-            status.update(f"{text} ...")
-            left: list[str] = []
-            reports += check_target(text, options, lambda one: status.update(f"{one.name} done ..."), left.extend)
-            if left:
-                console.print(
-                    f"{text}: not taken for losses: {', '.join(left)}; name one to check it: {text}:{left[0]}"
-                )
-    return Report(tuple(reports))
+    left: list[str] = []
+    with progress(console) as shown:
+        hearing = Hearing(shown.expect, shown.done, left.extend)
+        reports = check_targets(targets, options, hearing, workers or min(os.cpu_count() or 1, MOST_WORKERS))
+    if left:
+        console.print(f"not taken for losses: {', '.join(left)}; name one to check it: {targets[0]}:{left[0]}")
+    return Report(tuple(reports), options.strict)
 
 
 def _write(report: Report, html: str | None, json: str | None, verbose: bool) -> None:

@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import lossmith
-from lossmith.checker.build import example_of, table_of
+from lossmith.checker.build import example_of
 from lossmith.checker.load import load
 from lossmith.checker.place import Place
+from lossmith.checker.project import table_of
 from lossmith.checker.resolve import Declared, resolve
 from lossmith.checker.subject import Subject
 from lossmith.domains import Index, Logits

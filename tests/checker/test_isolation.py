@@ -4,14 +4,17 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from lossmith.checker.fence import Kept
 from lossmith.checker.process import Options, check_target
 from lossmith.errors import MissingExtraError, TargetError
 
 HOSTILE = """
-import ctypes, os, signal, sys
+import ctypes, os, signal, subprocess, sys
 import torch
 import torch.nn.functional as F
 
@@ -49,6 +52,41 @@ def forking_loss(pred, target):
     return F.mse_loss(pred, target)
 
 
+def escaping_loss(pred, target, started=[]):
+    if not started:
+        waiting = [sys.executable, "-S", "-c", "import time; time.sleep(600)", "lossmith-escaped"]
+        started.append(subprocess.Popen(waiting, start_new_session=True))
+    return F.mse_loss(pred, target)
+
+
+def deleting_loss(pred, target):
+    os.remove(__file__)
+    return F.mse_loss(pred, target)
+
+
+def writing_loss(pred, target):
+    with open(__file__, "a") as file:
+        file.write("# more")
+    return F.mse_loss(pred, target)
+
+
+def patching_loss(pred, target):
+    F.l1_loss = lambda pred, target: (pred - target).sum() * float("nan")
+    torch.set_default_dtype(torch.float64)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.chdir("/")
+    return ((pred - target) ** 2).mean()
+
+
+def babbling_loss(pred, target):
+    for pipe in range(3, 30):
+        try:
+            os.write(pipe, b"nonsense\\n")
+        except OSError:
+            pass
+    return F.mse_loss(pred, target)
+
+
 def last_loss(pred, target):
     return F.l1_loss(pred, target)
 """
@@ -68,11 +106,16 @@ def last_loss(pred, target):
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory):
+def hostile(tmp_path_factory):
     file = tmp_path_factory.mktemp("hostile") / "hostile.py"
     file.write_text(HOSTILE)
+    return file
+
+
+@pytest.fixture(scope="module")
+def reports(hostile):
     options = Options(select=("LS104", "LS605"), memory=2**30, timeout=90.0)
-    return {report.name: report for report in check_target(str(file), options)}
+    return {report.name: report for report in check_target(str(hostile), options, workers=2)}
 
 
 def codes(report):
@@ -88,6 +131,11 @@ def test_every_loss_of_the_file_is_reported(reports):
         "greedy_loss",
         "noisy_loss",
         "forking_loss",
+        "escaping_loss",
+        "deleting_loss",
+        "writing_loss",
+        "patching_loss",
+        "babbling_loss",
         "last_loss",
     ]
 
@@ -138,6 +186,46 @@ def _all_young(listing):
     return "1" not in parents.stdout.split()
 
 
+def test_what_a_loss_starts_in_a_session_of_its_own_dies_too(reports):
+    assert reports["escaping_loss"].contract is not None
+    assert not running("lossmith-escaped")
+
+
+def running(mark):
+    found = []
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found += [line] if mark.encode() in line.read_bytes() else []
+    return found
+
+
+def test_the_test_above_can_fail():
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "lossmith-seen"]) as child:
+        until = time.monotonic() + 30.0
+        while not running("lossmith-seen") and time.monotonic() < until:
+            time.sleep(0.05)
+        seen = running("lossmith-seen")
+        child.kill()
+    assert seen
+
+
+def test_a_loss_can_neither_delete_nor_change_its_file(reports, hostile):
+    assert hostile.read_text() == HOSTILE
+    for name in ("deleting_loss", "writing_loss"):
+        assert "PermissionError" in reports[name].problem
+
+
+def test_a_loss_that_patches_torch_is_the_last_of_its_worker(reports):
+    note = " ".join(reports["patching_loss"].notes)
+    assert "torch.nn.functional.l1_loss" in note
+    assert "handlers" in note
+    assert not reports["first_loss"].notes
+
+
+def test_a_loss_that_writes_into_every_pipe_ends_its_own_examination_only(reports):
+    assert codes(reports["babbling_loss"]) == ["LS614"]
+
+
 def test_a_loop_without_end_is_stopped_and_the_next_loss_is_checked(tmp_path):
     file = tmp_path / "hanging.py"
     file.write_text(HANGING)
@@ -161,6 +249,17 @@ def test_the_users_file_and_folder_are_left_as_they_were(tmp_path):
     check_target(str(file), Options(select=("LS104",)))
     assert [entry.name for entry in tmp_path.iterdir() if entry.name != "__pycache__"] == ["plain.py"]
     assert "my_loss" in file.read_text()
+
+
+def test_without_a_fence_a_file_that_is_gone_is_put_back(tmp_path):
+    file = tmp_path / "gone.py"
+    file.write_text("x = 1\n")
+    kept = Kept.of(str(file))
+    assert kept is not None
+    assert not kept.restore()
+    file.unlink()
+    assert kept.restore()
+    assert file.read_text() == "x = 1\n"
 
 
 def test_importing_the_parents_side_imports_no_framework():

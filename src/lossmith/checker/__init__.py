@@ -24,6 +24,12 @@ def check(
     contract: Mapping[str, str] | None = None,
     select: Sequence[str] | None = None,
     ignore: Sequence[str] | None = None,
+    expected_failures: Mapping[str, str] | None = None,
+    allow: Mapping[str, str] | None = None,
+    range: float | None = None,
+    reference: str = "",
+    strict: bool = False,
+    deep: bool = False,
 ) -> Report:
     """Check one loss, or the losses of a file.
 
@@ -32,6 +38,12 @@ def check(
     example   the loss's arguments as a tuple, or a function of a seed that returns them; fixes the contract
     contract  what the loss takes, such as {"pred": "logits[N,C]", "target": "index[N]"}
     select    codes or their beginnings: only these rules run; `ignore`: these do not
+    allow     {code: reason}: findings that are not reported, as `# lossmith: allow LS501 reason` beside it
+    expected_failures  {code: reason}: not reported while they fail; one that does not fail any more is an error
+    range     no prediction is larger than this
+    reference  what the loss ought to equal, such as "torch.nn.HuberLoss"
+    strict    warnings fail the check too, and so does an allowance that is not needed
+    deep      every rule on three draws of the inputs
 
     An object runs in this process, without limits of time and memory: give its file where it may hang or crash.
     Raises `LossmithError` for a target or a setting that does not exist. A loss whose contract is not found is
@@ -41,14 +53,28 @@ def check(
     >>> check(nn.HuberLoss()).ok
     True
     """
-    chosen, ignored = _codes(select), _codes(ignore)
+    chosen, ignored = codes_of(select), codes_of(ignore)
     if contract is not None and not isinstance(contract, Mapping):
         form = "contract={'pred': 'logits[N,C]', 'target': 'index[N]'}"
         raise ContractError(message("a contract names the arguments of the loss", {"given": repr(contract)}, fix=form))
+    from lossmith.checker.excuses import Excuses
+
+    excuses = Excuses(dict(allow or {}), dict(expected_failures or {}), strict)
     if isinstance(loss, (str, Path)):
-        options = Options(flags=dict(contract or {}), select=chosen, ignore=ignored)
-        return Report(tuple(check_target(str(loss), options)))
+        options = Options(
+            flags=dict(contract or {}),
+            select=chosen,
+            ignore=ignored,
+            allow=excuses.allowed,
+            expected=excuses.expected,
+            strict=strict,
+            deep=deep,
+            range=range,
+            reference=reference,
+        )
+        return Report(tuple(check_target(str(loss), options)), strict)
     try:
+        from lossmith.checker.beside import allowed_beside
         from lossmith.checker.build import subject_of_object
         from lossmith.checker.resolve import Declared
         from lossmith.checker.runner import examine
@@ -56,10 +82,14 @@ def check(
     except ModuleNotFoundError as error:
         raise missing_extra("lossmith.check", str(error.name), "torch") from None
     declared = Declared(dict(contract or {}), example, flags_origin="declared")
-    return Report((examine(subject_of_object(loss), declared, Selection(chosen, ignored)),))
+    subject = subject_of_object(loss)
+    subject.range, subject.reference = range, reference
+    excuses = excuses.and_allowed(allowed_beside(loss))
+    return Report((examine(subject, declared, Selection(chosen, ignored), excuses=excuses, deep=deep),), strict)
 
 
-def _codes(given: Sequence[str] | None) -> tuple[str, ...]:
+def codes_of(given: Sequence[str] | None) -> tuple[str, ...]:
+    """Codes as a user gives them: one, several, or several in one string with commas."""
     codes = [given] if isinstance(given, str) else list(given or ())
     return tuple(part.strip() for code in codes for part in code.split(","))
 

@@ -4,7 +4,6 @@ import difflib
 import functools
 import inspect
 import sys
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -179,20 +178,6 @@ def _has_setting(value: Any, key: str) -> bool:
         return key in inspect.signature(value).parameters
     except (TypeError, ValueError):
         return False
-
-
-def table_of(place: Place, name: str) -> dict[str, str]:
-    """What pyproject.toml of this folder, or of one above it, says the loss takes: [tool.lossmith."file:Name"]."""
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        if (project := folder / "pyproject.toml").is_file():
-            try:
-                tables = tomllib.loads(project.read_text(encoding="utf-8")).get("tool", {}).get("lossmith", {})
-            except (OSError, tomllib.TOMLDecodeError):
-                return {}
-            keys = (f"{place.source}:{name}", f"{Path(place.source).stem}:{name}")
-            found = next((tables[key] for key in keys if key in tables), {})
-            return {key: text for key, text in found.items() if isinstance(text, str)}
-    return {}
 
 
 def subject_of_object(loss: Any) -> Subject:

@@ -35,8 +35,16 @@ def conditions(subject: Subject, seed: int = 1) -> list[Condition]:
     key = ("conditions", seed)
     if key not in subject.cache:
         inputs = subject.draw(seed)
-        subject.cache[key] = list(_conditions(subject.contract, inputs))
+        subject.cache[key] = [each for each in _conditions(subject.contract, inputs) if _within(subject, each)]
     return subject.cache[key]
+
+
+def _within(subject: Subject, condition: Condition) -> bool:
+    """True unless a prediction is larger than the range that was declared."""
+    if subject.range is None:
+        return True
+    pred = condition.inputs[subject.contract.preds[0]]
+    return float(pred.abs().max()) <= subject.range if pred.numel() else True
 
 
 def _conditions(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:

@@ -117,9 +117,13 @@ class LossReport:
 
 @dataclass(frozen=True)
 class Report:
-    """The reports of all losses that one call checked, in the order of their targets."""
+    """The reports of all losses that one call checked, in the order of their targets.
+
+    With `strict`, a warning fails the check as an error does.
+    """
 
     losses: tuple[LossReport, ...]
+    strict: bool = False
 
     def __iter__(self) -> Iterator[LossReport]:
         return iter(self.losses)
@@ -130,7 +134,9 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """True when every loss was checked and no finding is an error."""
+        """True when every loss was checked and no finding is an error (or a warning, if strict)."""
+        if self.strict and any(finding.severity == "warning" for finding in self.findings):
+            return False
         return all(loss.ok for loss in self.losses)
 
     @property
@@ -166,3 +172,9 @@ class Report:
         from lossmith.report.text import render  # the words of a report have one home
 
         return render(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows; empty without the extra `report`, and then it shows the text."""
+        from lossmith.report.notebook import fragment
+
+        return fragment(self)

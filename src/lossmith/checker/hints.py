@@ -49,9 +49,14 @@ _NAMES = (
     (r"teacher|student", {"logits", "real", "prob", "simplex", "dist", "logprob", "embedding"}),
     (r"box", {"boxes"}),
     (r"^emb|_emb|embed|feat|view|^z\d?$|^z_|anchor|quer|^keys?$", {"embedding", "unit"}),
+    (r"^lengths?$|_lengths?$|^lens?$", {"lengths"}),
+    (r"weight|^w$", {"weight"}),
+    (r"log_?var|log_?sigma|log_?std", {"real"}),
+    (r"^var$|variance|_var$|^sigma$|^std$|^alphas?$|evidence|concentration", {"positive"}),
+    (r"^same$|^is_|similar", {"binary", "soft"}),
     (r"mask", {"binary", "soft", "mask", "onehot", "index"}),
     (r"label|class|^cls", {"index", "binary", "soft", "onehot", "dist", "pm1", "labels", "count"}),
-    (r"^target|^y_?true|truth|^gt|^true", set(KINDS) - {"embedding", "unit"}),
+    (r"^target|^[yt]$|^y_?true|truth|^gt|^true", set(KINDS) - {"embedding", "unit", "mask", "weight", "lengths"}),
 )
 
 

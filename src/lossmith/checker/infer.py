@@ -13,6 +13,7 @@ from typing import Literal
 from lossmith.checker.contract import Contract
 from lossmith.checker.hints import contradicts, hints_of
 from lossmith.checker.judge import BEST, UNKNOWN, Judged, judge
+from lossmith.checker.spoken import groups_of, spoken_of
 from lossmith.checker.subject import Subject
 from lossmith.checker.templates import GROUPS
 from lossmith.errors import ContractError, message
@@ -22,11 +23,22 @@ Tier = Literal["sure", "likely", "unsure"]
 
 def infer(subject: Subject) -> list[Contract]:
     """The contract of a loss, best first; a second one is there when the first is unsure and differs in meaning."""
+    found = readings(subject)
+    return found[:2] if found[0].confidence == "unsure" else found[:1]
+
+
+def readings(subject: Subject) -> list[Contract]:
+    """Up to three readings of a loss that differ in meaning, the best first. Raises `ContractError` if none."""
     names = subject.parameters
-    if len(names) not in GROUPS:
+    for template in spoken_of(names):
+        entry = judge(subject, template)
+        if entry.tier >= 2:  # accepted, and every prediction has an effect: the names say the rest
+            return [replace(entry.contract, confidence="likely")]
+    groups = (*groups_of(names), *GROUPS.get(len(names), ()))
+    if not groups:
         raise ContractError(_not_found(subject, f"{len(names)} tensor arguments are not guessed", []))
     judged: list[Judged] = []
-    for group in GROUPS[len(names)]:
+    for group in groups:
         judged += [judge(subject, template) for template in group]
         if any(entry.tier == BEST and not _named_otherwise(entry) for entry in judged):
             break
@@ -63,10 +75,9 @@ def _ranked(survivors: list[Judged], tier: int, hints: dict[str, float]) -> list
     confidence: Tier = "unsure" if tier < BEST else "sure" if supported or not others else "likely"
     if (tier == BEST - 1 and supported) or first.stopped == UNKNOWN:
         confidence = "likely"
-    chosen = [replace(first.contract, confidence=confidence)]
-    if confidence == "unsure" and others:
-        chosen.append(replace(others[0].contract, confidence=confidence))
-    return chosen
+    meanings = {entry.template.meaning: entry for entry in reversed(others)}
+    further = sorted(meanings.values(), key=lambda entry: -entry.score)[:2]
+    return [replace(entry.contract, confidence=confidence) for entry in (first, *further)]
 
 
 def _plausible(entry: Judged, hints: dict[str, float], survivors: Sequence[Judged], tier: int) -> float:
@@ -79,6 +90,8 @@ def _plausible(entry: Judged, hints: dict[str, float], survivors: Sequence[Judge
         penalty += 6.0
     if "zeros do not matter" in entry.traits and "logits" in kinds and "pm1" in others:
         penalty += 6.0
+    if "zeros do not matter" in entry.traits and "prob" in kinds and "simplex" in others:
+        penalty += 3.0
     if "label names do not matter" in traits and "embedding" not in kinds:
         penalty += 6.0
     # Where plain real numbers survive too, coupling comes from the reduction (a root of a mean), not from pairs.

@@ -40,7 +40,7 @@ def _broken(place: Place, error: BaseException) -> TargetError:
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
     own = [f for f in frames if Path(f.filename).name == Path(place.source).name] or frames[-1:]
     given = {"line": f"{relative(own[-1].filename)}:{own[-1].lineno}  {own[-1].line or ''}"} if own else {}
-    given["error"] = f"{type(error).__name__}: {error}"
+    given["error"] = f"{type(error).__name__}: {str(error)[:2000]}"
     return TargetError(
         message(
             f"{place.source} cannot be imported",

@@ -8,6 +8,7 @@ from typing import Any
 from lossmith.checker.contract import Contract
 from lossmith.checker.drawn import pictures_of
 from lossmith.checker.evidence import SkipRule
+from lossmith.checker.excuses import Excuses, settle
 from lossmith.checker.finding import Finding, LossReport, Status
 from lossmith.checker.known import reviewed
 from lossmith.checker.resolve import Declared, resolve
@@ -32,10 +33,13 @@ def examine(
     selection: Selection | None = None,
     pictures: bool = False,
     on_rule: Callable[[str], None] | None = None,
+    excuses: Excuses | None = None,
+    deep: bool = False,
 ) -> LossReport:
     """Find the contract of a loss, run the rules, and report. A contract that cannot be found becomes the `problem`.
 
     pictures   measure what a page shows beside the findings, which takes longer than the rules do
+    deep       run every rule on three draws of the inputs
     """
     started = time.perf_counter()
     with one_thread():
@@ -48,13 +52,17 @@ def examine(
         answers = run_rules(subject, selection or Selection(), on_rule=on_rule)
         if len(contracts) > 1:
             answers = _only_common(answers, subject, contracts[1], selection or Selection())
+        for further in (1, 2) if deep else ():
+            again = replace(subject, seed=subject.seed + further, cache={})
+            answers = _joined(answers, run_rules(again, selection or Selection(), on_rule=on_rule))
         drawn = pictures_of(subject) if pictures else None
+    found, statuses = settle(answers.findings, answers.statuses, excuses or Excuses(), subject.location)
     return LossReport(
         subject.name,
         subject.location,
         contracts[0].note(),
-        tuple(answers.findings),
-        answers.statuses,
+        tuple(found),
+        statuses,
         round(time.perf_counter() - started, 3),
         notes=tuple(subject.notes),
         pictures=drawn,
@@ -103,6 +111,15 @@ def _run_rule(rule: Any, subject: Subject, answers: Answers, excused: Mapping[st
         return
     answers.findings.extend(found)
     answers.statuses[rule.CODE] = Status("failed") if found else Status("passed")
+
+
+def _joined(first: Answers, second: Answers) -> Answers:
+    """The answers of two runs: a rule that fails in one of them has failed, and is told once."""
+    for code, status in second.statuses.items():
+        if status.status == "failed" and first.statuses[code].status in ("passed", "not applicable", "skipped"):
+            first.statuses[code] = status
+            first.findings += [found for found in second.findings if found.code == code]
+    return first
 
 
 def _only_common(answers: Answers, subject: Subject, second: Contract, selection: Selection) -> Answers:

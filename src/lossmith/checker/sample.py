@@ -153,12 +153,12 @@ FINITE_OPTIMUM = (_SAME - _AT_THE_EDGE) | {
 
 def perfect(contract: Contract, arguments: tuple[Tensor, ...], far: float = FAR) -> tuple[Tensor, ...] | None:
     """The same arguments with the best prediction for their target, or None where that is not known."""
-    if len(contract.preds) == 3:  # anchor, positive, negative
-        return (arguments[1].clone(), *arguments[1:])
-    if len(contract.preds) == 2:
-        return _perfect_pair(contract, arguments)
-    if contract.target is None:
-        return None
+    if contract.pred.kind in ("embedding", "unit") and len(contract.preds) >= 2:
+        if len(contract.preds) == 2:
+            return _perfect_pair(contract, arguments)
+        return (arguments[1].clone(), *arguments[1:])  # anchor, positive, negative
+    if contract.target is None or (len(contract.preds) >= 2 and contract.target_kind() == "pm1"):
+        return None  # a ranking of two scores: the further apart the better
     where = contract.preds[0]
     best = _best(contract, arguments[where], arguments[contract.target], far)
     return None if best is None else (*arguments[:where], best, *arguments[where + 1 :])
@@ -194,6 +194,7 @@ def _best(contract: Contract, pred: Tensor, target: Tensor, far: float) -> Tenso
         ("logits", "index"): lambda: hot() * far,
         ("simplex", "index"): hot,
         ("prob", "index"): hot,
+        ("positive", "index"): lambda: 100 * hot() + 0.01,
         ("logprob", "index"): lambda: (hot() * (1 - tiny * pred.shape[axis]) + tiny).log(),
         ("logprob", "onehot"): lambda: (target * (1 - tiny * pred.shape[axis]) + tiny).log(),
         ("logits", "dist"): lambda: target.log(),

@@ -70,6 +70,8 @@ class Subject:
     family: str = ""  # "torch.nn.HuberLoss": set for a loss that a framework ships
     notes: list[str] = field(default_factory=list[str])
     seed: int = 0  # shifts every draw
+    range: float | None = None  # no prediction is larger than this
+    reference: str = ""  # what it ought to equal: "torch.nn.HuberLoss"
     _twins: dict[torch.dtype, Any] = field(default_factory=dict[torch.dtype, Any])
     cache: dict[Any, Any] = field(default_factory=dict[Any, Any])
 

@@ -24,8 +24,10 @@ class Template:
 
     def contract(self, names: Sequence[str]) -> Contract:
         order = list(range(len(self.domains)))
-        if len(names) >= 2 and self.roles[:2] == ("pred", "target") and target_first(names[0], names[1]):
-            order[:2] = [1, 0]
+        pair = [index for index in order if self.roles[index] in ("pred", "target")]
+        first, second = [*pair[:1], *[i for i in pair if self.roles[i] == "target"][:1], 0, 0][:2]
+        if self.roles[first] == "pred" and self.roles[second] == "target" and target_first(names[first], names[second]):
+            order[first], order[second] = second, first
         arguments = tuple(
             Argument(name, self.roles[i], Domain.parse(self.domains[i]))  # type: ignore[arg-type]
             for name, i in zip(names, order, strict=True)
@@ -35,8 +37,12 @@ class Template:
 
 def _templates_of_two() -> Iterator[tuple[Template, ...]]:
     """Groups by shape, the most usual first; a later group is tried only if no template of an earlier one is right."""
-    for shape in ("N,C", "N", "N,1,H,W", "N,C,H,W"):
-        yield (*_same_shape(shape), *(_by_class(shape) if "C" in shape else ()), *(_SPECIAL if shape == "N,C" else ()))
+    for shape in ("N,C", "N", "N,1,H,W", "N,C,H,W", "N,T,C", "N,C,T"):
+        yield (
+            *_same_shape(shape),
+            *(_by_class(shape) if "C" in shape.split(",") else ()),
+            *(_SPECIAL if shape == "N,C" else ()),
+        )
 
 
 def _same_shape(shape: str) -> Iterator[Template]:
@@ -54,7 +60,7 @@ def _same_shape(shape: str) -> Iterator[Template]:
 
 
 def _by_class(shape: str) -> Iterator[Template]:
-    index = shape.replace("N,C", "N")
+    index = ",".join(axis for axis in shape.split(",") if axis != "C")
     for rank, pred, target in (
         (8.0, "logits", "index"),
         (7.5, "logits", "onehot"),
@@ -64,6 +70,7 @@ def _by_class(shape: str) -> Iterator[Template]:
         (5.4, "simplex", "index"),
         (5.3, "simplex", "onehot"),
         (5.2, "simplex", "dist"),
+        (4.5, "positive", "index"),
         (4.0, "logits", "logits"),
     ):
         yield Template(rank, (f"{pred}[{shape}]", f"{target}[{index if target == 'index' else shape}]"))
@@ -87,7 +94,10 @@ def _templates_of_three() -> Iterator[Template]:
                 domains = (f"{pred}[{shape}]", f"{target}[{shape}]", f"{kind}[{shape}]")
                 yield Template(rank + plus, domains, ("pred", "target", "other"))
         yield Template(3.5, (f"real[{shape}]", f"real[{shape}]", f"positive[{shape}]"), ("pred", "target", "pred"))
-    yield Template(4.3, ("logits[N,C]", "index[N]", "weight[N]"), ("pred", "target", "other"))
+    yield Template(5.0, ("real[N]", "real[N]", "pm1[N]"), ("pred", "pred", "target"))
+    yield Template(2.0, ("real[N,C]", "real[N,C]", "real[N,C]"), ("pred", "target", "other"))
+    yield Template(1.0, ("real[N]", "real[N]", "real[N]"), ("pred", "target", "other"))
+    yield Template(4.6, ("logits[N,C]", "index[N]", "weight[N]"), ("pred", "target", "other"))
     yield Template(4.2, ("real[N,T]", "real[N,T]", "lengths[N]"), ("pred", "target", "other"))
 
 
@@ -96,4 +106,14 @@ def _templates_of_one() -> Iterator[Template]:
         yield Template(rank, (domain,), ("pred",))
 
 
-GROUPS = {1: (tuple(_templates_of_one()),), 2: tuple(_templates_of_two()), 3: (tuple(_templates_of_three()),)}
+_FOUR = (
+    Template(6.0, ("embedding[N,D]",) * 4, ("pred",) * 4),
+    Template(5.0, ("real[N,C]",) * 4, ("pred", "target", "other", "other")),
+    Template(4.0, ("real[N]",) * 4, ("pred", "target", "other", "other")),
+)
+GROUPS = {
+    1: (tuple(_templates_of_one()),),
+    2: tuple(_templates_of_two()),
+    3: (tuple(_templates_of_three()),),
+    4: (_FOUR,),
+}

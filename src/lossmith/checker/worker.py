@@ -7,22 +7,25 @@ crash, its endless loop or its `sys.exit` ends this process alone. Run as `pytho
 import faulthandler
 import json
 import os
-import sys
 import traceback
 from dataclasses import asdict
 from typing import IO, Any
+
+from lossmith.checker.fence import fence, writable_places
 
 CALL_SECONDS = 10.0
 
 
 def main() -> None:
-    job: dict[str, Any] = json.loads(sys.stdin.readline())
+    orders = os.fdopen(os.dup(0), "r", encoding="utf-8")
+    job: dict[str, Any] = json.loads(orders.readline())
     pipe = os.fdopen(int(job["pipe"]), "w", encoding="utf-8")
     _be_quiet()
     os.register_at_fork(after_in_child=_end_at_once)
     faulthandler.enable(open(job["crash_file"], "w", encoding="utf-8"))  # noqa: SIM115  (lives as long as the process)
     _choose_backend(job["target"])
-    _work(job, pipe)
+    fence(writable_places(job["folder"]))
+    _work(job, pipe, orders)
     pipe.flush()
     os._exit(0)  # a stranger's threads and exit handlers are not waited for
 
@@ -53,7 +56,7 @@ def _choose_backend(target: str) -> None:
     os.environ.setdefault("KERAS_BACKEND", chosen)
 
 
-def _work(job: dict[str, Any], pipe: IO[str]) -> None:
+def _work(job: dict[str, Any], pipe: IO[str], orders: IO[str]) -> None:
     from lossmith.errors import LossmithError
 
     def say(**event: Any) -> None:
@@ -61,18 +64,19 @@ def _work(job: dict[str, Any], pipe: IO[str]) -> None:
         pipe.flush()
 
     try:
-        _examine_all(job, say)
+        _examine_all(job, say, orders)
     except LossmithError as error:
         say(event="problem", text=str(error))
 
 
-def _examine_all(job: dict[str, Any], say: Any) -> None:
+def _examine_all(job: dict[str, Any], say: Any, orders: IO[str]) -> None:
     import torch
 
     from lossmith.checker.build import check_settings, settings_for
     from lossmith.checker.discover import find, left_out
     from lossmith.checker.limits import limit_calls, limit_memory
     from lossmith.checker.load import load
+    from lossmith.checker.marks import changed, marks
     from lossmith.checker.place import Place
 
     torch.set_num_threads(1)
@@ -83,13 +87,17 @@ def _examine_all(job: dict[str, Any], say: Any) -> None:
     say(event="names", names=list(found), left_out=left_out(place, module, found))
     limit_calls(job.get("call_seconds", CALL_SECONDS))
     limit_memory(job["memory"])
-    for name, value in found.items():
-        if name not in job["skip"]:
-            say(event="begin", name=name, location=_location(value, place))
-            settings = job["settings"] if len(found) == 1 else settings_for(value, job["settings"])
-            work = _examine if job.get("work", "check") == "check" else _study
-            report = work({**job, "settings": settings}, place, module, name, value, say)
-            say(event="done", report=report)
+    before = marks()
+    while name := orders.readline().rstrip("\n"):
+        value = found[name]
+        say(event="begin", name=name, location=_location(value, place))
+        settings = job["settings"] if len(found) == 1 else settings_for(value, job["settings"])
+        work = _examine if job["work"] == "check" else _study
+        report = work({**job, "settings": settings}, place, module, name, value, say)
+        left = changed(before, marks())
+        if left and "notes" in report:
+            report["notes"] = [*report["notes"], f"it leaves changed for the whole process: {', '.join(left[:4])}"]
+        say(event="done", report=report, left=left[:20])
 
 
 def _location(value: Any, place: Any) -> str:
@@ -99,10 +107,13 @@ def _location(value: Any, place: Any) -> str:
 
 
 def _examine(job: dict[str, Any], place: Any, module: Any, name: str, value: Any, say: Any) -> dict[str, Any]:
-    from lossmith.checker.build import example_of, make, table_of
+    from lossmith.checker.beside import allowed_beside
+    from lossmith.checker.build import example_of, make
     from lossmith.checker.drawn import drawn
+    from lossmith.checker.excuses import Excuses
     from lossmith.checker.finding import LossReport
     from lossmith.checker.limits import OverMemory, OverTime
+    from lossmith.checker.project import said_of
     from lossmith.checker.resolve import Declared
     from lossmith.checker.runner import examine
     from lossmith.checker.selection import Selection
@@ -112,18 +123,24 @@ def _examine(job: dict[str, Any], place: Any, module: Any, name: str, value: Any
     location = _location(value, place)
     try:
         subject = make(place, module, name, value, job["settings"])
+        said = said_of(place, name)
         subject.seed = job["seed"]
-        declared = Declared(job["flags"], example_of(module, name), table_of(place, name))
-        selection = Selection(tuple(job["select"]), tuple(job["ignore"]))
-        if job.get("drawing") is not None:
+        subject.range = job["range"] if job["range"] is not None else said.range
+        subject.reference = job["reference"]
+        declared = Declared(job["flags"], example_of(module, name), said.contract)
+        if job["drawing"] is not None:
             say(event="drawn", drawn=drawn(subject, declared, job["drawing"]))
             return asdict(LossReport(name, location))
+        selection = Selection(tuple(job["select"]) or said.select, (*job["ignore"], *said.ignore))
+        excuses = Excuses({**said.allow, **job["allow"]}, {**said.expected, **job["expected"]}, job["strict"])
         report = examine(
             subject,
             declared,
             selection,
             on_rule=lambda code: say(event="rule", code=code),
-            pictures=job.get("pictures", False),
+            pictures=job["pictures"],
+            excuses=excuses.and_allowed(allowed_beside(value)),
+            deep=job["deep"],
         )
     except LossmithError as error:
         report = LossReport(name, location, problem=str(error))
@@ -139,8 +156,9 @@ def _examine(job: dict[str, Any], place: Any, module: Any, name: str, value: Any
 
 
 def _study(job: dict[str, Any], place: Any, module: Any, name: str, value: Any, say: Any) -> dict[str, Any]:
-    from lossmith.checker.build import example_of, make, table_of
+    from lossmith.checker.build import example_of, make
     from lossmith.checker.limits import OverMemory, OverTime
+    from lossmith.checker.project import said_of
     from lossmith.checker.resolve import Declared
     from lossmith.errors import LossmithError, missing_extra
 
@@ -151,7 +169,7 @@ def _study(job: dict[str, Any], place: Any, module: Any, name: str, value: Any, 
         return {**unknown, "problem": str(missing_extra("lossmith show", str(error.name), "prove"))}
     try:
         subject = make(place, module, name, value, job["settings"])
-        declared = Declared(job["flags"], example_of(module, name), table_of(place, name))
+        declared = Declared(job["flags"], example_of(module, name), said_of(place, name).contract)
         return study(subject, declared, steps=job["work"] == "steps")
     except LossmithError as error:
         return {**unknown, "problem": str(error)}

@@ -5,7 +5,7 @@ from typing import Any
 
 from lossmith.errors import SettingError, message
 
-# LS1 gradient, LS2 domain, LS3 precision, LS4 shape, LS5 reduction, LS6 engineering. A code is never reused.
+# LS1 gradient, LS2 domain, LS3 precision, LS4 shape, LS5 reduction, LS6 engineering, LS8 interface.
 _FILES = (
     "ls101_wrong_gradient",
     "ls102_ignores_grad_output",
@@ -27,6 +27,8 @@ _FILES = (
     "ls604_unregistered_tensor",
     "ls605_mutates_input",
     "ls607_hidden_state_or_rng",
+    "ls805_hyperparameter_without_effect",
+    "ls806_reference_mismatch",
 )
 # What the parent process sees when a child does not come back; there is nothing to run for these.
 PROCESS_CODES = {

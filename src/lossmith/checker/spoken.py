@@ -1,0 +1,135 @@
+"""Losses of two to five arguments whose names say what some of them are: a mask, lengths, a variance, a second network.
+
+What a name says is a kind and a role for that argument alone; the arguments that are left are the prediction and the
+target, and are found out by calling, as in a loss of two. A loss whose arguments all are of one kind (anchor, positive,
+negative; chosen, rejected; real, fake) has nothing left to find out but that it accepts them.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lossmith.checker.templates import GROUPS, Template
+
+
+@dataclass(frozen=True)
+class Side:
+    """An argument of which its name says enough: its kind, its role, and whether it has the shape of a prediction."""
+
+    kind: str
+    role: str
+    shape: str  # "pred": that of the prediction; "rows": one for each sample; "any": either, or without the classes
+
+    def shapes(self, axes: str) -> tuple[str, ...]:
+        rows = axes.split(",")[0]
+        if self.shape == "rows":
+            return (rows,)
+        if self.shape == "pred":
+            return (axes,)
+        if self.shape == "classes":
+            return ("C",)
+        without = ",".join(axis for axis in axes.split(",") if axis != "C")
+        return tuple(dict.fromkeys((axes, without, rows)))
+
+
+# The first pattern that a name fits decides.
+_SIDES = (
+    (r"class_?weight|pos_?weight|weight_per_class|^cls_w", Side("weight", "other", "classes")),
+    (r"mask|valid|(?:^|_)keep(?:_|$)|(?:^|_)pad(?:ding)?(?:_|$)|visib", Side("mask", "other", "any")),
+    (r"(?:^|_)lengths?(?:_|$)|(?:^|_)lens?(?:_|$)|seq_?len", Side("lengths", "other", "rows")),
+    (r"weight|(?:^|_)w(?:ts?)?$|importance", Side("weight", "other", "any")),
+    (r"log_?(?:var|sigma|std|scale|b$)", Side("real", "pred", "pred")),
+    (r"^mu$|(?:^|_)(?:z|latent|q)_?(?:mu|mean)|^latent", Side("real", "pred", "pred")),
+    (r"(?:^|_)var(?:iance)?(?:_|$)|sigma|(?:^|_)std(?:_|$)", Side("positive", "pred", "pred")),
+    (r"teacher", Side("logits", "other", "pred")),
+    (r"advantage|^adv(?:_|$)|^returns?$|^rewards?$", Side("real", "other", "rows")),
+    (r"event|censor|observed", Side("binary", "target", "rows")),
+    (r"^times?$|durations?|survival", Side("positive", "other", "rows")),
+)
+# Arguments of one kind: two or more names of one family, and perhaps a label.
+_PREFERENCE = re.compile(
+    r"(?:^|_)(?:chosen|rejected|(?:positive|pos|negative|neg)(?:_(?:scores?|logits?|preds?))|fake\w*|generated|"
+    r"(?:d_)?real(?:_\w+)?|winner|loser)(?:_|$)"
+)
+_OLD = re.compile(r"(?:^|_)(?:ref(?:erence)?|old|behaviou?r)(?:_|$)")
+_POLICY = re.compile(r"(?:^|_)(?:new|policy|old|ref(?:erence)?|cur(?:rent)?)?_?log_?(?:p|pi|prob)s?(?:_|$|old|new)")
+_METRIC = re.compile(
+    r"^(?:a|p|n|anc|anchors?|pos(?:itives?)?|neg(?:atives?)?\d?|quer(?:y|ies)|q|k|keys?)(?:_?(?:emb\w*|feat\w*|vec\w*|z|\d))?$"
+)
+
+
+def side_of(name: str) -> Side | None:
+    lowered = name.lower()
+    return next((side for pattern, side in _SIDES if re.search(pattern, lowered)), None)
+
+
+def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
+    """Templates in which the names have settled every argument; the first one that is accepted is right."""
+    lowered = [name.lower() for name in names]
+    if len(names) >= 3 and all(_METRIC.search(name) for name in lowered):
+        return (Template(9.0, ("embedding[N,D]",) * len(names), ("pred",) * len(names)),)
+    if all(_PREFERENCE.search(name) for name in lowered):
+        roles = tuple("target" if _OLD.search(name) else "pred" for name in lowered)
+        if "pred" in roles:
+            return tuple(Template(9.0, (f"real[{axes}]",) * len(names), roles) for axes in ("N", "N,1", "N,T"))
+    sides = [side_of(name) for name in names]
+    if len(names) >= 3 and sum(bool(_POLICY.search(name)) for name in lowered) >= 2:
+        roles = tuple(_of_policy(name, side) for name, side in zip(lowered, sides, strict=True))
+        kinds = tuple("mask" if side and side.kind == "mask" else "real" for side in sides)
+        if "pred" in roles:
+            return tuple(Template(9.0, tuple(f"{kind}[{axes}]" for kind in kinds), roles) for axes in ("N", "N,T"))
+    if (
+        len(names) == 3
+        and sum("teacher" in name for name in lowered) == 1
+        and re.search("label|target|^y", lowered[-1])
+    ):
+        student = ("pred", "other", "target") if "teacher" in lowered[1] else ("other", "pred", "target")
+        return tuple(
+            Template(9.0, (f"logits[{axes}]", f"logits[{axes}]", label), student)
+            for axes, label in (("N,C", "index[N]"), ("N,T,C", "index[N,T]"), ("N,C,H,W", "index[N,H,W]"))
+        )
+    settled = [side for side in sides if side is not None]
+    if len(settled) == len(names) and any(side.role == "pred" for side in settled):
+        domains = [tuple(f"{side.kind}[{shape}]" for shape in side.shapes("N,D")) for side in settled]
+        return (Template(9.0, tuple(domain[0] for domain in domains), tuple(side.role for side in settled)),)
+    if len(settled) == len(names) - 1 and any(side.role == "target" for side in settled):
+        domains = [f"{side.kind}[N]" if side else "real[N]" for side in sides]
+        return (Template(9.0, tuple(domains), tuple(side.role if side else "pred" for side in sides)),)
+    return ()
+
+
+def _of_policy(name: str, side: Side | None) -> str:
+    if side is not None or not _POLICY.search(name):
+        return "other"
+    return "target" if _OLD.search(name) else "pred"
+
+
+def groups_of(names: Sequence[str]) -> tuple[tuple[Template, ...], ...]:
+    """Templates for a loss of more than two arguments: a pair that is found out, and what the names say of the rest."""
+    sides = [side_of(name) for name in names]
+    mains = [index for index, side in enumerate(sides) if side is None]
+    if len(mains) < 2 < len(names):  # `mu` may be the prediction itself
+        mains = [index for index, side in enumerate(sides) if side is None or side.role == "pred"][:1] + mains[-1:]
+        mains = sorted(set(mains))
+    if len(names) < 3 or len(mains) != 2:
+        return ()
+    return tuple(group for pairs in GROUPS[2] if (group := tuple(_composed(pairs, mains, sides))))
+
+
+def _composed(pairs: Sequence[Template], mains: Sequence[int], sides: Sequence[Side | None]) -> Iterator[Template]:
+    for pair in pairs:
+        axes = pair.domains[0].partition("[")[2].rstrip("]")
+        for choice in range(3):
+            domains, roles = ["", *[""] * (len(sides) - 1)], [""] * len(sides)
+            for main, domain, role in zip(mains, pair.domains, pair.roles, strict=True):
+                domains[main], roles[main] = domain, role
+            last = True
+            for index, side in enumerate(sides):
+                if index in mains or side is None:
+                    continue
+                shapes = side.shapes(axes)
+                last = last and choice >= len(shapes)
+                domains[index] = f"{side.kind}[{shapes[min(choice, len(shapes) - 1)]}]"
+                roles[index] = side.role
+            if choice == 0 or not last:
+                yield Template(pair.rank - 0.1 * choice, tuple(domains), tuple(roles))
