@@ -14,6 +14,7 @@ from lossmith.checker.resolve import Declared, resolve
 from lossmith.checker.rules import all_rules
 from lossmith.checker.selection import Selection
 from lossmith.checker.subject import Subject, one_thread
+from lossmith.checker.sweep import variants
 from lossmith.errors import LossmithError
 
 # What these say depends on the values that the contract calls valid.
@@ -43,6 +44,7 @@ def examine(
             return LossReport(subject.name, subject.location, seconds=spent, problem=str(error))
         subject = subject.with_contract(contracts[0])
         answers = run_rules(subject, selection or Selection(), on_rule=on_rule)
+        sweep(subject, answers, selection or Selection())
         if len(contracts) > 1:
             answers = _only_common(answers, subject, contracts[1], selection or Selection())
         drawn = curve_of(subject) if curve else None
@@ -100,6 +102,24 @@ def _run_rule(rule: Any, subject: Subject, answers: Answers, excused: Mapping[st
         return
     answers.findings.extend(found)
     answers.statuses[rule.CODE] = Status("failed") if found else Status("passed")
+
+
+def sweep(subject: Subject, answers: Answers, selection: Selection) -> None:
+    """Ask some rules again of the loss in its other configurations; the first finding of a rule there is added."""
+    excused = reviewed(subject)
+    rules = all_rules()
+    for variant in variants(subject):
+        for code in variant.rules:
+            status = answers.statuses.get(code)
+            if status is None or status.status in ("failed", "allowed") or code in excused or not selection.wants(code):
+                continue
+            there = Answers()
+            _run_rule(rules[code], variant.subject, there, excused)
+            found = [finding for finding in there.findings if finding.severity != "info"]
+            if found:
+                told = [replace(one, message=f"with {variant.name}: {one.message}") for one in found]
+                answers.findings.extend(told)
+                answers.statuses[code] = Status("failed")
 
 
 def _only_common(answers: Answers, subject: Subject, second: Contract, selection: Selection) -> Answers:
