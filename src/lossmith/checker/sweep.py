@@ -60,8 +60,11 @@ def _new(subject: Subject, other: Subject) -> bool:
     before, after = subject.run(inputs, grad=False), other.run(inputs, grad=False)
     if not after.finite_value or after.output is None:
         return False
-    same = before.output is not None and before.output.shape == after.output.shape
-    return not (same and torch.equal(before.output, after.output))
+    return (
+        before.output is None
+        or before.output.shape != after.output.shape
+        or not torch.equal(before.output, after.output)
+    )
 
 
 def _all(subject: Subject) -> Iterator[Variant]:

@@ -21,6 +21,8 @@ _FILES = (
     "ls302_half_overflow",
     "ls401_silent_broadcast",
     "ls402_batch_of_one",
+    "ls403_layout_dependent",
+    "ls404_weight_or_mask_rank",
     "ls501_micro_batch_not_additive",
     "ls505_reduction_contract",
     "ls506_order_dependent",
