@@ -31,7 +31,9 @@ _FILES = (
     "ls603_hard_coded_device",
     "ls604_unregistered_tensor",
     "ls605_mutates_input",
+    "ls606_retains_memory",
     "ls607_hidden_state_or_rng",
+    "ls608_superlinear_memory",
 )
 # What the parent process sees when a child does not come back; there is nothing to run for these.
 PROCESS_CODES = {
