@@ -69,7 +69,7 @@ def test_each_check_is_a_test_with_a_readable_id(folder):
 
 
 def test_the_plugin_checks_a_file_of_losses(folder):
-    said, text = run(folder, "-p", "lossmith.testing.plugin", "--lossmith", "losses.py")
+    said, text = run(folder, "--lossmith", "losses.py")
     assert said["rmse_loss-LS104-nan-at-perfect-prediction"] == "FAILED"
     assert said["excused_loss-LS104-nan-at-perfect-prediction"] == "XFAIL"
     assert said["rmse_loss-LS605-mutates-input"] == "PASSED"
@@ -78,7 +78,7 @@ def test_the_plugin_checks_a_file_of_losses(folder):
 
 
 def test_without_the_flag_it_collects_nothing(folder):
-    _, text = run(folder, "-p", "lossmith.testing.plugin", "losses.py")
+    _, text = run(folder, "losses.py")
     assert "no tests ran" in text
 
 

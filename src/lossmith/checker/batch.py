@@ -5,8 +5,11 @@ L = w1*L1 + w2*L2 and G = (w1*G1, w2*G2). A sum has weights (1, 1), a mean (n1/n
 depends on the data has other weights that add up to 1; where no weights fit, the samples of a batch interact.
 """
 
+import re
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -96,6 +99,17 @@ def near_tensors(a: Tensor, b: Tensor, relative: float) -> bool:
         return False
     largest = max(float(a.abs().max()), float(b.abs().max())) if a.numel() else 0.0
     return bool(((a - b).abs() <= relative * largest + 1e-12).all())
+
+
+def refused(trial: Trial) -> bool:
+    """True if a `raise` or an `assert` of the loss itself says no."""
+    if trial.error is None:
+        return False
+    frames = traceback.extract_tb(trial.error.__traceback__)
+    last = frames[-1] if frames else None
+    if last is None or {"torch", "keras", "tensorflow", "jax"} & set(Path(last.filename).parts):
+        return False
+    return re.search(r"(?:^|:)\s*(?:raise|assert)\b", last.line or "") is not None
 
 
 @dataclass(frozen=True)

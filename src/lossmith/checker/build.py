@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from lossmith.checker.accelerators import OnCpu, is_missing
 from lossmith.checker.discover import SIZE_NAMES, required_settings
 from lossmith.checker.place import Place, relative
 from lossmith.checker.subject import Subject
@@ -61,7 +62,7 @@ def _construct(place: Place, name: str, cls: type, settings: Mapping[str, Any]) 
     _refuse_unknown(place, name, cls, settings)
     torch.manual_seed(0)  # a reproducer builds the same one
     try:
-        return cls(**settings)
+        return _on_this_machine(cls, settings)
     except Exception as error:
         shown = ", ".join(f"{key}={value!r}" for key, value in settings.items())
         raise SettingError(
@@ -71,6 +72,17 @@ def _construct(place: Place, name: str, cls: type, settings: Mapping[str, Any]) 
                 fix="give settings it accepts: --arg NAME=VALUE",
             )
         ) from None
+
+
+def _on_this_machine(cls: type, settings: Mapping[str, Any]) -> Any:
+    """Build it; where it names an accelerator that is not here, the CPU stands in (LS603 says so)."""
+    try:
+        return cls(**settings)
+    except Exception as error:
+        if not is_missing(error):
+            raise
+    with OnCpu():
+        return cls(**settings)
 
 
 def _refuse_unknown(place: Place, name: str, value: Any, settings: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from lossmith.checker.accelerators import name_of
 from lossmith.checker.subject import Subject, Trial
 from lossmith.checker.watch import _inside_function, user_line
 
@@ -57,13 +58,6 @@ class Cut:
         if bare in ("numpy", "array", "item", "tolist", "float", "int", "bool", "tensor"):
             return f"compute it with torch operations on the prediction itself, without {self.shown}"
         return f"leave {self.shown} out of the way from the prediction to the value: its derivative is 0"
-
-
-def name_of(func: Any) -> str:
-    name = getattr(func, "__name__", "")
-    if name == "__get__":
-        return str(getattr(getattr(func, "__self__", None), "__name__", ""))
-    return str(name)
 
 
 class Connected(TorchFunctionMode):

@@ -186,7 +186,8 @@ def _seeded(subject: Subject) -> list[str]:
     """The lines that build the loss; one with parameters is built with the same ones."""
     drawn = subject.module is not None and any(True for _ in subject.module.parameters())
     seed = ["torch.manual_seed(0)"] if drawn else []
-    return [*subject.recipe[:-1], *seed, subject.recipe[-1]]
+    built = next(i for i, line in enumerate(subject.recipe) if line.startswith("loss_fn = "))
+    return [*subject.recipe[:built], *seed, *subject.recipe[built:]]
 
 
 def reproduce(subject: Subject, inputs: Sequence[Any], ending: Sequence[str] | None = None) -> str:

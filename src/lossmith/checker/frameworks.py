@@ -177,6 +177,10 @@ def copy_of(loss: Any) -> Any:
 
 def in_dtype(loss: Any, dtype: torch.dtype) -> Any:
     """A copy of a loss object whose own numbers are of `dtype`: parameters, buffers, plain tensors, Keras policies."""
+    if isinstance(loss, functools.partial):
+        return functools.partial(
+            in_dtype(loss.func, dtype), *_cast_inside(loss.args, dtype), **_cast_inside(loss.keywords, dtype)
+        )
     if isinstance(loss, torch.nn.Module):
         twin = copy.deepcopy(loss).to(dtype)
         for module in twin.modules():

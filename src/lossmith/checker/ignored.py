@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lossmith.checker.subject import Subject
 
-_NAMES = ("ignore_index", "ignore_label", "padding_idx", "pad_token_id", "ignore_value")
+IGNORE_NAMES = ("ignore_index", "ignore_label", "padding_idx", "pad_token_id", "ignore_value")
 _COMPARED = re.compile(r"(?:!=|==|\.ne\(|\.eq\(|ignore_index\s*=)\s*(-\d+)\b")
 
 
@@ -21,7 +21,7 @@ def ignored_label(subject: Subject) -> int | None:
     """
     if subject.contract.target_kind() != "index":
         return None
-    for name in _NAMES:
+    for name in IGNORE_NAMES:
         value = getattr(subject.loss, name, subject.settings.get(name))
         if isinstance(value, int) and not isinstance(value, bool):
             return value
@@ -34,7 +34,7 @@ def _default(loss: Any) -> int | None:
         parameters = inspect.signature(loss).parameters
     except (TypeError, ValueError):
         return None
-    found = [parameters[name].default for name in _NAMES if name in parameters]
+    found = [parameters[name].default for name in IGNORE_NAMES if name in parameters]
     return next((value for value in found if isinstance(value, int) and not isinstance(value, bool)), None)
 
 

@@ -17,7 +17,7 @@ WORDS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-_STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _parameter(subject: Subject) -> inspect.Parameter | None:
         except Exception:
             continue
         known = {"reduction", *subject.settings}
-        needed = [p for p in parameters.values() if p.default is p.empty and p.kind not in _STARRED]
+        needed = [p for p in parameters.values() if p.default is p.empty and p.kind not in STARRED]
         if not _is_function(subject.loss) and any(p.name not in known for p in needed):
             return None
         return parameters.get("reduction")
@@ -91,15 +91,15 @@ def _built(subject: Subject, word: Any) -> Subject | None:
 
 def _allowed(parameter: inspect.Parameter, word: Any) -> bool:
     """False only if the annotation lists the choices and this is none of them."""
-    listed = _literals(parameter.annotation)
+    listed = literals(parameter.annotation)
     return not listed or word in listed or (word is None and "none" in listed)
 
 
-def _literals(annotation: Any) -> set[Any]:
+def literals(annotation: Any) -> set[Any]:
     if typing.get_origin(annotation) is typing.Literal:
         return set(typing.get_args(annotation))
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        parts = [_literals(part) for part in typing.get_args(annotation)]
+        parts = [literals(part) for part in typing.get_args(annotation)]
         none = {None} if type(None) in typing.get_args(annotation) else set[Any]()
         return set[Any]().union(*parts) | none if any(parts) else set()
     return set()

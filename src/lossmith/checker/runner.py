@@ -15,6 +15,7 @@ from lossmith.checker.resolve import Declared, resolve
 from lossmith.checker.rules import all_rules
 from lossmith.checker.selection import Selection
 from lossmith.checker.subject import Subject, one_thread
+from lossmith.checker.sweep import variants
 from lossmith.errors import LossmithError
 
 # What these say depends on the values that the contract calls valid.
@@ -50,6 +51,7 @@ def examine(
             return LossReport(subject.name, subject.location, seconds=spent, problem=str(error))
         subject = subject.with_contract(contracts[0])
         answers = run_rules(subject, selection or Selection(), on_rule=on_rule)
+        sweep(subject, answers, selection or Selection())
         if len(contracts) > 1:
             answers = _only_common(answers, subject, contracts[1], selection or Selection())
         for further in (1, 2) if deep else ():
@@ -120,6 +122,24 @@ def _joined(first: Answers, second: Answers) -> Answers:
             first.statuses[code] = status
             first.findings += [found for found in second.findings if found.code == code]
     return first
+
+
+def sweep(subject: Subject, answers: Answers, selection: Selection) -> None:
+    """Ask some rules again of the loss in its other configurations; the first finding of a rule there is added."""
+    excused = reviewed(subject)
+    rules = all_rules()
+    for variant in variants(subject):
+        for code in variant.rules:
+            status = answers.statuses.get(code)
+            if status is None or status.status in ("failed", "allowed") or code in excused or not selection.wants(code):
+                continue
+            there = Answers()
+            _run_rule(rules[code], variant.subject, there, excused)
+            found = [finding for finding in there.findings if finding.severity != "info"]
+            if found:
+                told = [replace(one, message=f"with {variant.name}: {one.message}") for one in found]
+                answers.findings.extend(told)
+                answers.statuses[code] = Status("failed")
 
 
 def _only_common(answers: Answers, subject: Subject, second: Contract, selection: Selection) -> Answers:

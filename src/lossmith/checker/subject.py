@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lossmith.checker.accelerators import OnCpu, is_missing
 from lossmith.checker.contract import Contract
 from lossmith.checker.frameworks import Framework, as_torch, copy_of, first_of, framework_of, in_dtype, is_bridged
 from lossmith.checker.limits import OverMemory, is_over_memory, limited_call
@@ -72,6 +73,8 @@ class Subject:
     seed: int = 0  # shifts every draw
     range: float | None = None  # no prediction is larger than this
     reference: str = ""  # what it ought to equal: "torch.nn.HuberLoss"
+    # Holds True once the loss has named an accelerator that this machine has not: the CPU stands in from then on.
+    standing_in: list[bool] = field(default_factory=list[bool])
     _twins: dict[torch.dtype, Any] = field(default_factory=dict[torch.dtype, Any])
     cache: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
@@ -150,7 +153,7 @@ class Subject:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                with limited_call():
+                with limited_call(), OnCpu() if self.standing_in else nullcontext():
                     with watch or nullcontext():
                         raw = self.call(chosen, live)
                     output, returned = as_tensor(raw)
@@ -159,8 +162,14 @@ class Subject:
             except Exception as error:  # the loss is a stranger's: whatever it raises is an observation
                 if is_over_memory(error):
                     raise OverMemory(_shapes(given)) from None
-                return Trial(given, error=error, warned=_texts(caught), where=first)
-        return Trial(given, output.detach(), total.detach(), grads, None, _texts(caught), returned, first)
+                missing = is_missing(error) and not self.standing_in
+                if not missing:
+                    return Trial(given, error=error, warned=_texts(caught), where=first)
+            else:
+                return Trial(given, output.detach(), total.detach(), grads, None, _texts(caught), returned, first)
+        self.standing_in.append(True)
+        again: dict[str, Any] = {"dtype": dtype, "grad": grad, "wrt": wrt, "cotangent": cotangent}
+        return self.run(inputs, **again, loss=loss, watch=watch, seed=seed)
 
     def values(self, inputs: Sequence[Any], *, dtype: torch.dtype | None = None) -> float:
         """The total alone; NaN if the loss raises. Runs without gradients."""

@@ -19,18 +19,15 @@ When to allow it
     The loss compares samples and is always fed with several.
 """
 
-import re
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from lossmith.checker.batch import Split, near, no_batch, precise, size, split, take, tolerance
+from lossmith.checker.batch import Split, near, no_batch, precise, refused, size, split, take, tolerance
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.sample import batched
@@ -96,34 +93,23 @@ def _small(subject: Subject, inputs: Sequence[Any], dtype: torch.dtype, alone: S
 
 
 def _broken(subject: Subject, trial: Trial, dtype: torch.dtype) -> Finding:
-    refused = _refusal(trial)
+    on_purpose = refused(trial)
     rows = evidence_of(subject, trial)
     if trial.error is not None:
         what = f"raises {type(trial.error).__name__}"
     else:
         what = f"gives {show(trial.value)}" if not trial.finite_value else "gives a gradient that is not finite"
-    why, fix = ("the loss refuses it on purpose", "") if refused else _cause(subject, trial, dtype)
+    why, fix = ("the loss refuses it on purpose", "") if on_purpose else _cause(subject, trial, dtype)
     return finding(
         sys.modules[__name__],
         subject,
-        severity="warning" if refused else "error",
+        severity="warning" if on_purpose else "error",
         message=f"a batch of one {what}, whichever sample it holds; larger batches work",
         evidence=rows,
         why=why,
         fix=fix or "give it a value for one sample, or leave such a batch out: DataLoader(..., drop_last=True)",
         reproducer=reproduce(subject, tuple(_single(value) for value in trial.inputs)),
     )
-
-
-def _refusal(trial: Trial) -> bool:
-    """True if a `raise` or an `assert` of the loss itself says no."""
-    if trial.error is None:
-        return False
-    frames = traceback.extract_tb(trial.error.__traceback__)
-    last = frames[-1] if frames else None
-    if last is None or {"torch", "keras", "tensorflow", "jax"} & set(Path(last.filename).parts):
-        return False
-    return re.search(r"(?:^|:)\s*(?:raise|assert)\b", last.line or "") is not None
 
 
 class _Mend(TorchFunctionMode):

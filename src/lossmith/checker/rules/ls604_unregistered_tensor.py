@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from lossmith.checker.cuts import name_of
+from lossmith.checker.accelerators import name_of
 from lossmith.checker.evidence import SkipRule, finding, reproduce
 from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.hidden import Hidden, Mixed, carried, hidden, perturb

@@ -1,0 +1,136 @@
+"""LS404 weight-or-mask-rank
+
+What it checks
+    A weight for each sample, or for each class, is a factor of what it belongs to: doubled, it doubles the gradient of
+    its own samples against the others, once and not twice; twice all weights are a factor of the whole, or none.
+
+Why it matters
+    A weight of shape (N,) times values of shape (N, 1) is an (N, N) table: every sample is weighted by all weights,
+    and the weights only rescale the total. A weight that goes into cross_entropy and then multiplies its result counts
+    squared. One inside `exp(-loss)` of a focal loss makes a rare class look like a hard one.
+
+Example
+    return (loss.unsqueeze(1) * weight).mean()
+    ce = F.cross_entropy(logits, target, weight=weight, reduction="none"); pt = torch.exp(-ce)
+
+Write instead
+    return (loss * weight).mean()
+    ce = F.cross_entropy(logits, target, reduction="none"); pt = torch.exp(-ce); ce = weight[target] * ce
+
+When to allow it
+    The number is no weight but a scale of the whole, or enters somewhere else on purpose.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from lossmith.checker.batch import near, near_tensors, no_batch, precise, tolerance
+from lossmith.checker.evidence import evidence_of, finding, show
+from lossmith.checker.finding import Finding
+from lossmith.checker.subject import Subject, Trial
+from lossmith.checker.weighing import Weighing, powers, weighings
+
+CODE, NAME, SINCE = "LS404", "weight-or-mask-rank", "0.1"
+SEEDS = 3
+
+
+def applies(subject: Subject) -> str:
+    if reason := no_batch(subject):
+        return reason
+    if subject.draw(0)[subject.contract.preds[0]].shape[0] < 3:
+        return "the example has fewer than three samples"
+    return "" if weighings(subject) else "it takes no weights"
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    dtype = precise(subject, subject.draw(0))
+    for weighing in weighings(subject):
+        for message, why, fix, severity in _faults(subject, weighing, dtype):
+            inputs = subject.draw(0)
+            ones, doubled = _one(weighing, 1.0), _one(weighing, 2.0)
+            plain, other = weighing.run(inputs, ones, dtype), weighing.run(inputs, doubled, dtype)
+            rows = {k: v for k, v in evidence_of(subject, plain).items() if k != weighing.name}
+            rows[f"{weighing.name} then"] = show(doubled)
+            rows |= {"value then": show(other.value), "grad then": show(other.grad)}
+            yield finding(
+                sys.modules[__name__],
+                subject,
+                severity=severity,
+                message=message,
+                evidence=rows,
+                why=why,
+                fix=fix,
+            )
+            return
+
+
+def _one(weighing: Weighing, first: float) -> torch.Tensor:
+    w = torch.ones(weighing.count, dtype=torch.float64)
+    w[0] = first
+    return w
+
+
+def _faults(subject: Subject, weighing: Weighing, dtype: torch.dtype) -> Iterator[tuple[str, str, str, Any]]:
+    drawn = [subject.draw(seed) for seed in range(SEEDS)]
+    measured = [powers(subject, weighing, inputs, dtype) for inputs in drawn]
+    found = [k for each in measured for k in each]
+    if len(found) < 2 * SEEDS or not all(measured):
+        return
+    name, per = weighing.name, weighing.per
+    if all(abs(k - 1) < 1e-3 for k in found):
+        return
+    if all(abs(k - 2) < 1e-3 for k in found):
+        yield (
+            f"{name} counts squared: twice the weight of a {per} is four times its gradient against the others",
+            f"the same power of 2 for all {len(found)} pairs of samples that were tried",
+            "apply it once: in the loss of torch or after it, not in both; outside the square, not in it",
+            "error" if per == "class" else "warning",  # inside a square it may be a residual's scale on purpose
+        )
+    elif per == "sample" and all(abs(k) < 1e-3 for k in found) and _moves(weighing, drawn, dtype):
+        yield (
+            f"{name} does not weigh its own sample: twice the weight of one changes the gradients of all alike",
+            "the weights meet the values only after they are averaged, or in a table of all samples by all weights",
+            f"give {name} the shape of the unreduced values, and multiply before the reduction",
+            "error",
+        )
+    elif per == "class" and all(_leaks(weighing, inputs, dtype) for inputs in drawn):
+        yield (
+            f"{name} is no factor of the loss: the same weight for every class changes its shape, not only its size",
+            "twice and three times all weights give values that are on no line, and gradients of another direction",
+            "compute what depends on the probability (exp(-ce), p_t) without the weights, and multiply at the end",
+            "warning",
+        )
+
+
+def _moves(weighing: Weighing, drawn: Sequence[Sequence[Any]], dtype: torch.dtype) -> bool:
+    """True if the weights change anything, and a sample of weight 0 still has a gradient in each draw."""
+    for inputs in drawn:
+        plain = weighing.run(inputs, _one(weighing, 1.0), dtype)
+        other, none = (weighing.run(inputs, _one(weighing, value), dtype) for value in (2.0, 0.0))
+        if plain.grad is None or none.grad is None or near(plain.value, other.value, 1e-6):
+            return False
+        if not bool((none.grad[0] != 0).any()) or not none.finite_grad:
+            return False
+    return True
+
+
+def _leaks(weighing: Weighing, inputs: Sequence[Any], dtype: torch.dtype) -> bool:
+    """True if all weights times 1, 2 and 3 give values on no line, and gradients of another direction."""
+    trials = [weighing.run(inputs, torch.full((weighing.count,), c, dtype=torch.float64), dtype) for c in (1, 2, 3)]
+    first, second, third = trials
+    if not all(t.ok and t.finite_value and t.finite_grad and t.grad is not None for t in trials):
+        return False
+    bend = third.value - 2 * second.value + first.value
+    if abs(bend) <= 1e-3 * max(abs(t.value) for t in trials):
+        return False
+    return not _proportional(first, second)
+
+
+def _proportional(a: Trial, b: Trial) -> bool:
+    if a.grad is None or b.grad is None or not bool((a.grad != 0).any()):
+        return True
+    factor = float((a.grad * b.grad).sum() / (a.grad * a.grad).sum())
+    return near_tensors(factor * a.grad, b.grad, 100 * tolerance(a, b))

@@ -1,0 +1,175 @@
+"""LS503 size-dependent-scale
+
+What it checks
+    The law by which a total follows the size of its inputs. Over samples it is a sum or a mean, and not a mean divided
+    by their number again, or a sum multiplied by it. Over the pixels or time steps of a sample it is a mean, or a sum
+    that the loss says; and not a mean that is divided once more.
+
+Why it matters
+    A mean divided by the batch size again makes the gradient shrink with the batch, so that a larger batch learns
+    slower. A sum over pixels makes the learning rate right for one image size and wrong for the next.
+
+Example
+    return F.mse_loss(pred, target) / pred.shape[0]
+    return F.l1_loss(pred, target, reduction="none").sum((1, 2, 3)).mean()
+
+Write instead
+    return F.mse_loss(pred, target)
+
+When to allow it
+    The scale is part of the method: a likelihood that is summed over a sample (then say "sum" in its documentation).
+"""
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossmith.checker.batch import Split, no_batch, precise, size, split
+from lossmith.checker.evidence import evidence_of, finding, reproduce, show
+from lossmith.checker.finding import Finding
+from lossmith.checker.subject import Subject
+
+CODE, NAME, SINCE = "LS503", "size-dependent-scale", "0.1"
+SEEDS = 3
+# A loss that says one of these sums on purpose.
+SUMS = re.compile(r"\bsum(s|med|mation)?\b|likelihood|nll|elbo|vae|total.?variation|\btv\b|log_?prob|batchmean", re.I)
+
+
+def applies(subject: Subject) -> str:
+    if reason := no_batch(subject):
+        return reason
+    return "" if size(subject, subject.draw(0)) > 2 else "the example has fewer than three samples"
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    dtype = precise(subject, subject.draw(0))
+    drawn = [subject.draw(seed) for seed in range(SEEDS)]
+    n = size(subject, drawn[0])
+    parts = [split(subject, inputs, cut, dtype) for inputs in drawn for cut in sorted({1, n // 2, n - 1})]
+    if not all(part.ok for part in parts) or any(part.whole.value == 0 for part in parts):
+        return
+    if all(_squared(part) for part in parts):
+        yield _of_batch(subject, parts[0], "is a mean that is divided by the number of samples once more", 2)
+    elif all(_multiplied(part) for part in parts):
+        yield _of_batch(subject, parts[0], "is a sum that is multiplied by the number of samples", 0)
+    elif all(part.fits(part.shares) for part in parts):
+        yield from _inside(subject, drawn, dtype)
+
+
+def _squared(part: Split) -> bool:
+    return not part.plain() and part.fits((part.shares[0] ** 2, part.shares[1] ** 2))
+
+
+def _multiplied(part: Split) -> bool:
+    return not part.plain() and part.fits((1 / part.shares[0], 1 / part.shares[1]))
+
+
+def _of_batch(subject: Subject, part: Split, what: str, power: int) -> Finding:
+    rows = {k: v for k, v in evidence_of(subject, part.whole).items() if not k.startswith("grad ")}
+    first, second = part.cut, part.n - part.cut
+    rows |= {
+        f"value of the first {first}": show(part.first.value),
+        f"value of the last {second}": show(part.second.value),
+    }
+    law = f"({first}/{part.n})^2 and ({second}/{part.n})^2" if power else f"{part.n}/{first} and {part.n}/{second}"
+    rows["weights that fit"] = law
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="error",
+        message=f"the total {what}: its scale depends on the batch size",
+        evidence=rows,
+        why="these weights of the two parts explain value and gradient of the whole, for every cut that was tried",
+        fix="divide by the number of samples once" if power else "do not multiply by the number of samples",
+        reproducer=_script(subject, part),
+    )
+
+
+def _script(subject: Subject, part: Split) -> str:
+    names = [argument.name for argument in subject.contract.arguments]
+    twice = ", ".join(
+        f"torch.cat([{n}, {n}])" if isinstance(a, Tensor) and a.shape != b.shape else n
+        for n, a, b in zip(names, part.whole.inputs, part.first.inputs, strict=True)
+    )
+    inputs = tuple(v.float() if isinstance(v, Tensor) and v.is_floating_point() else v for v in part.whole.inputs)
+    return reproduce(subject, inputs, [f"print(loss_fn({', '.join(names)}).sum(), loss_fn({twice}).sum())"])
+
+
+def _inside(subject: Subject, drawn: Sequence[tuple[Any, ...]], dtype: torch.dtype) -> Iterator[Finding]:
+    """A mean over samples, every sample of which is scaled by its own size."""
+    for axis in _axes(subject):
+        ratios: list[float] = []
+        for inputs in drawn:
+            before, after = subject.run(inputs, dtype=dtype), subject.run(_tiled(subject, inputs, axis), dtype=dtype)
+            if not before.ok or not after.finite_value or before.value == 0:
+                break
+            ratios.append(after.value / before.value)
+        if len(ratios) < SEEDS:
+            continue
+        for factor, what in ((0.5, "is divided once more"), (2.0, "grows")):
+            if all(abs(ratio - factor) < 1e-6 * factor for ratio in ratios) and not (factor > 1 and _says_sum(subject)):
+                yield _of_axis(subject, drawn[0], axis, what, ratios[0], dtype)
+                return
+
+
+def _axes(subject: Subject) -> list[str]:
+    return [name for name in subject.contract.pred.domain.axes if name in ("H", "W", "T")]
+
+
+def _tiled(subject: Subject, inputs: Sequence[Any], axis: str) -> tuple[Any, ...]:
+    """Every argument that has the axis twice as long, with the same numbers again."""
+    arguments = zip(subject.contract.arguments, inputs, strict=True)
+    return tuple(
+        torch.cat([value, value], list(a.domain.axes).index(axis)) if axis in a.domain.axes else value
+        for a, value in arguments
+    )
+
+
+def _says_sum(subject: Subject) -> bool:
+    """True if its name, documentation, comments or settings speak of a sum; a call of sum() in the code does not."""
+    loss: Any = subject.loss
+    thing = loss if inspect.isroutine(loss) else type(loss)
+    if subject.settings.get("reduction", getattr(loss, "reduction", "")) in ("sum", "batchmean"):
+        return True
+    try:
+        comments = " ".join(re.findall(r"#[^\n]*", inspect.getsource(thing)))
+    except (OSError, TypeError):
+        comments = ""
+    documented = f"{inspect.getdoc(thing) or ''} {inspect.getdoc(getattr(thing, 'forward', None)) or ''}"
+    return SUMS.search(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", f"{subject.name} {comments} {documented}")) is not None
+
+
+def _of_axis(
+    subject: Subject, inputs: Sequence[Any], axis: str, what: str, ratio: float, dtype: torch.dtype
+) -> Finding:
+    before, after = subject.run(inputs, dtype=dtype), subject.run(_tiled(subject, inputs, axis), dtype=dtype)
+    place = list(subject.contract.pred.domain.axes).index(axis)
+    length = before.inputs[before.where].shape[place]
+    called = {"H": "height", "W": "width", "T": "number of steps"}[axis]
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message=f"the total is a mean over samples, but {what} inside each: by {ratio:g} for twice the {called}",
+        evidence={
+            f"shape of {subject.contract.pred.name}": str(tuple(before.inputs[before.where].shape)),
+            f"value for {called} {length}": show(before.value),
+            f"value for {called} {2 * length}, the same twice": show(after.value),
+        },
+        fix=f"take the mean over the {called} too, once; or say in the documentation that a sample is summed",
+        reproducer=_axis_script(subject, inputs, axis),
+    )
+
+
+def _axis_script(subject: Subject, inputs: Sequence[Any], axis: str) -> str:
+    names = [argument.name for argument in subject.contract.arguments]
+    twice = ", ".join(
+        f"torch.cat([{a.name}, {a.name}], {list(a.domain.axes).index(axis)})" if axis in a.domain.axes else a.name
+        for a in subject.contract.arguments
+    )
+    return reproduce(subject, inputs, [f"print(loss_fn({', '.join(names)}).sum(), loss_fn({twice}).sum())"])

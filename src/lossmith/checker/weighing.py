@@ -1,0 +1,131 @@
+"""Where a loss takes weights, and how they enter it.
+
+The gradient of a sample with weight w is c * w^k times what it is without, with one c for the whole batch: a sum has
+c = 1, a mean over the weights c = n / sum(w). Between two samples c cancels, and k is what is measured: 1 for a weight
+that is applied once, 2 for one that is applied twice, 0 for one that multiplies the total.
+"""
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossmith.checker.options import class_weights, is_function, options
+from lossmith.checker.sample import batched
+from lossmith.checker.subject import Subject, Trial
+
+SAMPLE_WEIGHTS = ("sample_weight", "sample_weights", "weight", "weights", "w")
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """A loss with weights to choose: one for each sample or one for each class."""
+
+    name: str
+    per: str  # "sample" or "class"
+    count: int
+    optional: bool
+    run: Callable[[Sequence[Any], Tensor, torch.dtype], Trial]
+
+    def rows(self, subject: Subject, inputs: Sequence[Any]) -> list[int]:
+        """Which weight belongs to each row of the batch."""
+        if self.per == "sample":
+            return list(range(self.count))
+        target = inputs[subject.contract.target or 0]
+        return (target if target.ndim == 1 else target.argmax(1)).tolist()
+
+
+def weighings(subject: Subject) -> list[Weighing]:
+    inputs = subject.draw(0)
+    return [*_arguments(subject, inputs), *_keywords(subject, inputs), *_classes(subject, inputs)]
+
+
+def _arguments(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
+    """Arguments that the contract calls a weight, one for each sample."""
+    rows = batched(subject.contract, inputs)
+    found: list[Weighing] = []
+    for index, argument in enumerate(subject.contract.arguments):
+        if argument.kind != "weight" or not rows[index] or inputs[index].numel() != len(inputs[index]):
+            continue
+        shape = inputs[index].shape
+
+        def run(values: Sequence[Any], w: Tensor, dtype: torch.dtype, i: int = index, shape: Any = shape) -> Trial:
+            return subject.run((*values[:i], w.reshape(shape), *values[i + 1 :]), dtype=dtype)
+
+        found.append(Weighing(argument.name, "sample", len(inputs[index]), False, run))
+    return found
+
+
+def _keywords(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
+    """Optional keywords of the call that take one weight for each sample."""
+    function: Any = subject.loss if is_function(subject.loss) else getattr(subject.loss, "forward", None)
+    if function is None or subject.framework != "torch" or not inspect.isroutine(function):
+        return []
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return []
+    offered = {option.name for option in options(subject) if option.kind == "weight"}
+    n = len(inputs[subject.contract.preds[0]])
+    found: list[Weighing] = []
+    for name in SAMPLE_WEIGHTS:
+        if name not in parameters or parameters[name].default is not None or name in offered & {"weight", "weights"}:
+            continue
+
+        def run(values: Sequence[Any], w: Tensor, dtype: torch.dtype, name: str = name) -> Trial:
+            bound = functools.partial(subject.loss, **{name: w.to(torch.float32)})
+            return replace(subject, loss=bound, build=None, _twins={}, cache={}).run(values, dtype=dtype)
+
+        if run(inputs, torch.ones(n), torch.float32).ok:
+            found.append(Weighing(name, "sample", n, True, run))
+    return found
+
+
+def _classes(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
+    """Settings that take one weight for each class, where the target says which row has which class."""
+    if subject.contract.target_kind() not in ("index", "onehot") or inputs[subject.contract.preds[0]].ndim != 2:
+        return []
+    found: list[Weighing] = []
+    for option in options(subject):
+        weights = class_weights(subject, option.name)
+        if option.kind != "weight" or weights is None or option.name == "pos_weight":
+            continue
+
+        def run(values: Sequence[Any], w: Tensor, dtype: torch.dtype, name: str = option.name) -> Trial:
+            build = subject.build
+            if build is None:
+                build = functools.partial(functools.partial, subject.loss)
+            made = replace(subject, build=build).with_settings(**{name: w.to(torch.float32)})
+            return Trial(tuple(values)) if made is None else made.run(values, dtype=dtype)
+
+        if run(inputs, torch.ones(len(weights)), torch.float32).ok:
+            found.append(Weighing(option.name, "class", len(weights), True, run))
+    return found
+
+
+def powers(subject: Subject, weighing: Weighing, inputs: Sequence[Any], dtype: torch.dtype) -> list[float]:
+    """k for one weight that is doubled, between rows that have it and rows that do not."""
+    plain = weighing.run(inputs, torch.ones(weighing.count, dtype=torch.float64), dtype)
+    rows = weighing.rows(subject, inputs)
+    found: list[float] = []
+    for chosen in sorted(set(rows))[:3]:
+        w = torch.ones(weighing.count, dtype=torch.float64)
+        w[chosen] = 2.0
+        other = weighing.run(inputs, w, dtype)
+        if plain.grad is None or other.grad is None or not plain.finite_grad or not other.finite_grad:
+            return []
+        sizes = [(_size(plain.grad[i]), _size(other.grad[i]), which == chosen) for i, which in enumerate(rows)]
+        inside = [after / before for before, after, mine in sizes if mine and before > 0 and after > 0]
+        outside = [after / before for before, after, mine in sizes if not mine and before > 0 and after > 0]
+        if inside and outside:
+            found += [math.log2(a / b) for a in inside for b in outside]
+    return found
+
+
+def _size(grad: Tensor) -> float:
+    return float(grad.double().norm())

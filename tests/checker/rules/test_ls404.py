@@ -1,0 +1,152 @@
+"""LS404 on weights that enter wrongly, and on their nearest innocent neighbours."""
+
+import pytest
+import torch
+from ruletest import answer, printed
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lossmith.checker.rules import ls404_weight_or_mask_rank as rule
+
+CLASSES = {"pred": "logits[N,C]", "target": "index[N]"}
+WEIGHTED = {"pred": "real[N]", "target": "real[N]", "weight": "weight[N]"}
+
+
+class FocalWithWeightInside(nn.Module):
+    """The weight makes p_t smaller than the probability of the class."""
+
+    def __init__(self, gamma: float = 2.0, weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.register_buffer("weight", weight)
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        ce = F.cross_entropy(logits, target, weight=self.weight, reduction="none")
+        return ((1 - torch.exp(-ce)) ** self.gamma * ce).mean()
+
+
+class FocalRepaired(FocalWithWeightInside):
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        ce = F.cross_entropy(logits, target, reduction="none")
+        value = (1 - torch.exp(-ce)) ** self.gamma * ce
+        return (value if self.weight is None else value * self.weight[target]).mean()
+
+
+def weighs_twice(logits: Tensor, target: Tensor, class_weights: Tensor | None = None) -> Tensor:
+    value = F.cross_entropy(logits, target, weight=class_weights, reduction="none")
+    return (value if class_weights is None else value * class_weights[target]).mean()
+
+
+def weighs_once(logits: Tensor, target: Tensor, class_weights: Tensor | None = None) -> Tensor:
+    return F.cross_entropy(logits, target, weight=class_weights)
+
+
+def table(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    return ((pred - target).square().unsqueeze(1) * weight).mean()
+
+
+def aligned(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    return ((pred - target).square() * weight).mean()
+
+
+def normalised(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    return ((pred - target).square() * weight / weight.sum()).sum()
+
+
+def after_the_mean(pred: Tensor, target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+    value = (pred - target).abs().mean()
+    return value if sample_weight is None else (value * sample_weight).mean()
+
+
+def before_the_mean(pred: Tensor, target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+    value = (pred - target).abs()
+    return (value if sample_weight is None else value * sample_weight).mean()
+
+
+def squared_weight(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    return ((weight * pred - weight * target) ** 2).mean()
+
+
+class WithDice(nn.Module):
+    """Only one of two terms is weighted, and its weights are brought to a mean of 1 on purpose."""
+
+    def __init__(self, weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.register_buffer("weight", None if weight is None else weight / weight.mean())
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        ce = F.cross_entropy(logits, target, weight=self.weight)
+        p, hot = logits.softmax(1), F.one_hot(target, logits.shape[1])
+        return ce + 1 - (2 * (p * hot).sum() + 1) / (p.sum() + hot.sum() + 1)
+
+
+class Adjusted(nn.Module):
+    """Class weights as a prior that shifts the logits: no factor, and none is meant."""
+
+    def __init__(self, weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(logits if self.weight is None else logits + self.weight.log(), target)
+
+
+def test_a_weight_that_leaks_into_the_probability_is_found() -> None:
+    _, (found,) = answer(rule, FocalWithWeightInside(), **CLASSES)
+    assert found.message.startswith("weight is no factor of the loss")
+    assert found.severity == "warning"
+
+
+def test_a_weight_that_is_applied_twice_is_found() -> None:
+    _, (found,) = answer(rule, weighs_twice, **CLASSES)
+    assert found.message.startswith("class_weights counts squared")
+    assert found.severity == "error"
+
+
+def test_a_table_of_samples_by_weights_is_found() -> None:
+    _, (found,) = answer(rule, table, **WEIGHTED)
+    assert found.message.startswith("weight does not weigh its own sample")
+
+
+def test_a_weight_after_the_reduction_is_found_in_a_keyword() -> None:
+    _, (found,) = answer(rule, after_the_mean, pred="real[N]", target="real[N]")
+    assert found.message.startswith("sample_weight does not weigh its own sample")
+
+
+@pytest.mark.parametrize(
+    ("loss", "contract"),
+    [
+        (FocalRepaired(), CLASSES),
+        (weighs_once, CLASSES),
+        (aligned, WEIGHTED),
+        (normalised, WEIGHTED),
+        (before_the_mean, {"pred": "real[N]", "target": "real[N]"}),
+        (WithDice(), CLASSES),
+        (Adjusted(), CLASSES),
+        (nn.CrossEntropyLoss(), CLASSES),
+        (nn.CrossEntropyLoss(label_smoothing=0.1), CLASSES),
+        (nn.NLLLoss(), {"pred": "logprob[N,C]", "target": "index[N]"}),
+    ],
+)
+def test_repaired_twins_and_innocents_pass(loss, contract) -> None:
+    status, findings = answer(rule, loss, **contract)
+    assert (status.status, findings) == ("passed", [])
+
+
+def test_a_scale_for_each_residual_counts_squared_and_is_said_so() -> None:
+    """Inverse standard deviations inside the square: the name says weight, and as a weight it counts twice."""
+    _, (found,) = answer(rule, squared_weight, **WEIGHTED)
+    assert found.message.startswith("weight counts squared")
+
+
+def test_a_loss_without_weights_is_not_applicable() -> None:
+    status, _ = answer(rule, nn.MSELoss(), pred="real[N,C]", target="real[N,C]")
+    assert (status.status, status.reason) == ("not applicable", "it takes no weights")
+
+
+def test_the_printed_text_is_stable() -> None:
+    lines = printed(rule, table, **WEIGHTED).splitlines()
+    assert lines[3] == (
+        "    weight does not weigh its own sample: twice the weight of one changes the gradients of all alike"
+    )
+    assert "    fix     give weight the shape of the unreduced values, and multiply before the reduction" in lines

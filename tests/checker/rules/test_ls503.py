@@ -1,0 +1,133 @@
+"""LS503 on losses whose scale follows the size of their inputs, and on their nearest innocent neighbours."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from reproducing import run_reproducer
+from ruletest import answer, printed
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lossmith.checker.rules import ls503_size_dependent_scale as rule
+
+REAL = {"pred": "real[N,C]", "target": "real[N,C]"}
+IMAGES = {"pred": "real[N,C,H,W]", "target": "real[N,C,H,W]"}
+TOKENS = {"pred": "logits[N,T,C]", "target": "index[N,T]"}
+EMBEDDINGS = {"pred": "embedding[N,D]", "target": "index[N]"}
+
+
+def divides_twice(pred: Tensor, target: Tensor) -> Tensor:
+    return F.mse_loss(pred, target) / pred.shape[0]
+
+
+def divides_once(pred: Tensor, target: Tensor) -> Tensor:
+    return F.mse_loss(pred, target)
+
+
+class TimesBatch(nn.Module):
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        return (pred - target).abs().sum() * len(pred)
+
+
+class SumOfBatch(nn.Module):
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        return (pred - target).abs().sum()
+
+
+def over_pixels(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred - target).square().sum((1, 2, 3)).mean()
+
+
+def over_pixels_repaired(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred - target).square().mean((1, 2, 3)).mean()
+
+
+def over_pixels_as_documented(pred: Tensor, target: Tensor) -> Tensor:
+    """Negative log-likelihood of a unit Gaussian, summed over the pixels of an image."""
+    return (pred - target).square().sum((1, 2, 3)).mean()
+
+
+class Tokens(nn.Module):
+    """Cross entropy of a sentence."""
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(logits.movedim(-1, 1), target, reduction="none").sum(1).mean()
+
+
+class TokensRepaired(Tokens):
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(logits.movedim(-1, 1), target)
+
+
+def mean_of_pixels_divided(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred - target).abs().mean() / (pred.shape[2] * pred.shape[3])
+
+
+def squared_distance(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred - target).square().sum(1).mean()
+
+
+def pairs(pred: Tensor, target: Tensor) -> Tensor:
+    same = target[:, None] == target[None]
+    return (torch.cdist(pred, pred) * same).sum() / len(pred) ** 2
+
+
+def norm_of_the_batch(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred - target).norm()
+
+
+@pytest.mark.parametrize(
+    ("loss", "contract", "severity", "message"),
+    [
+        (divides_twice, REAL, "error", "the total is a mean that is divided by the number of samples once more"),
+        (TimesBatch(), REAL, "error", "the total is a sum that is multiplied by the number of samples"),
+        (over_pixels, IMAGES, "warning", "grows inside each: by 2 for twice the height"),
+        (Tokens(), TOKENS, "warning", "grows inside each: by 2 for twice the number of steps"),
+        (mean_of_pixels_divided, IMAGES, "warning", "is divided once more inside each: by 0.5"),
+    ],
+)
+def test_a_scale_that_follows_a_size_is_found(loss, contract, severity, message) -> None:
+    _, (found,) = answer(rule, loss, **contract)
+    assert found.severity == severity
+    assert message in found.message
+
+
+@pytest.mark.parametrize(
+    ("loss", "contract"),
+    [
+        (divides_once, REAL),
+        (SumOfBatch(), REAL),
+        (over_pixels_repaired, IMAGES),
+        (over_pixels_as_documented, IMAGES),
+        (TokensRepaired(), TOKENS),
+        (squared_distance, REAL),
+        (pairs, EMBEDDINGS),
+        (norm_of_the_batch, REAL),
+        (nn.MSELoss(reduction="sum"), IMAGES),
+        (
+            nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])),
+            {"pred": "logits[N,C]", "target": "index[N]"},
+        ),
+    ],
+)
+def test_repaired_twins_and_innocents_pass(loss, contract) -> None:
+    status, findings = answer(rule, loss, **contract)
+    assert (status.status, findings) == ("passed", [])
+
+
+def test_the_printed_text_is_stable() -> None:
+    lines = printed(rule, over_pixels, **IMAGES).splitlines()
+    assert lines[3:7] == [
+        "    the total is a mean over samples, but grows inside each: by 2 for twice the height",
+        "      shape of pred                       (6, 5, 3, 4)",
+        "      value for height 3                  111.535",
+        "      value for height 6, the same twice  223.071",
+    ]
+
+
+def test_the_reproducer_doubles_the_batch(tmp_path: Path) -> None:
+    source = "def twice(pred, target):\n    return (pred - target).abs().mean() / len(pred)\n"
+    _, (line,) = run_reproducer(tmp_path, rule, source, "twice", **REAL)
+    once, doubled = (float(part.strip(" )")) for part in line.replace("tensor(", "").split(")")[:2])
+    assert doubled == pytest.approx(once / 2, rel=1e-3)
