@@ -17,6 +17,7 @@ _FILES = (
     "ls201_non_finite_value",
     "ls202_nan_gradient_finite_value",
     "ls204_empty_selection_nan",
+    "ls205_masked_element_leaks",
     "ls301_unrepresentable_constant",
     "ls302_half_overflow",
     "ls401_silent_broadcast",
