@@ -111,7 +111,7 @@ def _positive(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition
         yield Condition(f"with predictions of {size:g}", _put(contract, inputs, torch.full_like(pred, size)))
 
 
-def _right(contract: Contract, inputs: tuple[Any, ...]) -> Tensor | None:
+def right_side(contract: Contract, inputs: tuple[Any, ...]) -> Tensor | None:
     """+1 where the prediction should be high, -1 where it should be low; None if that is not known."""
     pred = inputs[contract.preds[0]]
     if contract.target is None:
@@ -141,7 +141,7 @@ def _hard(contract: Contract, inputs: tuple[Any, ...], right: Tensor) -> tuple[A
 def _logits(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
     pred = inputs[contract.preds[0]]
     yield Condition("where all logits are 0", _put(contract, inputs, torch.zeros_like(pred)))
-    right = _right(contract, inputs)
+    right = right_side(contract, inputs)
     if right is None:
         for gap in LOGIT_GAPS:
             yield Condition(f"with logits of +-{gap:g}", _put(contract, inputs, gap * _signs(pred)))
@@ -165,7 +165,7 @@ def _another(right: Tensor, axis: int) -> Tensor:
 
 
 def _prob(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
-    right = _right(contract, inputs)
+    right = right_side(contract, inputs)
     if right is None:
         return
     inputs = _hard(contract, inputs, right)
@@ -180,7 +180,7 @@ def _prob(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
 
 
 def _simplex(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
-    right = _right(contract, inputs)
+    right = right_side(contract, inputs)
     if right is None:
         return
     inputs = _hard(contract, inputs, right)
@@ -193,7 +193,7 @@ def _simplex(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]
 
 
 def _logprob(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
-    right = _right(contract, inputs)
+    right = right_side(contract, inputs)
     if right is None:
         return
     axis = class_axis(contract.pred.domain.axes)
