@@ -18,6 +18,7 @@ _FILES = (
     "ls202_nan_gradient_finite_value",
     "ls204_empty_selection_nan",
     "ls205_masked_element_leaks",
+    "ls207_clamp_dead_zone",
     "ls208_unbounded_below",
     "ls301_unrepresentable_constant",
     "ls302_half_overflow",
