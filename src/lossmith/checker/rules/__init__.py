@@ -22,6 +22,7 @@ _FILES = (
     "ls208_unbounded_below",
     "ls301_unrepresentable_constant",
     "ls302_half_overflow",
+    "ls303_inaccurate_value",
     "ls305_low_precision_reduction",
     "ls401_silent_broadcast",
     "ls402_batch_of_one",
