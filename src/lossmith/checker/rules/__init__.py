@@ -24,6 +24,7 @@ _FILES = (
     "ls302_half_overflow",
     "ls303_inaccurate_value",
     "ls305_low_precision_reduction",
+    "ls306_dtype_promotion",
     "ls307_naive_composition",
     "ls401_silent_broadcast",
     "ls402_batch_of_one",
