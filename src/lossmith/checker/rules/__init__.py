@@ -20,6 +20,7 @@ _FILES = (
     "ls205_masked_element_leaks",
     "ls207_clamp_dead_zone",
     "ls208_unbounded_below",
+    "ls209_hyperparameter_cliff",
     "ls301_unrepresentable_constant",
     "ls302_half_overflow",
     "ls303_inaccurate_value",
