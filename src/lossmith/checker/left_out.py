@@ -98,13 +98,20 @@ def _ended(subject: Subject, inputs: Sequence[Any], index: int) -> Iterator[Left
 
 def takes_part(subject: Subject, name: str) -> bool:
     """True if the code also counts what the mask leaves out, as in `hole * (1 - mask) + valid * mask`."""
-    function = subject.loss if inspect.isroutine(subject.loss) else type(subject.loss)
-    try:
-        source = inspect.getsource(function)
-    except (OSError, TypeError):
-        return False
     word = re.escape(name)
-    return re.search(rf"1(\.0?)?\s*-\s*{word}\b|\(~\s*{word}\)\s*\.\s*(float|to|type)", source) is not None
+    return re.search(rf"1(\.0?)?\s*-\s*{word}\b|\(~\s*{word}\)\s*\.\s*(float|to|type)", _source(subject)) is not None
+
+
+def speaks_of_nan(subject: Subject) -> bool:
+    """True if the code does something about NaN: a comparison with NaN is False by itself, and means nothing."""
+    return re.search(r"nan_to_num|nanmean|nansum|is_?nan|isfinite|nan\b", _source(subject)) is not None
+
+
+def _source(subject: Subject) -> str:
+    try:
+        return inspect.getsource(subject.loss if inspect.isroutine(subject.loss) else type(subject.loss))
+    except (OSError, TypeError):
+        return ""
 
 
 def channel(subject: Subject) -> int:

@@ -158,6 +158,14 @@ def test_what_is_left_out_or_weighs_by_design_is_innocent(loss, flags):
     assert status.status == "passed"
 
 
+def test_a_comparison_that_happens_to_be_false_for_nan_is_no_promise():
+    def roots(pred, target):
+        error = (pred - target).square().sqrt()
+        return torch.where(target == 1, error, torch.zeros_like(error)).mean()
+
+    assert answer(rule, roots, pred="real[N]", target="binary[N]")[0].status == "not applicable"
+
+
 def test_a_third_argument_that_is_not_called_a_mask_is_not_taken_for_one():
     def scaled(pred, target, s):
         return ((1 + s) * (pred - target).square()).mean()

@@ -86,6 +86,11 @@ def test_half_precision_inside_is_another_matter():
     assert (status.status, status.reason) == ("skipped", "the loss computes in float16 inside (LS305)")
 
 
+def test_noise_is_not_taken_for_rounding():
+    status, _ = answer(rule, lambda pred, target: (pred + torch.randn_like(pred) - target).square().mean(), **REAL)
+    assert (status.status, status.reason) == ("skipped", "the loss does not give the same answer twice (LS607)")
+
+
 def test_what_is_printed():
     text = printed(rule, ExplainedVariance(), **REAL)
     assert "LS303 inaccurate-value  warning, measured" in text

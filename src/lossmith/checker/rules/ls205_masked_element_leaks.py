@@ -34,7 +34,7 @@ from torch import Tensor
 from lossmith.checker.batch import near, precise, tolerance
 from lossmith.checker.evidence import evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
-from lossmith.checker.left_out import LeftOut, channel, left_out, takes_part
+from lossmith.checker.left_out import LeftOut, channel, left_out, speaks_of_nan, takes_part
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS205", "masked-element-leaks", "0.1"
@@ -192,6 +192,8 @@ def _may_miss(subject: Subject) -> tuple[Any, ...] | None:
     inputs = subject.draw(1)
     target = inputs[index]
     if not isinstance(target, Tensor) or not target.is_floating_point() or target.numel() < 3:
+        return None
+    if not speaks_of_nan(subject):
         return None
     turn = (torch.arange(target.numel()) % 3 == 1).reshape(target.shape)
     given = _replaced(inputs, index, target.masked_fill(turn, float("nan")))

@@ -29,11 +29,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossmith.checker.batch import near
+from lossmith.checker.batch import near, precise
 from lossmith.checker.conditions import conditions
 from lossmith.checker.evidence import SkipRule, finding, show
 from lossmith.checker.finding import Finding, Severity
-from lossmith.checker.slopes import narrowed, repeatable
+from lossmith.checker.slopes import narrowed
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS303", "inaccurate-value", "0.1"
@@ -60,8 +60,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     usual = subject.run(inputs, dtype=torch.float64)
     if not usual.ok or not usual.finite_value or usual.total is None or usual.total.dtype != torch.float64:
         raise SkipRule("the loss has no value in float64 to compare with")
-    if not repeatable(subject, inputs):
-        raise SkipRule("the loss does not give the same answer twice (LS607)")
+    precise(subject, inputs)
     for place in _places(subject):
         single, double = subject.run(place.inputs), subject.run(place.inputs, dtype=torch.float64)
         if (what := _inaccurate(single, double, usual)) is not None:

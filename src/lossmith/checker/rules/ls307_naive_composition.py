@@ -25,6 +25,7 @@ from collections.abc import Iterator
 
 import torch
 
+from lossmith.checker.batch import precise
 from lossmith.checker.conditions import Condition, conditions
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, show, shrink
 from lossmith.checker.finding import Finding, Severity
@@ -74,6 +75,7 @@ def _rewrites(subject: Subject) -> list[Rewrite]:
     plain = subject.run(inputs, dtype=torch.float64)
     if not watch.rewrites:
         return []
+    precise(subject, inputs)
     if not (plain.ok and there.ok) or abs(plain.value - there.value) > 0.02 * (1e-3 + abs(plain.value)):
         raise SkipRule("the logarithms could not be rewritten without another result")
     return list({(r.source, r.line): r for r in watch.rewrites}.values())
