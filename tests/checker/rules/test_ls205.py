@@ -158,6 +158,13 @@ def test_what_is_left_out_or_weighs_by_design_is_innocent(loss, flags):
     assert status.status == "passed"
 
 
+def test_a_smoothness_over_all_pixels_is_information():
+    def with_prior(pred, target, mask):
+        return ((pred - target).square() * mask).sum() / mask.sum() + 0.1 * pred.diff().abs().mean()
+
+    assert [found.severity for found in answer(rule, with_prior, **MASKED)[1]] == ["info"]
+
+
 def test_a_comparison_that_happens_to_be_false_for_nan_is_no_promise():
     def roots(pred, target):
         error = (pred - target).square().sqrt()

@@ -20,7 +20,8 @@ Write instead
 
 When to allow it
     What is masked has a part in the loss by design: a context that is not predicted, or a background that weighs less.
-    (A mask that only weighs, and a loss that uses `1 - mask` too, are not reported.)
+    (A mask that only weighs, and a loss that uses `1 - mask` too, are not reported; a smoothness of the prediction over
+    all pixels beside a masked error is information.)
 """
 
 import sys
@@ -33,7 +34,7 @@ from torch import Tensor
 
 from lossmith.checker.batch import near, precise, tolerance
 from lossmith.checker.evidence import evidence_of, finding, literal, reproduce, show
-from lossmith.checker.finding import Finding
+from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.left_out import LeftOut, channel, left_out, speaks_of_nan, takes_part
 from lossmith.checker.subject import Subject, Trial
 
@@ -66,7 +67,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         dtype = precise(subject, case.inputs)
         leak = _leak(subject, case, dtype)
         if leak is not None and not _meant(subject, case, leak, dtype):
-            yield _told(subject, case, leak)
+            yield _told(subject, case, leak, "info" if _is_a_prior(subject, case, leak, dtype) else "error")
             return
     yield from _missing(subject)
 
@@ -150,7 +151,19 @@ def _weighs(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> 
     return steady and abs(float(out[0])) > 1e-6 and not near(float(out[0]), float(kept[0]), 1e-3)
 
 
-def _told(subject: Subject, case: LeftOut, leak: Leak) -> Finding:
+def _is_a_prior(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> bool:
+    """True if what is masked only meets a term of the prediction alone, such as a smoothness over all pixels."""
+    goal, index = subject.contract.target, subject.contract.preds[0]
+    if subject.contract.arguments[case.by].kind != "mask" or goal is None or leak.argument != index:
+        return False
+    other, where = subject.draw(OTHERS[0])[goal], case.at(case.inputs[index], channel(subject))
+    again = subject.run(_replaced(case.inputs, goal, other), dtype=dtype).grad
+    if where is None or again is None or leak.before.grad is None or other.shape != case.inputs[goal].shape:
+        return False
+    return torch.allclose(again[where], leak.before.grad[where], rtol=1e-6, atol=1e-12)
+
+
+def _told(subject: Subject, case: LeftOut, leak: Leak, severity: Severity) -> Finding:
     names = [argument.name for argument in subject.contract.arguments]
     name = names[leak.argument]
     rows = evidence_of(subject, leak.before)
@@ -173,6 +186,7 @@ def _told(subject: Subject, case: LeftOut, leak: Leak) -> Finding:
     return finding(
         sys.modules[__name__],
         subject,
+        severity=severity,
         message=said,
         evidence=rows,
         fix="take what counts before anything is summed (x[kept], or where(kept, x, 0)), in every term and every count",
