@@ -126,6 +126,7 @@ def _wrong_side(subject: Subject, inputs: tuple[Any, ...], right: Tensor) -> Ite
         yield [
             Place(f"where a wrong class leads by {s:g}", _put(subject, inputs, link(s * wrong)), everywhere, _grade(s))
             for s in LOGITS
+            if s <= MARGINAL or contract.pred.kind != "simplex"  # the usual guard of a probability, as of `prob`
         ]
         return
     for side, word in ((right > 0, "positives"), (right < 0, "negatives")):
