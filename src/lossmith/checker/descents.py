@@ -20,6 +20,7 @@ FAR = (1e2, 1e4, 1e6)
 LOGITS = (8.0, 16.0, 24.0)  # of a probability: beyond, float64 holds no more of 1 - p
 POLE = 1e6  # times the ordinary value
 GRID = 40
+LARGE = 2000  # entries beyond which no pole is looked for: it takes hundreds of calls
 LINES = ("real", "logits", "positive", "embedding")
 
 
@@ -55,7 +56,7 @@ def descent(subject: Subject, inputs: tuple[Any, ...]) -> Descent | None:
         values = tuple(subject.values(line.at(t), dtype=torch.float64) for t in distances)
         if _falls(values, ordinary, floor):
             return Descent(line, distances, values)
-    if subject.contract.pred.kind in ("real", "logits"):
+    if subject.contract.pred.kind in ("real", "logits") and inputs[subject.contract.preds[0]].numel() <= LARGE:
         for line in lines:
             if (found := _pole(subject, line, ordinary)) is not None:
                 return found

@@ -44,6 +44,7 @@ USUAL: tuple[tuple[str, Sequence[float], Sequence[float]], ...] = (
     (r"^p$|^q$|power|exponent|^order$|norm", (1.0, 2.0), (0.5,)),
 )
 MOST = 10
+LARGE = 2000
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,10 @@ class Trying:
 
 
 def applies(subject: Subject) -> str:
-    return "" if _tried(subject) else "it has no numeric setting that could be varied"
+    if not _tried(subject):
+        return "it has no numeric setting that could be varied"
+    entries = subject.draw(0)[subject.contract.preds[0]].numel()
+    return "" if entries <= LARGE else f"{entries} entries: every condition at every setting would take minutes"
 
 
 def check(subject: Subject) -> Iterator[Finding]:

@@ -38,6 +38,7 @@ from lossmith.checker.watch import user_line
 CODE, NAME, SINCE = "LS305", "low-precision-reduction", "0.1"
 HALVES = (torch.float16, torch.bfloat16)
 SAMPLES = 768  # times five classes: a few thousand entries, as in the rows of one small batch
+WIDEST = 64  # entries of a sample
 LOOP = 200  # operations in one call: a loop over samples, too slow for a larger batch
 OWN = 0.03  # what a loss that narrows its own sum may lose; bfloat16 itself rounds by 0.004
 LOST = 0.1  # what a sum in half precision may lose before it is called stalled
@@ -49,7 +50,10 @@ def applies(subject: Subject) -> str:
         return "what is computed across a bridge cannot be seen"
     if contract.pred.domain.axes[:1] != ("N",) or contract.pred.kind in ("embedding", "unit"):
         return "the number of its terms is not the size of the batch"
-    return "" if contract.draw is None else "the example fixes the size of the batch"
+    if contract.draw is not None:
+        return "the example fixes the size of the batch"
+    first = subject.draw(0, 1)[contract.preds[0]]
+    return "" if first.numel() <= WIDEST else f"a sample has {first.numel()} entries: a batch of {SAMPLES} is too large"
 
 
 class Widened(TorchDispatchMode):
