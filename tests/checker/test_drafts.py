@@ -28,6 +28,8 @@ PLANTED = {
     "f1_loss": "LS105",
 }
 ALSO_TRUE = {"LS401", "LS501"}
+# Two names of one mistake: the guard of 1e-8 does nothing (LS301) around log(1 - sigmoid), which is what fails (LS307).
+RELATED = {("FocalLoss", "LS307")}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def test_nothing_else_is_said_of_the_drafts_but_what_is_true_of_them(first):
         for finding in report.findings
         if finding.severity != "info" and finding.code not in {PLANTED[name], *ALSO_TRUE}
     }
-    assert others == set()
+    assert others == RELATED
 
 
 def test_the_second_drafts_are_clean(second):

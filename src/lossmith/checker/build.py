@@ -152,10 +152,10 @@ def recipe(place: Place, module: ModuleType, name: str, settings: Mapping[str, A
         lines.append(f"from {Path(place.source).stem} import {root}")
     else:
         lines.append(f"from {module.__name__} import {root}")
-    return (*lines, f"loss_fn = {_built(getattr(module, root, None), name, settings)}")
+    return (*lines, f"loss_fn = {built(getattr(module, root, None), name, settings)}")
 
 
-def _built(value: Any, name: str, settings: Mapping[str, Any]) -> str:
+def built(value: Any, name: str, settings: Mapping[str, Any]) -> str:
     keywords = ", ".join(f"{key}={value!r}" for key, value in settings.items())
     if isinstance(value, type):
         return f"{name}.apply" if issubclass(value, torch.autograd.Function) else f"{name}({keywords})"

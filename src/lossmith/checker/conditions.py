@@ -119,7 +119,7 @@ def _positive(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition
         yield Condition(f"with predictions of {size:g}", _put(contract, inputs, torch.full_like(pred, size)))
 
 
-def _right(contract: Contract, inputs: tuple[Any, ...]) -> Tensor | None:
+def right_side(contract: Contract, inputs: tuple[Any, ...]) -> Tensor | None:
     """+1 where the prediction should be high, -1 where it should be low; None if that is not known."""
     pred = inputs[contract.preds[0]]
     if contract.target is None:
@@ -139,7 +139,7 @@ def _right(contract: Contract, inputs: tuple[Any, ...]) -> Tensor | None:
     return torch.where(target > 0.5, 1.0, -1.0).to(pred.dtype) if kind in ("binary", "soft") else None
 
 
-def _hard(contract: Contract, inputs: tuple[Any, ...], right: Tensor) -> tuple[Any, ...]:
+def hard_targets(contract: Contract, inputs: tuple[Any, ...], right: Tensor) -> tuple[Any, ...]:
     """Soft targets made hard, so that being certain can be right."""
     if contract.target_kind() in ("soft", "dist"):
         return _put(contract, inputs, target=(right > 0).to(right.dtype))
@@ -149,18 +149,18 @@ def _hard(contract: Contract, inputs: tuple[Any, ...], right: Tensor) -> tuple[A
 def _logits(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
     pred = inputs[contract.preds[0]]
     yield Condition("where all logits are 0", _put(contract, inputs, torch.zeros_like(pred)))
-    right = _right(contract, inputs)
+    right = right_side(contract, inputs)
     if right is None:
         for gap in LOGIT_GAPS:
             yield Condition(f"with logits of +-{gap:g}", _put(contract, inputs, gap * _signs(pred)))
         return
-    inputs = _hard(contract, inputs, right)
+    inputs = hard_targets(contract, inputs, right)
     if contract.target_kind() not in ("index", "onehot", "dist"):
         for gap in LOGIT_GAPS:
             yield Condition(f"with logits of {gap:g} on the right side", _put(contract, inputs, gap * right))
             yield Condition(f"with logits of {gap:g} on the wrong side", _put(contract, inputs, -gap * right))
         return
-    wrong = _another(right, class_axis(contract.pred.domain.axes))
+    wrong = other_class(right, class_axis(contract.pred.domain.axes))
     for gap in LOGIT_GAPS:  # the classes that do not lead stay at 0, so that the gap is the one that is named
         yield Condition(f"where the right logit leads by {gap:g}", _put(contract, inputs, gap * right.clamp(min=0)))
         yield Condition(f"where a wrong logit leads by {gap:g}", _put(contract, inputs, gap * wrong.clamp(min=0)))
@@ -168,15 +168,15 @@ def _logits(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
         yield Condition(f"where all logits are near {offset:g}", _put(contract, inputs, pred + offset))
 
 
-def _another(right: Tensor, axis: int) -> Tensor:
+def other_class(right: Tensor, axis: int) -> Tensor:
     return torch.roll(right, 1, axis)
 
 
 def _prob(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
-    right = _right(contract, inputs)
+    right = right_side(contract, inputs)
     if right is None:
         return
-    inputs = _hard(contract, inputs, right)
+    inputs = hard_targets(contract, inputs, right)
     up = right > 0
     almost_one = 1 - torch.finfo(torch.float32).eps
     yield Condition("where every probability is exactly right", _put(contract, inputs, up.to(right.dtype)), match=True)
@@ -188,26 +188,26 @@ def _prob(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
 
 
 def _simplex(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
-    right = _right(contract, inputs)
+    right = right_side(contract, inputs)
     if right is None:
         return
-    inputs = _hard(contract, inputs, right)
+    inputs = hard_targets(contract, inputs, right)
     axis = class_axis(contract.pred.domain.axes)
     yield Condition("where every row is exactly right", _put(contract, inputs, right.clamp(min=0)), match=True)
-    wrong = _another(right, axis).clamp(min=0)
+    wrong = other_class(right, axis).clamp(min=0)
     nearly = wrong.clamp(min=NEARLY)
     yield Condition("where every row is nearly certain and wrong", _put(contract, inputs, nearly))
     yield Condition("where every row is certain and wrong", _put(contract, inputs, wrong), finite=False)
 
 
 def _logprob(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
-    right = _right(contract, inputs)
+    right = right_side(contract, inputs)
     if right is None:
         return
     axis = class_axis(contract.pred.domain.axes)
-    inputs = _hard(contract, inputs, right)
+    inputs = hard_targets(contract, inputs, right)
     for gap in LOGIT_GAPS:
-        log_prob = (gap * _another(right, axis).clamp(min=0)).log_softmax(axis)
+        log_prob = (gap * other_class(right, axis).clamp(min=0)).log_softmax(axis)
         yield Condition(f"where a wrong class leads by {gap:g}", _put(contract, inputs, log_prob))
         best = (gap * right.clamp(min=0)).log_softmax(axis)
         yield Condition(f"where the right class leads by {gap:g}", _put(contract, inputs, best))

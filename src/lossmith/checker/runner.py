@@ -19,7 +19,7 @@ from lossmith.checker.sweep import variants
 from lossmith.errors import LossmithError
 
 # What these say depends on the values that the contract calls valid.
-DOMAIN_RULES = frozenset(("LS104", "LS201", "LS202", "LS204", "LS301", "LS302"))
+DOMAIN_RULES = frozenset(("LS104", "LS201", "LS202", "LS204", "LS208", "LS301", "LS302"))
 
 
 @dataclass

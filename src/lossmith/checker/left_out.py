@@ -1,0 +1,118 @@
+"""Entries that a loss is told to leave out: where a mask is 0, a label is ignored, or a sequence has ended."""
+
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossmith.checker.ignored import ignored_label, with_ignored
+from lossmith.checker.sample import class_axis
+from lossmith.checker.subject import Subject
+
+SELECTS = re.compile(r"mask|valid|pad|ignore|keep|present|observed", re.IGNORECASE)
+SAID = ("command line", "declared", "decorator", "annotation", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """`where` is True at the entries, in the shape of the argument that says so; `by` is that argument."""
+
+    name: str
+    inputs: tuple[Any, ...]
+    where: Tensor
+    by: int
+    label: int | None = None
+
+    def at(self, value: Tensor, axis: int = 1) -> Tensor | None:
+        """`where` in the shape of another argument; None if the two do not line up."""
+        return lined_up(self.where, value, axis)
+
+
+def lined_up(where: Tensor, value: Tensor, axis: int = 1) -> Tensor | None:
+    """The leading axes fit, or all but the class axis, or the same number of axes with some of length 1."""
+    if where.shape == value.shape:
+        return where
+    if where.ndim == value.ndim and all(a in (1, b) for a, b in zip(where.shape, value.shape, strict=True)):
+        return where.expand_as(value)
+    if where.ndim < value.ndim and where.shape == value.shape[: where.ndim]:
+        return where.reshape(*where.shape, *[1] * (value.ndim - where.ndim)).expand_as(value)
+    if where.ndim == value.ndim - 1:
+        wide = where.unsqueeze(axis)
+        if all(a in (1, b) for a, b in zip(wide.shape, value.shape, strict=True)):
+            return wide.expand_as(value)
+    return None
+
+
+def left_out(subject: Subject) -> Iterator[LeftOut]:
+    """Each way in which this loss can be told to leave entries out, with inputs that do so for some of them."""
+    contract = subject.contract
+    inputs = subject.draw(1)
+    for index, argument in enumerate(contract.arguments):
+        value = inputs[index]
+        if not isinstance(value, Tensor):
+            continue
+        if argument.kind == "mask" and _is_a_mask(subject, index):
+            mixed = _mixed(value)
+            given = tuple(mixed if i == index else old for i, old in enumerate(inputs))
+            yield LeftOut(f"where {argument.name} is 0", given, mixed == 0, index)
+        elif argument.kind == "lengths" and "T" in contract.pred.domain.axes:
+            yield from _ended(subject, inputs, index)
+    label = ignored_label(subject)
+    if label is not None and contract.target is not None:
+        given = with_ignored(subject, inputs, label, 1)
+        where = given[contract.target] == label
+        if bool(where.any()) and not bool(where.all()):
+            name = contract.arguments[contract.target].name
+            yield LeftOut(f"where {name} is {label}", given, where, contract.target, label)
+
+
+def _is_a_mask(subject: Subject, index: int) -> bool:
+    """A declared mask is one; a guessed one must be called so."""
+    contract = subject.contract
+    return contract.origin in SAID or SELECTS.search(contract.arguments[index].name) is not None
+
+
+def _mixed(mask: Tensor) -> Tensor:
+    """The mask as drawn, or one with holes if it has none (an example may count every entry)."""
+    if bool((mask == 0).any()) and bool((mask != 0).any()):
+        return mask
+    turn = (torch.arange(mask.numel()) % 3 != 1).reshape(mask.shape)
+    return turn.to(mask.dtype)
+
+
+def _ended(subject: Subject, inputs: Sequence[Any], index: int) -> Iterator[LeftOut]:
+    pred = inputs[subject.contract.preds[0]]
+    axis = subject.contract.pred.domain.axes.index("T")
+    if axis != 1 or pred.ndim < 2 or inputs[index].shape != pred.shape[:1]:
+        return
+    lengths = inputs[index].clone().clamp(max=pred.shape[1])
+    lengths[0] = max(1, pred.shape[1] // 2)
+    where = torch.arange(pred.shape[1])[None] >= lengths[:, None]
+    given = tuple(lengths if i == index else old for i, old in enumerate(inputs))
+    yield LeftOut(f"beyond {subject.contract.arguments[index].name}", given, where, index)
+
+
+def takes_part(subject: Subject, name: str) -> bool:
+    """True if the code also counts what the mask leaves out, as in `hole * (1 - mask) + valid * mask`."""
+    word = re.escape(name)
+    return re.search(rf"1(\.0?)?\s*-\s*{word}\b|\(~\s*{word}\)\s*\.\s*(float|to|type)", _source(subject)) is not None
+
+
+def speaks_of_nan(subject: Subject) -> bool:
+    """True if the code does something about NaN: a comparison with NaN is False by itself, and means nothing."""
+    return re.search(r"nan_to_num|nanmean|nansum|is_?nan|isfinite|nan\b", _source(subject)) is not None
+
+
+def _source(subject: Subject) -> str:
+    try:
+        return inspect.getsource(subject.loss if inspect.isroutine(subject.loss) else type(subject.loss))
+    except (OSError, TypeError):
+        return ""
+
+
+def channel(subject: Subject) -> int:
+    return class_axis(subject.contract.pred.domain.axes) % max(len(subject.contract.pred.domain.axes), 1)

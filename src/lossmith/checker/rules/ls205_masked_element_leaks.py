@@ -1,0 +1,232 @@
+"""LS205 masked-element-leaks
+
+What it checks
+    What a loss is told to leave out (a mask of 0, an ignored label, steps beyond the length) has no part in it: other
+    numbers there change neither the value nor any gradient, and its own gradient is 0. A loss that leaves out targets
+    of NaN has a finite gradient beside them.
+
+Why it matters
+    Padding holds whatever was in memory. One term without the mask, a mask on the wrong axis, or a Dice denominator
+    over all pixels makes the loss depend on it: the network learns the padding, and the number that is printed depends
+    on the longest text of the batch.
+
+Example
+    loss = F.cross_entropy(logits, target, ignore_index=-100)
+    return loss - 0.1 * logits.log_softmax(-1).mean()      # the smoothing counts the ignored rows too
+
+Write instead
+    kept = target != -100
+    return loss - 0.1 * logits[kept].log_softmax(-1).mean()
+
+When to allow it
+    What is masked has a part in the loss by design: a context that is not predicted, or a background that weighs less.
+    (A mask that only weighs, and a loss that uses `1 - mask` too, are not reported; a smoothness of the prediction over
+    all pixels beside a masked error is information.)
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossmith.checker.batch import near, precise, tolerance
+from lossmith.checker.evidence import evidence_of, finding, literal, reproduce, show
+from lossmith.checker.finding import Finding, Severity
+from lossmith.checker.left_out import LeftOut, channel, left_out, speaks_of_nan, takes_part
+from lossmith.checker.subject import Subject, Trial
+
+CODE, NAME, SINCE = "LS205", "masked-element-leaks", "0.1"
+OTHERS = (101, 102)
+WHOLE = ("simplex", "logprob", "dist", "onehot", "boxes", "cxcywh", "unit", "embedding")  # rows that belong together
+NAN_TARGETS = ("real", "positive", "count", "soft", "binary")
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Two calls that differ only in what is left out, by their argument; `after` is None if a gradient shows it."""
+
+    argument: int
+    before: Trial
+    after: Trial | None
+    where: Tensor
+
+
+def applies(subject: Subject) -> str:
+    if subject.contract.pred.kind in ("embedding", "unit", "boxes", "cxcywh"):
+        return "a mask over pairs is not known to leave out samples"
+    if any(True for _ in left_out(subject)) or _may_miss(subject) is not None:
+        return ""
+    return "nothing in the contract can be left out: no mask, no ignored label, no lengths"
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    for case in left_out(subject):
+        dtype = precise(subject, case.inputs)
+        leak = _leak(subject, case, dtype)
+        if leak is not None and not _meant(subject, case, leak, dtype):
+            yield _told(subject, case, leak, "info" if _is_a_prior(subject, case, leak, dtype) else "error")
+            return
+    yield from _missing(subject)
+
+
+def _replaced(inputs: tuple[Any, ...], index: int, value: Any) -> tuple[Any, ...]:
+    return tuple(value if i == index else old for i, old in enumerate(inputs))
+
+
+def _leak(subject: Subject, case: LeftOut, dtype: torch.dtype) -> Leak | None:
+    base = subject.run(case.inputs, dtype=dtype)
+    if not (base.ok and base.finite_value and base.finite_grad):
+        return None
+    for index, argument in enumerate(subject.contract.arguments):
+        value = case.inputs[index]
+        if index == case.by or argument.role == "other" or not isinstance(value, Tensor):
+            continue
+        where = case.at(value, channel(subject))
+        if where is None or (argument.kind in WHOLE and not bool((where == where[..., :1]).all())):
+            continue
+        grad = base.grads[index]
+        if grad is not None and _own_gradient(grad, where):
+            return Leak(index, base, None, where)
+        for seed in OTHERS:
+            other = subject.draw(seed)[index]
+            if other.shape == value.shape:
+                changed = torch.where(where, other.to(value.dtype), value)
+                after = subject.run(_replaced(case.inputs, index, changed), dtype=dtype)
+                if after.ok and not near(base.value, after.value, tolerance(base, after)):
+                    return Leak(index, base, after, where)
+    return None
+
+
+def _own_gradient(grad: Tensor, where: Tensor) -> bool:
+    return bool((grad[where].abs() > 1e-7 * grad.abs().max()).any())
+
+
+def _meant(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> bool:
+    """The nearest innocent explanations: the other polarity, a mask that weighs, a class that is left out."""
+    if case.label is not None:
+        return _is_a_class(subject, case, dtype)
+    if subject.contract.arguments[case.by].kind != "mask":
+        return False
+    if takes_part(subject, subject.contract.arguments[case.by].name):
+        return True
+    opposite = LeftOut(case.name, case.inputs, ~case.where, case.by)
+    if _leak(subject, opposite, dtype) is None:
+        return True
+    return _weighs(subject, case, leak, dtype)
+
+
+def _is_a_class(subject: Subject, case: LeftOut, dtype: torch.dtype) -> bool:
+    """True if the label is an ordinary class and other samples feel the change: regions skip a class, not pixels."""
+    pred = case.inputs[subject.contract.preds[0]]
+    axis = channel(subject)
+    if case.label is None or not 0 <= case.label < pred.shape[axis]:
+        return False
+    where = case.at(pred, axis)
+    if where is None:
+        return True
+    index = subject.contract.preds[0]
+    other = torch.where(where, subject.draw(OTHERS[0])[index], pred)
+    pair = [subject.run(_replaced(case.inputs, index, value), dtype=dtype).grad for value in (pred, other)]
+    if pair[0] is None or pair[1] is None:
+        return True
+    return not torch.allclose(pair[0][~where], pair[1][~where], rtol=1e-5, atol=1e-9)
+
+
+def _weighs(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> bool:
+    """True if 0 in the mask means one smaller weight than 1 for every entry, as in `1 + 4 * mask`."""
+    mask = case.inputs[case.by]
+    full = subject.run(_replaced(case.inputs, case.by, torch.ones_like(mask)), dtype=dtype).grad
+    grad, where = leak.before.grad, case.at(case.inputs[subject.contract.preds[0]], channel(subject))
+    if full is None or grad is None or where is None:
+        return False
+    ratio = grad / full
+    sure = full.abs() > 1e-6 * full.abs().max()
+    out, kept = ratio[where & sure], ratio[~where & sure]
+    if not (len(out) and len(kept)):
+        return False
+    steady = all(bool(((part - part[0]).abs() <= 1e-4 * part[0].abs()).all()) for part in (out, kept))
+    return steady and abs(float(out[0])) > 1e-6 and not near(float(out[0]), float(kept[0]), 1e-3)
+
+
+def _is_a_prior(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> bool:
+    """True if what is masked only meets a term of the prediction alone, such as a smoothness over all pixels."""
+    goal, index = subject.contract.target, subject.contract.preds[0]
+    if subject.contract.arguments[case.by].kind != "mask" or goal is None or leak.argument != index:
+        return False
+    other, where = subject.draw(OTHERS[0])[goal], case.at(case.inputs[index], channel(subject))
+    again = subject.run(_replaced(case.inputs, goal, other), dtype=dtype).grad
+    if where is None or again is None or leak.before.grad is None or other.shape != case.inputs[goal].shape:
+        return False
+    return torch.allclose(again[where], leak.before.grad[where], rtol=1e-6, atol=1e-12)
+
+
+def _told(subject: Subject, case: LeftOut, leak: Leak, severity: Severity) -> Finding:
+    names = [argument.name for argument in subject.contract.arguments]
+    name = names[leak.argument]
+    rows = evidence_of(subject, leak.before)
+    inputs = tuple(_single(value) for value in leak.before.inputs)
+    if leak.after is None:
+        grad = leak.before.grads[leak.argument]
+        there = float(grad[leak.where].abs().max()) if grad is not None else 0.0
+        said = f"{name} gets a gradient {case.name}: up to {there:.4g}"
+        ending = None
+    else:
+        rows |= {f"another {name}": show(leak.after.inputs[leak.argument]), "value then": show(leak.after.value)}
+        said = f"other numbers in {name} {case.name} change the value: {show(leak.before.value)} becomes "
+        said += show(leak.after.value)
+        other = [f"other_{each}" if i == leak.argument else each for i, each in enumerate(names)]
+        ending = [
+            f"other_{name} = {literal(_single(leak.after.inputs[leak.argument]))}",
+            f"print(loss_fn({', '.join(names)}).sum())",
+            f"print(loss_fn({', '.join(other)}).sum())",
+        ]
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity=severity,
+        message=said,
+        evidence=rows,
+        fix="take what counts before anything is summed (x[kept], or where(kept, x, 0)), in every term and every count",
+        reproducer=reproduce(subject, inputs, ending),
+    )
+
+
+def _single(value: Any) -> Any:
+    return value.float() if isinstance(value, Tensor) and value.dtype == torch.float64 else value
+
+
+def _may_miss(subject: Subject) -> tuple[Any, ...] | None:
+    """Inputs with some targets of NaN, if the loss has a target that can hold one and a finite value then."""
+    index = subject.contract.target
+    if index is None or subject.contract.target_kind() not in NAN_TARGETS or len(subject.contract.arguments) != 2:
+        return None
+    inputs = subject.draw(1)
+    target = inputs[index]
+    if not isinstance(target, Tensor) or not target.is_floating_point() or target.numel() < 3:
+        return None
+    if not speaks_of_nan(subject):
+        return None
+    turn = (torch.arange(target.numel()) % 3 == 1).reshape(target.shape)
+    given = _replaced(inputs, index, target.masked_fill(turn, float("nan")))
+    trial = subject.run(given, grad=False)
+    return given if trial.ok and trial.finite_value else None
+
+
+def _missing(subject: Subject) -> Iterator[Finding]:
+    given = _may_miss(subject)
+    if given is None:
+        return
+    trial = subject.run(given)
+    if trial.ok and not trial.finite_grad and subject.run(subject.draw(1)).finite_grad:
+        name = subject.contract.arguments[subject.contract.target or 0].name
+        yield finding(
+            sys.modules[__name__],
+            subject,
+            message=f"{name} may be NaN where it is not known: the value is finite then, and the gradient is not",
+            trial=trial,
+            why="0 * NaN is NaN: what is left out after it was computed still has its derivative",
+            fix=f"replace NaN before it is used: known = ~{name}.isnan(); safe = where(known, {name}, 0)",
+        )

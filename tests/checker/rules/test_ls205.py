@@ -1,0 +1,202 @@
+"""LS205: what a mask, an ignored label or a length leaves out has no part in the loss."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from reproducing import run_reproducer
+from ruletest import answer, printed
+from shipped import each_shipped, shipped
+from torch import nn
+
+from lossmith.checker.rules import ls205_masked_element_leaks as rule
+
+MASKED = {"pred": "real[N,C]", "target": "real[N,C]", "mask": "mask[N,C]"}
+PIXELS = {"pred": "logits[N,C,H,W]", "target": "index[N,H,W]"}
+STEPS = {"pred": "real[N,T]", "target": "real[N,T]", "lengths": "lengths[N]"}
+
+
+def smoothing_counts_all_rows(logits, target, ignore_index=-100):
+    return F.cross_entropy(logits, target, ignore_index=ignore_index) - 0.1 * logits.log_softmax(-1).mean()
+
+
+def smoothing_of_kept_rows(logits, target, ignore_index=-100):
+    kept = target != ignore_index
+    smooth = (logits.log_softmax(-1).mean(-1) * kept).sum() / kept.sum()
+    return F.cross_entropy(logits, target, ignore_index=ignore_index) - 0.1 * smooth
+
+
+class DiceOverAllPixels(nn.Module):
+    def __init__(self, ignore_index=255, drops=False):
+        super().__init__()
+        self.ignore_index, self.drops = ignore_index, drops
+
+    def forward(self, logits, target):
+        valid = (target != self.ignore_index).unsqueeze(1)
+        p = logits.softmax(1) * (valid if self.drops else 1)
+        hot = F.one_hot(target * valid[:, 0], logits.shape[1]).movedim(-1, 1) * valid
+        axes = (0, 2, 3)
+        return 1 - ((2 * (p * hot).sum(axes) + 1) / (p.sum(axes) + hot.sum(axes) + 1)).mean()
+
+
+def target_is_not_masked(pred, target, mask):
+    return F.mse_loss(pred * mask, target)
+
+
+def only_the_count_is_masked(pred, target, mask):
+    return (pred - target).square().sum() / mask.sum()
+
+
+def one_term_is_not_masked(pred, target, mask):
+    return ((pred - target).square() * mask).sum() / mask.sum() + 0.1 * (pred.mean() - target.mean()).square()
+
+
+def smoothness_of_padding(pred, target, lengths):
+    kept = torch.arange(pred.shape[1]) < lengths[:, None]
+    return ((pred - target).square() * kept).sum() / kept.sum() + 0.1 * pred.diff().abs().mean()
+
+
+def nan_after_the_fact(pred, target):
+    return torch.nan_to_num((pred - target).square()).mean()
+
+
+def mean_of_what_is_known(pred, target):
+    return (pred - target).square().nanmean()
+
+
+FAULTS = [
+    (smoothing_counts_all_rows, {}, "logits gets a gradient where target is -100"),
+    (DiceOverAllPixels(), PIXELS, "logits gets a gradient where target is 255"),
+    (target_is_not_masked, MASKED, "other numbers in target where mask is 0 change the value"),
+    (only_the_count_is_masked, MASKED, "pred gets a gradient where mask is 0"),
+    (one_term_is_not_masked, MASKED, "pred gets a gradient where mask is 0"),
+    (smoothness_of_padding, STEPS, "pred gets a gradient beyond lengths"),
+    (nan_after_the_fact, {}, "target may be NaN where it is not known"),
+    (mean_of_what_is_known, {}, "target may be NaN where it is not known"),
+]
+
+
+@pytest.mark.parametrize(("loss", "flags", "says"), FAULTS)
+def test_a_leak_is_told(loss, flags, says):
+    _, (found,) = answer(rule, loss, **flags)
+    assert found.severity == "error"
+    assert says in found.message
+    assert found.evidence
+
+
+def masked_mean(pred, target, mask):
+    return ((pred - target).square() * mask).sum() / mask.sum().clamp(min=1)
+
+
+def both_are_masked(pred, target, mask):
+    return F.mse_loss(pred * mask, target * mask)
+
+
+def padding_is_1(pred, target, mask):
+    return ((pred - target).square() * (1 - mask)).sum() / (1 - mask).sum()
+
+
+def excluded(pred, target, mask):
+    kept = mask == 0
+    return (pred - target)[kept].square().mean()
+
+
+def foreground_weighs_more(pred, target, mask):
+    return ((1 + 4 * mask) * (pred - target).square()).mean()
+
+
+def inpainting(pred, target, mask):
+    error = (pred - target).abs()
+    return (error * mask).mean() + 6 * (error * (1 - mask)).mean()
+
+
+class RegionsWithoutOneClass(nn.Module):
+    """What is ignored here is the channel, not the pixels."""
+
+    def __init__(self, ignore_index=0):
+        super().__init__()
+        self.ignore_index = ignore_index
+
+    def forward(self, logits, target):
+        p, hot = logits.softmax(1), F.one_hot(target, logits.shape[1]).movedim(-1, 1).to(logits.dtype)
+        kept = [c for c in range(logits.shape[1]) if c != self.ignore_index]
+        return sum(1 - (2 * (p * hot)[:, c].sum() + 1) / ((p + hot)[:, c].sum() + 1) for c in kept) / len(kept)
+
+
+def known_first(pred, target):
+    known = ~target.isnan()
+    safe = torch.where(known, target, torch.zeros_like(target))
+    return ((pred - safe).square() * known).sum() / known.sum()
+
+
+def steps_that_count(pred, target, lengths):
+    kept = torch.arange(pred.shape[1]) < lengths[:, None]
+    return (pred - target)[kept].square().mean()
+
+
+INNOCENT = [
+    (smoothing_of_kept_rows, {}),
+    (DiceOverAllPixels(drops=True), PIXELS),
+    (masked_mean, MASKED),
+    (both_are_masked, MASKED),
+    (padding_is_1, MASKED),
+    (excluded, MASKED),
+    (foreground_weighs_more, MASKED),
+    (inpainting, MASKED),
+    (RegionsWithoutOneClass(), PIXELS),
+    (known_first, {}),
+    (steps_that_count, STEPS),
+    (nn.CrossEntropyLoss(), {}),
+]
+
+
+@pytest.mark.parametrize(("loss", "flags"), INNOCENT)
+def test_what_is_left_out_or_weighs_by_design_is_innocent(loss, flags):
+    status, found = answer(rule, loss, **flags)
+    assert found == []
+    assert status.status == "passed"
+
+
+def test_a_smoothness_over_all_pixels_is_information():
+    def with_prior(pred, target, mask):
+        return ((pred - target).square() * mask).sum() / mask.sum() + 0.1 * pred.diff().abs().mean()
+
+    assert [found.severity for found in answer(rule, with_prior, **MASKED)[1]] == ["info"]
+
+
+def test_a_comparison_that_happens_to_be_false_for_nan_is_no_promise():
+    def roots(pred, target):
+        error = (pred - target).square().sqrt()
+        return torch.where(target == 1, error, torch.zeros_like(error)).mean()
+
+    assert answer(rule, roots, pred="real[N]", target="binary[N]")[0].status == "not applicable"
+
+
+def test_a_third_argument_that_is_not_called_a_mask_is_not_taken_for_one():
+    def scaled(pred, target, s):
+        return ((1 + s) * (pred - target).square()).mean()
+
+    assert answer(rule, scaled)[0].status == "not applicable"
+
+
+@each_shipped
+def test_shipped_losses_leave_out_what_they_say(family):
+    assert answer(rule, shipped(family))[1] == []
+
+
+def test_what_is_printed():
+    text = printed(rule, smoothing_counts_all_rows)
+    assert "LS205 masked-element-leaks  error, measured" in text
+    assert "    logits gets a gradient where target is -100: up to 0.0102\n" in text
+    assert "    fix     take what counts before anything is summed (x[kept], or where(kept, x, 0))" in text
+
+
+def test_the_reproducer_prints_two_values(tmp_path: Path):
+    source = """
+    def leaks(pred, target, mask):
+        return F.mse_loss(pred * mask, target)
+    """
+    _, lines = run_reproducer(tmp_path, rule, source, "leaks", **MASKED)
+    assert len(lines) == 2
+    assert lines[0] != lines[1]

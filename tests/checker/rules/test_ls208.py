@@ -1,0 +1,154 @@
+"""LS208: a loss that falls without end, and those that may."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from reproducing import run_reproducer
+from ruletest import answer, printed
+from shipped import each_shipped, shipped
+from torch import nn
+
+from lossmith.checker.rules import ls208_unbounded_below as rule
+
+BINARY = {"pred": "logits[N,C]", "target": "binary[N,C]"}
+REAL = {"pred": "real[N,C]", "target": "real[N,C]"}
+
+
+def dice_of_logits(logits, target):
+    return 1 - (2 * (logits * target).sum() + 1) / (logits.sum() + target.sum() + 1)
+
+
+def nll_of_logits(logits, target):
+    return F.nll_loss(logits, target)
+
+
+class KLOfLogits(nn.Module):
+    def forward(self, student, teacher):
+        return F.kl_div(student, teacher, reduction="batchmean")
+
+
+def triplet_without_hinge(anchor, positive, negative):
+    return ((anchor - positive).norm(dim=1) - (anchor - negative).norm(dim=1) + 1.0).mean()
+
+
+def signed_residuals(pred, target):
+    return (pred - target).mean()
+
+
+def labels_of_the_other_kind(logits, target):
+    return F.binary_cross_entropy_with_logits(logits, target)
+
+
+def likelihood_with_the_wrong_sign(p, target):
+    return (target * p.log() + (1 - target) * (1 - p).log()).mean()
+
+
+FAULTS = [
+    (dice_of_logits, BINARY, "a quotient has a pole at valid predictions"),
+    (nll_of_logits, {}, "falls without end along logits + t * away: "),
+    (KLOfLogits(), {"pred": "logits[N,C]", "target": "dist[N,C]"}, "falls without end along student"),
+    (triplet_without_hinge, {}, "falls without end along negative"),
+    (signed_residuals, REAL, "falls without end along pred + t * away: "),
+    (labels_of_the_other_kind, {"pred": "logits[N]", "target": "pm1[N]"}, "falls without end along logits"),
+    (likelihood_with_the_wrong_sign, {"p": "prob[N]", "target": "binary[N]"}, "p with logits t * away"),
+]
+
+
+@pytest.mark.parametrize(("loss", "flags", "says"), FAULTS)
+def test_a_loss_without_a_bound_is_told(loss, flags, says):
+    _, (found,) = answer(rule, loss, **flags)
+    assert (found.severity, found.grade) == ("error", "measured")
+    assert says in found.message
+
+
+def dice(logits, target):
+    return dice_of_logits(logits.sigmoid(), target)
+
+
+def kl(student, teacher):
+    return F.kl_div(student.log_softmax(-1), teacher, reduction="batchmean")
+
+
+def triplet(anchor, positive, negative):
+    return F.softplus((anchor - positive).norm(dim=1) - (anchor - negative).norm(dim=1)).mean()
+
+
+def learned_variance(pred, target, var):
+    return (0.5 * (var.log() + (pred - target).square() / var)).mean()
+
+
+def mean_and_variance_in_one(pred, target):
+    mean, log_var = pred[..., 0], pred[..., 1]
+    return (log_var + (mean - target).square() * (-log_var).exp()).mean()
+
+
+def log_of_the_error(pred, target):
+    return (pred - target).square().mean().log()
+
+
+def wasserstein(pred, target):
+    return (pred * target).mean()
+
+
+def critic(real, fake):
+    return fake.mean() - real.mean()
+
+
+INNOCENT = [
+    (dice, BINARY),
+    (lambda logits, target: F.nll_loss(logits.log_softmax(-1), target), {}),
+    (kl, {"pred": "logits[N,C]", "target": "dist[N,C]"}),
+    (triplet, {}),
+    (lambda pred, target: (pred - target).abs().mean(), REAL),
+    (lambda logits, target: F.softplus(-logits * target).mean(), {"pred": "logits[N]", "target": "pm1[N]"}),
+    (nn.BCELoss(), {"pred": "prob[N]", "target": "binary[N]"}),
+    (learned_variance, {"pred": "real[N]", "target": "real[N]", "var": "positive[N]"}),
+    (mean_and_variance_in_one, {"pred": "real[N,2]", "target": "real[N]"}),
+    (log_of_the_error, REAL),
+    (wasserstein, {"pred": "real[N]", "target": "pm1[N]"}),
+    (wasserstein, REAL),
+    (critic, {}),
+    (lambda input, target: F.nll_loss(input, target), {}),
+]
+
+
+@pytest.mark.parametrize(("loss", "flags"), INNOCENT)
+def test_repaired_linear_and_variance_losses_are_innocent(loss, flags):
+    assert answer(rule, loss, **flags)[1] == []
+
+
+@each_shipped
+def test_shipped_losses_are_bounded(family):
+    assert answer(rule, shipped(family))[1] == []
+
+
+def test_what_is_printed():
+    text = printed(rule, nll_of_logits, pred="logits[N,C]", target="index[N]")
+    assert "LS208 unbounded-below  error, measured" in text
+    assert "    the loss falls without end along logits + t * away: -99.3471, -9999.35, -999999.0\n" in text
+    assert "    fix     apply softmax or log_softmax to logits first: it holds logits\n" in text
+
+
+def test_the_reproducers_show_the_descent(tmp_path: Path):
+    source = """
+    def nll(logits, target):
+        return F.nll_loss(logits, target)
+
+    def dice(logits, target):
+        return 1 - (2 * (logits * target).sum() + 1) / (logits.sum() + target.sum() + 1)
+    """
+    _, lines = run_reproducer(tmp_path, rule, source, "nll", pred="logits[N,C]", target="index[N]")
+    assert len(lines) == 3
+    assert "-1000000" in lines[-1] or "-999999" in lines[-1]
+    _, lines = run_reproducer(tmp_path, rule, source, "dice", **BINARY)
+    assert float(lines[-1].partition("tensor(")[2].partition(",")[0]) < -1e5
+
+
+def test_a_pole_that_no_line_meets_is_no_finding():
+    def guarded(logits, target):
+        return 1 - 2 * (logits.abs() * target).sum() / (logits.abs().sum() + target.sum() + 1)
+
+    assert answer(rule, guarded, **BINARY)[1] == []
+    assert torch.isfinite(guarded(torch.zeros(2), torch.zeros(2)))
