@@ -25,9 +25,10 @@ BELOW = {
     "class_weights": {"errors", "ops"},
     "sides": {"errors", "ops", "settings", "spec", "reduction", "criterion", "formulas"},
     "balance": {"errors", "ops", "settings"},
+    "kernels": {"errors", "ops", "settings", "spec", "reduction", "criterion", "formulas"},
     "torch": {
         *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"),
-        *("class_weights", "sides", "balance"),
+        *("class_weights", "sides", "balance", "kernels"),
     },
     "keras": {
         *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"),
