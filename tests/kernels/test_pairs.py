@@ -67,7 +67,7 @@ def against_the_matrix(n: int, m: int, rule, way: dict, compute) -> None:
     bias = draw(m, seed=2).requires_grad_() if settings.pop("bias", False) else None
     given = [x for x in (u, v, bias) if x is not None]
     both = settings.get("both", False)
-    problem = walk.Problem(rule, inf, both, False, settings.get("cap"))
+    problem = walk.Problem(rule, both=both, cap=settings.get("cap"))
     wanted = pairs.dense(u, v, bias, problem)[: 2 if both else 1]
     found = compute(u, v, rule=rule, bias=bias, **settings)
     found = found if both else (found,)
@@ -103,8 +103,8 @@ def test_a_symmetric_problem_is_one_with_equal_sides(n, kept, largest, monkeypat
     for rule in (All(), Labelled(labels(n), labels(n), same=False), Labelled(labels(n), labels(n), True, False)):
         z = draw(n, 4).requires_grad_()
         one = log_sum(z, rule=rule, largest=largest)
-        problem = walk.Problem(rule, inf, False, True, None)
-        two, _ = pairs.dense(z, z, None, problem)
+        problem = walk.Problem(rule, symmetric=True)
+        two, *_ = pairs.dense(z, z, None, problem)
         torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
         upstream = torch.arange(n, dtype=F64).cos()
         got, want = (

@@ -9,7 +9,6 @@ Again      a graph of the gradient (double backward) is that of `dense`.
 Judge      `dense`, and `formulas.sig_lip`: value and every gradient, in `tests/kernels`.
 """
 
-from math import inf
 from typing import Any
 
 import torch
@@ -25,7 +24,7 @@ def softplus_sum(u: Tensor, v: Tensor, *, rule: Rule | None = None, bias: Tensor
 
     Shapes    u: (N, D); v: (M, D); bias: (M,); result: (N,), float32 for half precision
     """
-    return _SoftplusSum.apply(u, v, bias, Problem(rule or All(), inf, both=False, symmetric=False, cap=None))
+    return _SoftplusSum.apply(u, v, bias, Problem(rule or All()))
 
 
 def dense(u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem) -> tuple[Tensor, ...]:
@@ -47,13 +46,13 @@ class _SoftplusSum(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         u, v, bias = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return (*differentiable(dense, (u, v, bias), ctx.problem, (slope,), ctx.needs_input_grad), None)
+            return (*differentiable(dense, (u, v, bias), ctx.problem, slopes, ctx.needs_input_grad), None)
         walk = Walk(u, v, bias, ctx.problem)
         made = Gradients(walk, ctx.needs_input_grad)
         for i, j in walk.tiles():
-            weight = walk.logits(i, j).sigmoid_().mul_(slope[walk.rows[i], None])
+            weight = walk.logits(i, j).sigmoid_().mul_(slopes[0][walk.rows[i], None])
             made.add(i, j, none_outside(weight, walk.chosen(i, j), 0.0))
         return (*made.found(), None)

@@ -21,12 +21,12 @@ Judge      `dense`, and each formula that stands on it: value and every gradient
 """
 
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from lossmith.kernels.tiles import All, Rule
+from lossmith.kernels.tiles import All, Labelled, Rule, own_labels
 from lossmith.kernels.walk import Gradients, Problem, Walk, differentiable, logits, none_outside
 
 KEPT = 2**24  # bytes of tiles that the forward may leave for the backward
@@ -51,15 +51,47 @@ def log_sum(
     problem = Problem(rule or All(), largest, both, v is None, cap)
     if problem.symmetric and (both or bias is not None):
         raise AssertionError("a symmetric problem has equal rows and columns, and no bias")
-    rows, columns = _LogSum.apply(u, u if v is None else v, bias, problem)
+    rows, columns, _, _ = _LogSum.apply(u, u if v is None else v, bias, problem)
     return (rows, columns) if both else rows
 
 
-def dense(u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem) -> tuple[Tensor, Tensor]:
+class ClassSums(NamedTuple):
+    """The log-sum over the other classes, the row of `classes` at the label, and sum_c t_c where that is asked for."""
+
+    rivals: Tensor
+    row: Tensor
+    total: Tensor
+
+
+def against_classes(
+    u: Tensor,
+    classes: Tensor,
+    label: Tensor,
+    *,
+    bias: Tensor | None = None,
+    cap: float | None = None,
+    largest: float = inf,
+    unit: bool = False,
+    totals: bool = False,
+) -> ClassSums:
+    """What each row of u has against its class: the log-sum-exp of its logits with all other classes.
+
+    Shapes    u: (N, D); classes: (C, D); label: (N,), from 0 to C - 1; bias: (C,); results: (N,), (N, D), (N,)
+    Keywords  unit: each class is divided by its length before, but in `row`; totals: whether `total` is wanted
+    """
+    rule = Labelled(label, own_labels(len(classes), label), same=False)
+    problem = Problem(rule, largest, cap=cap, unit=unit, pick=label, totals=totals)
+    rivals, _, row, total = _LogSum.apply(u, classes, bias, problem)
+    return ClassSums(rivals, row, total)
+
+
+def dense(u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem) -> tuple[Tensor, ...]:
     """The same with the whole matrix, by differentiable operations: the judge, and the second derivative."""
     x, chosen = logits(u, v, bias, problem)
-    x = x.masked_fill(~chosen, -inf)
-    return _log_sum_of(x, 1), _log_sum_of(x, 0) if problem.both else x.new_empty(0)
+    inside = x.masked_fill(~chosen, -inf)
+    columns = _log_sum_of(inside, 0) if problem.both else x.new_empty(0)
+    row = x.new_empty(0) if problem.pick is None else v[problem.pick]
+    return _log_sum_of(inside, 1), columns, row, x.sum(1) if problem.totals else x.new_empty(0)
 
 
 def _log_sum_of(x: Tensor, dim: int) -> Tensor:
@@ -73,15 +105,20 @@ def _log_sum_of(x: Tensor, dim: int) -> Tensor:
 
 
 class _LogSum(torch.autograd.Function):
+    """Sums of the rows, of the columns, the picked rows of v, the totals; what is not asked for is empty."""
+
     @staticmethod
-    def forward(ctx: Any, u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem) -> tuple[Tensor, ...]:
         walk = Walk(u, v, bias, problem)
         rows, columns = Sums(len(u), walk), Sums(len(v) if problem.both else 0, walk)
+        totals = u.new_zeros(len(u) if problem.totals else 0, dtype=walk.wide)
         others = rows if problem.symmetric else columns
         kept: list[Tensor] = []
         keep = walk.bounded and any(ctx.needs_input_grad) and walk.bytes <= KEPT and problem.cap is None
         for i, j in walk.tiles():
             tile, chosen = walk.logits(i, j, fresh=keep), walk.chosen(i, j)
+            if problem.totals:
+                totals[walk.rows[i]] += tile.sum(1)
             if walk.bounded:
                 tile = none_outside(tile.exp_(), chosen, 0.0)
                 kept += [tile] if keep else []
@@ -90,34 +127,37 @@ class _LogSum(torch.autograd.Function):
             rows.add(walk.rows[i], tile, 1)
             if problem.both or (problem.symmetric and i != j):
                 others.add(walk.columns[j], tile, 0)
-        found = rows.logs(), columns.logs()
-        ctx.problem, ctx.kept = problem, len(kept)
-        ctx.save_for_backward(u, v, bias, *found, *kept)
-        ctx.mark_non_differentiable(*(() if problem.both else found[1:]))
-        return found
+        logs = rows.logs(), columns.logs()
+        row = v.new_empty(0) if problem.pick is None else v[problem.pick]
+        ctx.problem = problem
+        ctx.save_for_backward(u, v, bias, *logs, *kept)
+        empty = [out for out, asked in zip((logs[1], row, totals), _asked(problem)[1:], strict=True) if not asked]
+        ctx.mark_non_differentiable(*empty)
+        return (*logs, row, totals)
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        u, v, bias, *rest = ctx.saved_tensors
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        u, v, bias, of_rows, of_columns, *kept = ctx.saved_tensors
         problem: Problem = ctx.problem
         if torch.is_grad_enabled():
-            outputs = slopes if problem.both else slopes[:1]
-            return (*differentiable(dense, (u, v, bias), problem, outputs, ctx.needs_input_grad), None)
-        kept = rest[2:]
+            asked = [slope if wanted else None for slope, wanted in zip(slopes, _asked(problem), strict=True)]
+            return (*differentiable(dense, (u, v, bias), problem, asked, ctx.needs_input_grad), None)
         walk = Walk(u, v, bias, problem)
-        by_row = Weights(walk, rest[0], slopes[0])
-        by_column = by_row if problem.symmetric else Weights(walk, rest[1], slopes[1]) if problem.both else None
+        by_row = Weights(walk, of_rows, slopes[0])
+        by_column = by_row if problem.symmetric else Weights(walk, of_columns, slopes[1]) if problem.both else None
         made = Gradients(walk, ctx.needs_input_grad)
         for number, (i, j) in enumerate(walk.tiles()):
-            if kept:
-                tile, slope = kept[number], None
-            else:
-                tile, slope = walk.logits(i, j), None
-                if problem.cap is not None:
-                    slope = 1.0 - (tile / problem.cap).square()
+            tile = kept[number] if kept else walk.logits(i, j)
+            slope = None if problem.cap is None else 1.0 - (tile / problem.cap).square()
             weight = _weights(walk, tile, i, j, by_row, by_column, given=bool(kept))
+            if problem.totals:
+                weight += slopes[3][walk.rows[i], None]
             made.add(i, j, weight if slope is None else weight.mul_(slope))
-        return (*made.found(), None)
+        return (*made.found(slopes[2]), None)
+
+
+def _asked(problem: Problem) -> tuple[bool, ...]:
+    return True, problem.both, problem.pick is not None, problem.totals
 
 
 def _weights(
