@@ -80,6 +80,10 @@ def settings_of(name: str) -> list[dict]:
         "sig_lip": [
             {"log_scale": torch.tensor(1.0, dtype=torch.float64), "bias": torch.tensor(-2.0, dtype=torch.float64)}
         ],
+        "linear_cross_entropy": [
+            {"bias": torch.arange(23, dtype=torch.float64).sin(), "label_smoothing": 0.25},
+            {"soft_cap": 3.0, "z_weight": 0.5, "label_smoothing": 0.25},
+        ],
         "info_nce": [{"in_batch": False}, {"temperature": 1e-3}],
     }
     both = [{"temperature": 1e-3}, {"scale": 700.0}]

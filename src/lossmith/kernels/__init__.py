@@ -2,6 +2,7 @@
 
     pairs, pair_sums   sums over the pairs of a batch, or of a batch and a list of classes, without their matrix
     contrastive, heads the losses that stand on them
+    one_pass           total and gradient of any loss in one compiled kernel
     kernel             how a formula comes to its kernel, and where it does not
 
 A kernel computes what its formula says; tests hold it to the formula, in value and in gradient. The faces of
@@ -10,6 +11,7 @@ A kernel computes what its formula says; tests hold it to the formula, in value 
 
 from lossmith.kernels import contrastive, heads  # noqa: F401  (enter their kernels)
 from lossmith.kernels.kernel import kernel_of, kernels
+from lossmith.kernels.one_pass import OnePass
 from lossmith.kernels.pair_sums import softplus_sum
 from lossmith.kernels.pairs import ClassSums, against_classes, log_sum
 from lossmith.kernels.tiles import All, Explicit, Labelled, Rule
@@ -19,6 +21,7 @@ __all__ = [
     "ClassSums",
     "Explicit",
     "Labelled",
+    "OnePass",
     "Rule",
     "against_classes",
     "kernel_of",

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lossmith import formulas
 from lossmith.formulas.contrastive import distance
+from lossmith.formulas.linear import capped
 from lossmith.formulas.margins import multiplied, turned_away
 from lossmith.formulas.terms import unit
 from lossmith.kernels.kernel import computes
@@ -77,3 +78,28 @@ def _cost(ops: Any, rivals: Tensor, own: Tensor, target: Tensor, proxies: Tensor
 
 def _known(target: Tensor, proxies: Tensor) -> Tensor:
     return (target >= 0) & (target < len(proxies))
+
+
+@computes(formulas.linear_cross_entropy)
+def linear_cross_entropy(
+    ops: Any,
+    hidden: Tensor,
+    target: Tensor,
+    classes: Tensor,
+    *,
+    bias: Any = None,
+    label_smoothing: float,
+    z_weight: float,
+    soft_cap: float | None,
+) -> Tensor:
+    rows, label = hidden.reshape(-1, hidden.shape[-1]), target.reshape(-1).clamp(0, len(classes) - 1)
+    offset = None if bias is None else ops.asarray(bias, like=hidden)
+    sums = against_classes(rows, classes, label, bias=offset, cap=soft_cap, totals=label_smoothing > 0.0)
+    own = (rows * sums.row).sum(-1)
+    own = capped(ops, own if offset is None else own + offset[label], soft_cap)
+    cost = ops.softplus(sums.rivals - own)
+    whole, value = own + cost, cost
+    if label_smoothing:
+        value = (1.0 - label_smoothing) * cost + label_smoothing * (whole - sums.total / len(classes))
+    value = value + z_weight * whole.square() if z_weight else value
+    return torch.where(_known(target, classes), value.reshape(target.shape), nan)
