@@ -38,7 +38,8 @@ BELOW = {
     "entries": {"errors", "spec", "formulas"},
     "prove": {"errors", "domains", "ops", "shapes", "spec", "entries"},
     "report": {"errors", "checker", "entries", "prove"},
-    "cli": {"errors", "domains", "checker", "report", "entries", "prove"},
+    "bench": {"errors", "spec", "entries", "kernels"},
+    "cli": {"errors", "domains", "checker", "report", "entries", "prove", "bench"},
 }
 # Named exceptions, each with its reason.
 ALLOWED = {

@@ -59,6 +59,7 @@ def runs(*arrays: Tensor) -> bool:
 def _guarded(formula: Formula, body: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(body)
     def run(ops: Any, *arrays: Tensor, kept: Tensor | None = None, **settings: Any) -> Any:
+        settings = {**formula.keywords, **settings}
         more = {} if kept is None else {"kept": kept}
         tensors = [x for x in settings.values() if isinstance(x, Tensor)]
         if not runs(*arrays, *tensors) or (formula.coupled and arrays[0].ndim != 2):

@@ -112,7 +112,7 @@ class Face(Arithmetic, nn.Module):
         """
         if kernel_of(self.formula) is self.formula:
             learns = any(True for _ in self.parameters())
-            made = OnePass(self._computed, *args, module=self if learns else None, **options)
+            made = OnePass(self._total_alone, *args, module=self if learns else None, **options)
             object.__setattr__(self, "_one_pass", made)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -144,6 +144,11 @@ class Face(Arithmetic, nn.Module):
             return self._computed(*given, weight=weight, mask=mask, denominator=denominator, return_terms=return_terms)
         more = {"weight": weight, "mask": mask, "denominator": denominator}
         return self._one_pass(*given, scalar=self.reduction != "none", **more)
+
+    def _total_alone(self, *given: Tensor, **more: Any) -> Tensor:
+        """What is compiled: the total without its terms."""
+        total = self._computed(*given, **more)
+        return total if isinstance(total, Tensor) else total[0]
 
     def _computed(
         self,
