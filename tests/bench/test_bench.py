@@ -33,6 +33,8 @@ PEERS = [(name, peer) for name, peers in ways.PEERS.items() for peer in peers if
 def test_a_peer_computes_the_same_total(name, peer):
     formula = FORMULAS[name]
     lengths = {axis: SMALL.get(axis, length) for axis, length in inputs.lengths_of(formula, None).items()}
+    if "D" in lengths:
+        lengths["D"] = 64  # so that no angle and its margin pass a straight one, where ArcFace is written in two ways
     made = inputs.batch(formula, lengths, torch.float64)
     torch.testing.assert_close(peer.make(torch)(*made), formula.total(*made), rtol=1e-4, atol=1e-4)
 
@@ -48,7 +50,7 @@ def test_the_rows_say_what_was_measured(tmp_path):
     assert any("pip install lightly" in line for line in absent)
     for _ in range(2):
         append(found, tmp_path / "results.csv")
-    lines = list(csv.DictReader((tmp_path / "results.csv").open()))
+    lines = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
     assert len(lines) == 2 * len(found)
     assert lines[0]["formula"] == "nt_xent"
     assert rows.table(found, absent).row_count == len(found)

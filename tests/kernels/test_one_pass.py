@@ -44,7 +44,7 @@ def slopes(face, arrays, targets: int, upstream: float = 1.0, **given) -> list[T
 
 def compiled(make, **settings):
     """A face, and the same face compiled, without a C++ compiler."""
-    face, fast = make(**settings), make(**settings)
+    face, fast = make(**settings).double(), make(**settings).double()
     fast.load_state_dict(face.state_dict())
     fast.compile(backend="eager")
     assert fast._one_pass is not None
