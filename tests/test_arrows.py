@@ -25,9 +25,10 @@ BELOW = {
     "class_weights": {"errors", "ops"},
     "sides": {"errors", "ops", "settings", "spec", "reduction", "criterion", "formulas"},
     "balance": {"errors", "ops", "settings"},
+    "kernels": {"errors", "ops", "settings", "spec", "reduction", "criterion", "formulas"},
     "torch": {
         *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"),
-        *("class_weights", "sides", "balance"),
+        *("class_weights", "sides", "balance", "kernels"),
     },
     "keras": {
         *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"),
@@ -41,7 +42,8 @@ BELOW = {
     "report": {"errors", "checker", "entries", "prove", "forging"},
     "plots": {"errors", "spec", "entries", "balance", "checker", "report", "torch"},
     "testing": {"errors", "checker"},
-    "cli": {"errors", "domains", "checker", "report", "entries", "prove", "forging", "plots"},
+    "bench": {"errors", "spec", "entries", "kernels"},
+    "cli": {"errors", "domains", "checker", "report", "entries", "prove", "forging", "plots", "bench"},
 }
 # Named exceptions, each with its reason.
 ALLOWED = {

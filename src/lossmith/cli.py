@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from textwrap import indent
 from typing import Annotated, Any
@@ -343,6 +344,42 @@ def _derived(name: str, *, steps: bool, latex: bool) -> str:
 
     derivation = derive(name)
     return in_latex(derivation) if latex else in_text(derivation, steps=steps)
+
+
+@app.command("bench")
+def bench_command(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Formulas or faces: nt_xent, BinaryFocalLoss.")],
+    against: Annotated[
+        list[str] | None, typer.Option(metavar="LIBRARY", help="torch, torchvision, lightly, ...; repeat it.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Samples in the batch.", min=1)] = None,
+    dtype: Annotated[str, typer.Option(help="float32, float64, bfloat16, float16.")] = "float32",
+    rounds: Annotated[int, typer.Option(help="How often each way is timed.", min=1)] = 9,
+    compile: Annotated[bool, typer.Option(help="Compiled ways too: their first calls take seconds.")] = True,
+    threads: Annotated[int | None, typer.Option(help="Threads of torch.", min=1)] = None,
+    csv: Annotated[str | None, typer.Option(metavar="FILE", help="Append the rows: benchmarks/results.csv.")] = None,
+) -> None:
+    """Measure time, memory and traffic of losses, beside other libraries and beside what the machine can do."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from lossmith import bench
+    from lossmith.bench.command import options_of, wanted
+
+    _writable(csv)
+    formulas, options = wanted(names), options_of(against, size, dtype, rounds, compile, threads)
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("starting ...", total=1.0)
+        for formula in formulas:
+            rows, absent = bench.bench(formula, options, partial(_told, progress, task))
+            console.print(bench.table(rows, absent))
+            if csv is not None:
+                bench.append(rows, Path(csv))
+
+
+def _told(progress: Any, task: Any, text: str, share: float) -> None:
+    progress.update(task, description=text, completed=share)
 
 
 def _check_all(targets: Sequence[str], options: Options, workers: int | None) -> Report:

@@ -70,7 +70,7 @@ def evaluate(
         return Evaluated(formula.outcome(ops, *arrays, **settings), None, tuple(arrays), kinds)
     arrays = tuple(
         guard(ops, (array,), (kind,), kept, caller=caller)[0] if own else array
-        for array, kind, own in zip(arrays, kinds, _have_entries(ops, formula, arrays), strict=True)
+        for array, kind, own in zip(arrays, kinds, have_entries(ops, formula, arrays), strict=True)
     )
     if not formula.coupled:
         return Evaluated(formula.outcome(ops, *arrays, **settings), kept, arrays, kinds)
@@ -143,7 +143,7 @@ def _kept(
     return ops.truth(ops.where(align(ops, caller, "mask", kept, entries), entries, 0.0))
 
 
-def _have_entries(ops: Ops[A], formula: Evaluable, arrays: Sequence[A]) -> list[bool]:
+def have_entries(ops: Ops[A], formula: Evaluable, arrays: Sequence[A]) -> list[bool]:
     """Which arguments have the axes of the mask: not what the batch shares, nor negatives that are nobody's own."""
     shapes = [shape for shape in map(ops.shape, arrays) if shape is not None]
     fit = formula.shapes.fit(shapes) if len(shapes) == len(arrays) else None

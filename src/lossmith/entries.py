@@ -26,7 +26,17 @@ from lossmith.spec import FORMULAS, Formula
 # The files under formulas/ by the task they serve, in the order of the tables.
 TASKS: Mapping[str, tuple[str, ...]] = {
     "regression": ("regression", "robust", "barron", "quantile", "likelihood"),
-    "classification": ("binary", "softmax", "smoothing", "poly", "noise", "imbalance", "margin", "multilabel"),
+    "classification": (
+        "linear",
+        "binary",
+        "softmax",
+        "smoothing",
+        "poly",
+        "noise",
+        "imbalance",
+        "margin",
+        "multilabel",
+    ),
     "distributions": ("divergence", "distillation"),
     "segmentation": ("overlap", "tversky", "lovasz"),
     "boxes": ("boxes",),

@@ -15,6 +15,7 @@ from lossmith.formulas.features import feature_reconstruction, style_reconstruct
 from lossmith.formulas.imbalance import class_balanced, ldam, logit_adjusted
 from lossmith.formulas.infonce import clip, info_nce, nt_xent, sup_con
 from lossmith.formulas.likelihood import gaussian_nll, poisson_nll
+from lossmith.formulas.linear import linear_cross_entropy
 from lossmith.formulas.lovasz import lovasz_hinge, lovasz_softmax
 from lossmith.formulas.margin import categorical_hinge, hinge, squared_hinge
 from lossmith.formulas.margins import arc_face, cos_face, sphere_face
@@ -81,6 +82,7 @@ __all__ = [
     "jensen_shannon",
     "kl_divergence",
     "ldam",
+    "linear_cross_entropy",
     "log_cosh",
     "logit_adjusted",
     "lovasz_hinge",

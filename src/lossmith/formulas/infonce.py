@@ -135,9 +135,7 @@ def clip(ops: Ops[A], first: A, second: A, *, log_scale: A | float = START, kept
     array([0.126928, 0.126928])
     """
     u, v = unit(ops, first), unit(ops, second)
-    exponent = ops.asarray(log_scale, like=first)
-    beyond = ops.stop_gradient(ops.maximum(exponent - log(100.0), 0.0))
-    scale = ops.exp(exponent - beyond)
+    scale = capped_scale(ops, log_scale, first)
     own, across = ops.sum(u * v, axis=-1) * scale, _cosines(ops, u, v) * scale
     there, back = (
         _left(ops, ops.softplus(_others(ops, [block], own, kept) - own), kept)
@@ -187,6 +185,13 @@ def sup_con(ops: Ops[A], embedding: A, target: A, *, temperature: Positive = 0.1
     total = ops.sum(ops.where(ops.truth(positive), cost, 0.0), axis=-1)
     defined = ops.where(ops.truth(count), ops.full_like(count, 1.0), 0.0)
     return Outcome(total / ops.maximum(count, 1.0), counts=defined)
+
+
+def capped_scale(ops: Ops[A], log_scale: A | float, like: A) -> A:
+    """e^log_scale, at most 100; beyond, its gradient is that at 100."""
+    exponent = ops.asarray(log_scale, like=like)
+    beyond = ops.stop_gradient(ops.maximum(exponent - log(100.0), 0.0))
+    return ops.exp(exponent - beyond)
 
 
 def _cosines(ops: Ops[A], u: A, v: A) -> A:

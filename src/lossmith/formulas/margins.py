@@ -59,9 +59,7 @@ def arc_face(ops: Ops[A], embedding: A, target: A, proxies: A, *, margin: Acute 
     one, each = unit(ops, embedding), unit(ops, proxies)
     near = nearness(ops, one, each)
     hot = ops.one_hot(target, near)
-    own = _at(ops, near, hot)
-    beside = own * cos(margin) - _sine(ops, one, _row(ops, each, hot)) * sin(margin)
-    worse = ops.where(own > -cos(margin), beside, own - margin * sin(margin))
+    worse = turned_away(ops, _at(ops, near, hot), one, _row(ops, each, hot), margin)
     return _cost(ops, near, worse, hot, scale)
 
 
@@ -120,10 +118,16 @@ def sphere_face(ops: Ops[A], embedding: A, target: A, proxies: A, *, margin: Lit
     near = nearness(ops, unit(ops, embedding), unit(ops, proxies))
     hot = ops.one_hot(target, near)
     length = distance(ops, embedding, ops.full_like(embedding, 0.0))
-    return _cost(ops, near, _turned(ops, _at(ops, near, hot), margin), hot, ops.expand_dims(length, axis=-1))
+    return _cost(ops, near, multiplied(ops, _at(ops, near, hot), margin), hot, ops.expand_dims(length, axis=-1))
 
 
-def _turned(ops: Ops[A], c: A, margin: int) -> A:
+def turned_away(ops: Ops[A], own: A, one: A, other: A, margin: float) -> A:
+    """cos(theta + margin) of two unit vectors whose cosine is `own`, and the line beyond pi."""
+    beside = own * cos(margin) - _sine(ops, one, other) * sin(margin)
+    return ops.where(own > -cos(margin), beside, own - margin * sin(margin))
+
+
+def multiplied(ops: Ops[A], c: A, margin: int) -> A:
     """psi, by the cosine: one more half-turn of cos(m theta) for each joint cos(k pi / m) that c lies below."""
     one = ops.full_like(c, 1.0)
     before, now = one, c

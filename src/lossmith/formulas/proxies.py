@@ -59,7 +59,7 @@ def proxy_nca(
         return labelled_cost(ops, logits, hot)
     own = ops.sum(ops.where(hot, logits, 0.0), axis=-1, keepdims=True)
     cost = log_sum(ops, logits - own, ~hot)
-    cost = ops.where(cost > -inf, cost, 0.0)
+    cost = ops.where(ops.truth(counted(ops, ~hot, near)), cost, 0.0)
     return ops.where(ops.truth(counted(ops, hot, near)), cost, nan)
 
 

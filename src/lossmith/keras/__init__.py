@@ -34,6 +34,7 @@ from lossmith.keras.images import MSSSIM, SSIM, TotalVariation
 from lossmith.keras.imbalance import LDAM, BalancedSoftmax, ClassBalanced, LogitAdjusted
 from lossmith.keras.learned import LossLayer
 from lossmith.keras.likelihood import GaussianNLL, Poisson
+from lossmith.keras.linear import LinearCrossEntropy
 from lossmith.keras.loss import Loss
 from lossmith.keras.margin import CategoricalHinge, Hinge, SquaredHinge
 from lossmith.keras.metric import BatchSimilarity, Circle, Contrastive, MultiSimilarity, NPair, TripletMargin
@@ -107,6 +108,7 @@ __all__ = [
     "JensenShannon",
     "KLDivergence",
     "LabelSmoothing",
+    "LinearCrossEntropy",
     "LogCosh",
     "LogitAdjusted",
     "Loss",

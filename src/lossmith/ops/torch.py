@@ -27,6 +27,9 @@ isfinite = torch.isfinite
 
 
 def softplus(x: Tensor) -> Tensor:
+    if torch.compiler.is_compiling():  # where the slope of logsigmoid goes through integers, and costs many times more
+        positive = x > 0.0
+        return torch.where(positive, x, 0.0) + torch.log1p(torch.exp(torch.where(positive, -x, x)))
     # torch's softplus returns x above 20, which is 1e-10 off in float64; logsigmoid has no threshold
     return -logsigmoid(-x)
 

@@ -33,6 +33,7 @@ from lossmith.torch.distribution import DistillationLoss, JensenShannonLoss, KLD
 from lossmith.torch.images import MSSSIMLoss, SSIMLoss, TotalVariationLoss
 from lossmith.torch.imbalance import BalancedSoftmaxLoss, ClassBalancedLoss, LDAMLoss, LogitAdjustedLoss
 from lossmith.torch.likelihood import GaussianNLLLoss, PoissonNLLLoss
+from lossmith.torch.linear import LinearCrossEntropyLoss
 from lossmith.torch.loss import Loss, PairLoss
 from lossmith.torch.margin import CategoricalHingeLoss, HingeLoss, SquaredHingeLoss
 from lossmith.torch.metric import (
@@ -128,6 +129,7 @@ __all__ = [
     "L1Loss",
     "LDAMLoss",
     "LabelSmoothingLoss",
+    "LinearCrossEntropyLoss",
     "LogCoshLoss",
     "LogitAdjustedLoss",
     "Loss",

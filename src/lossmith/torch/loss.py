@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from lossmith.criterion import Evaluated, evaluate, in_dtype, summarise
 from lossmith.errors import DtypeError, SettingError, ShapeError, message
 from lossmith.face import Declaration, declare, leading
+from lossmith.kernels import OnePass, kernel_of
 from lossmith.ops import Ops, reader_of
 from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
@@ -46,6 +47,7 @@ class Face(Arithmetic, nn.Module):
     declaration: ClassVar[Declaration | None] = None
     class_weight: ClassVar[str | None] = None
     takes: ClassVar[tuple[str, ...]] = ()  # the names of the arguments of `forward`
+    _one_pass: ClassVar[OnePass | None] = None  # of an instance that was compiled
     reduction: Any  # each base below says which words
 
     def __init_subclass__(
@@ -102,6 +104,20 @@ class Face(Arithmetic, nn.Module):
         """Whether the samples of a batch interact."""
         return "N" in self.formula.coupled
 
+    def compile(self, *args: Any, **options: Any) -> None:
+        """From the next call on, compute total and gradient in one compiled kernel (`lossmith.kernels.one_pass`).
+
+        The options are those of `torch.compile`. Losses of pairs and of large classes stay as they are: their kernels
+        hold less than a compiled matrix would. `return_terms` is not compiled, nor is a copy of this module.
+        """
+        if kernel_of(self.formula) is self.formula:
+            learns = any(True for _ in self.parameters())
+            made = OnePass(self._total_alone, *args, module=self if learns else None, **options)
+            object.__setattr__(self, "_one_pass", made)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_one_pass"}
+
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={_shown(getattr(self, name))}" for name in self._declared().defaults)
 
@@ -123,6 +139,25 @@ class Face(Arithmetic, nn.Module):
         denominator: Tensor | float | None,
         return_terms: bool,
     ) -> Total:
+        """The total as this instance computes it, compiled or not."""
+        if self._one_pass is None or return_terms:
+            return self._computed(*given, weight=weight, mask=mask, denominator=denominator, return_terms=return_terms)
+        more = {"weight": weight, "mask": mask, "denominator": denominator}
+        return self._one_pass(*given, scalar=self.reduction != "none", **more)
+
+    def _total_alone(self, *given: Tensor, **more: Any) -> Tensor:
+        """What is compiled: the total without its terms."""
+        total = self._computed(*given, **more)
+        return total if isinstance(total, Tensor) else total[0]
+
+    def _computed(
+        self,
+        *given: Tensor,
+        weight: Tensor | float | None = None,
+        mask: Tensor | None = None,
+        denominator: Tensor | float | None = None,
+        return_terms: bool = False,
+    ) -> Total:
         """Check, take ignored entries out, compute, reduce."""
         caller, keywords, formula, names = type(self).__name__, self._keywords(), self.formula, self.takes
         require_tensors(caller, names, given)
@@ -133,7 +168,7 @@ class Face(Arithmetic, nn.Module):
             mask = self._mask_laid_out(torch.as_tensor(mask, device=given[0].device))
         made = evaluate(
             ops,
-            formula,
+            kernel_of(formula),
             arrays,
             mask=mask,
             ignored=getattr(self, "ignore_index", None),

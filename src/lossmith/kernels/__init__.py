@@ -1,0 +1,31 @@
+"""What formulas say, faster or in less memory, on torch tensors.
+
+    pairs, pair_sums   sums over the pairs of a batch, or of a batch and a list of classes, without their matrix
+    contrastive, heads the losses that stand on them
+    one_pass           total and gradient of any loss in one compiled kernel
+    kernel             how a formula comes to its kernel, and where it does not
+
+A kernel computes what its formula says; tests hold it to the formula, in value and in gradient. The faces of
+`lossmith.torch` use them by themselves.
+"""
+
+from lossmith.kernels import contrastive, heads  # noqa: F401  (enter their kernels)
+from lossmith.kernels.kernel import kernel_of, kernels
+from lossmith.kernels.one_pass import OnePass
+from lossmith.kernels.pair_sums import softplus_sum
+from lossmith.kernels.pairs import ClassSums, against_classes, log_sum
+from lossmith.kernels.tiles import All, Explicit, Labelled, Rule
+
+__all__ = [
+    "All",
+    "ClassSums",
+    "Explicit",
+    "Labelled",
+    "OnePass",
+    "Rule",
+    "against_classes",
+    "kernel_of",
+    "kernels",
+    "log_sum",
+    "softplus_sum",
+]

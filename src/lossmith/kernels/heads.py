@@ -1,0 +1,105 @@
+"""Losses against one vector for each class, without the matrix of logits; the mathematics is the formula's.
+
+-log p_y = softplus(log sum_{c != y} e^(t_c) - t_y): the others come from the pair kernel, and t_y, with its margin,
+from the row of the class alone.
+
+Judge     the formula of the same name
+"""
+
+from math import inf, nan
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossmith import formulas
+from lossmith.formulas.contrastive import distance
+from lossmith.formulas.linear import capped
+from lossmith.formulas.margins import multiplied, turned_away
+from lossmith.formulas.terms import unit
+from lossmith.kernels.kernel import computes
+from lossmith.kernels.pairs import ClassSums, against_classes
+
+
+@computes(formulas.arc_face)
+def arc_face(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, margin: float, scale: float) -> Tensor:
+    one = unit(ops, embedding)
+    sums = _sums(one * scale, target, proxies, scale)
+    other = unit(ops, sums.row)
+    own = turned_away(ops, _cosine(one, other), one, other, margin)
+    return _cost(ops, sums.rivals, own * scale, target, proxies)
+
+
+@computes(formulas.cos_face)
+def cos_face(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, margin: float, scale: float) -> Tensor:
+    one = unit(ops, embedding)
+    sums = _sums(one * scale, target, proxies, scale)
+    own = _cosine(one, unit(ops, sums.row)) - margin
+    return _cost(ops, sums.rivals, own * scale, target, proxies)
+
+
+@computes(formulas.sphere_face)
+def sphere_face(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, margin: int) -> Tensor:
+    one, length = unit(ops, embedding), distance(ops, embedding, torch.zeros_like(embedding))
+    sums = _sums(one * length.unsqueeze(-1), target, proxies, inf)
+    own = multiplied(ops, _cosine(one, unit(ops, sums.row)), margin)
+    return _cost(ops, sums.rivals, own * length, target, proxies)
+
+
+@computes(formulas.proxy_nca)
+def proxy_nca(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, scale: float, contrast: str) -> Tensor:
+    one = unit(ops, embedding)
+    sums = _sums(one * (2.0 * scale), target, proxies, 2.0 * scale)
+    own = 2.0 * scale * _cosine(one, unit(ops, sums.row))
+    if contrast == "all":
+        return _cost(ops, sums.rivals, own, target, proxies)
+    alone = sums.rivals.reshape(target.shape) == -inf
+    lead = torch.where(alone, 0.0, sums.rivals.reshape(target.shape)) - own
+    return torch.where(_known(target, proxies), torch.where(alone, 0.0, lead), nan)
+
+
+def _sums(u: Tensor, target: Tensor, proxies: Tensor, largest: float) -> ClassSums:
+    """The sums over the directions of the proxies; leading axes are taken as one, but in the row of the class."""
+    label = target.reshape(-1).clamp(0, len(proxies) - 1)
+    sums = against_classes(u.reshape(-1, u.shape[-1]), proxies, label, largest=largest, unit=True)
+    return sums._replace(row=sums.row.reshape(u.shape))
+
+
+def _cosine(one: Tensor, other: Tensor) -> Tensor:
+    """As `formulas.batch.cosines`: rounding beyond 1 is taken off, but not its gradient."""
+    near = (one * other).sum(-1)
+    return near + (near.clamp(-1.0, 1.0) - near).detach()
+
+
+def _cost(ops: Any, rivals: Tensor, own: Tensor, target: Tensor, proxies: Tensor) -> Tensor:
+    cost = ops.softplus(rivals.reshape(target.shape) - own)
+    return torch.where(_known(target, proxies), cost, nan)
+
+
+def _known(target: Tensor, proxies: Tensor) -> Tensor:
+    return (target >= 0) & (target < len(proxies))
+
+
+@computes(formulas.linear_cross_entropy)
+def linear_cross_entropy(
+    ops: Any,
+    hidden: Tensor,
+    target: Tensor,
+    classes: Tensor,
+    *,
+    bias: Any = None,
+    label_smoothing: float,
+    z_weight: float,
+    soft_cap: float | None,
+) -> Tensor:
+    rows, label = hidden.reshape(-1, hidden.shape[-1]), target.reshape(-1).clamp(0, len(classes) - 1)
+    offset = None if bias is None else ops.asarray(bias, like=hidden)
+    sums = against_classes(rows, classes, label, bias=offset, cap=soft_cap, totals=label_smoothing > 0.0)
+    own = (rows * sums.row).sum(-1)
+    own = capped(ops, own if offset is None else own + offset[label], soft_cap)
+    cost = ops.softplus(sums.rivals - own)
+    whole, value = own + cost, cost
+    if label_smoothing:
+        value = (1.0 - label_smoothing) * cost + label_smoothing * (whole - sums.total / len(classes))
+    value = value + z_weight * whole.square() if z_weight else value
+    return torch.where(_known(target, classes), value.reshape(target.shape), nan)

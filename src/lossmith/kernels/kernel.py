@@ -1,0 +1,84 @@
+"""How a formula comes to its kernel: a kernel is the formula with another body.
+
+    @computes(formulas.nt_xent)
+    def nt_xent(ops, first, second, *, temperature): ...
+
+`kernel_of(formula)` is that formula where it has one, else the formula itself: shapes, claims, checks, masks, weights
+and reductions are the same code for both. The body of a kernel knows no masks: entries that are ignored are taken out
+of the batch before, which is what "ignored = removed" says.
+
+The formula's own body runs where a kernel cannot: under `torch.func`, forward-mode derivatives, tracing, compilation
+and export, on subclasses of tensors, and on problems with leading axes.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
+
+from lossmith.criterion import have_entries
+from lossmith.spec import Formula, Outcome
+
+_KERNELS: dict[str, Formula] = {}
+
+
+def computes(formula: Formula) -> Callable[[Callable[..., Any]], Formula]:
+    """Enter the decorated function as the kernel of a formula: its body without `kept`, on torch tensors."""
+
+    def enter(body: Callable[..., Any]) -> Formula:
+        made = object.__new__(Formula)  # a formula is copied by name, as itself
+        vars(made).update(vars(formula), body=_guarded(formula, body))
+        _KERNELS[formula.name] = made
+        return made
+
+    return enter
+
+
+def kernel_of(formula: Formula) -> Formula:
+    """The formula as its kernel computes it, where it has one."""
+    return _KERNELS.get(formula.name, formula)
+
+
+def kernels() -> Mapping[str, Formula]:
+    """Every kernel, by the name of its formula."""
+    return dict(_KERNELS)
+
+
+def runs(*arrays: Tensor) -> bool:
+    """Whether kernels may run on these tensors, here."""
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active() or get_proxy_mode() is not None:
+        return False
+    plain = all(type(x) in (Tensor, nn.Parameter) and x.device.type != "meta" for x in arrays)
+    return plain and not any(forward_ad.unpack_dual(x).tangent is not None for x in arrays if x.is_floating_point())
+
+
+def _guarded(formula: Formula, body: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(body)
+    def run(ops: Any, *arrays: Tensor, kept: Tensor | None = None, **settings: Any) -> Any:
+        settings = {**formula.keywords, **settings}
+        more = {} if kept is None else {"kept": kept}
+        tensors = [x for x in settings.values() if isinstance(x, Tensor)]
+        if not runs(*arrays, *tensors) or (formula.coupled and arrays[0].ndim != 2):
+            return formula.body(ops, *arrays, **more, **settings)
+        if kept is None:
+            return body(ops, *arrays, **settings)
+        own = have_entries(ops, formula, arrays)
+        left = [array[kept] if each else array for array, each in zip(arrays, own, strict=True)]
+        return _put_back(body(ops, *left, **settings), kept)
+
+    return run
+
+
+def _put_back(made: Any, kept: Tensor) -> Outcome[Tensor]:
+    """The values of the samples that are left at their places, 0 at the others."""
+    outcome: Outcome[Tensor] = made if isinstance(made, Outcome) else Outcome(made)
+
+    def spread(part: Tensor) -> Tensor:
+        return part.new_zeros(kept.shape).masked_scatter(kept, part)
+
+    counts = None if outcome.counts is None else spread(outcome.counts)
+    return Outcome(spread(outcome.values), counts, {name: spread(term) for name, term in outcome.terms.items()})

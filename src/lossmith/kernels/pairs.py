@@ -1,0 +1,210 @@
+"""Log-sum-exp over pairs, tile by tile: the matrix of similarities is never held.
+
+    t_ij = cap(u_i . v_j + b_j)            cap(x) = c tanh(x / c) where a cap c is asked for, else x
+    r_i  = log sum_j e^(t_ij)              over the pairs that a rule chooses (`lossmith.kernels.tiles`)
+    c_j  = log sum_i e^(t_ij)              from the same tiles, for `both`; for `v=None` it is r itself
+
+    backward   w_ij = g_i e^(t_ij - r_i) + h_j e^(t_ij - c_j),  times cap'(x_ij)
+               du_i = sum_j w_ij v_j,  dv_j = sum_i w_ij u_i,  db_j = sum_i w_ij
+
+A scale is a factor of u, and a margin a term of what r is compared with: both are differentiated outside.
+
+Memory     a few tiles beside u, v and their gradients. In the backward every tile is computed again, but for a
+           problem whose tiles take at most `KEPT` bytes, which are then kept.
+Time       three matrix products of (N, M, D), or four where tiles are computed again; a symmetric problem (v=None)
+           computes a tile once for both of its halves: one and a half, or two.
+Numerics   tiles and sums are float32 or wider, whatever the inputs are. Where |t| <= `largest` is known beforehand
+           and small enough, as for cosines, e^t cannot leave the range of the dtype and no maximum is subtracted;
+           otherwise sums follow the running maximum of each row. No pair at all gives -inf with gradient 0.
+Again      a graph of the gradient (double backward) is that of `dense`, the same sums with the whole matrix.
+Judge      `dense`, and each formula that stands on it: value and every gradient, in `tests/kernels`.
+"""
+
+from math import inf
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lossmith.kernels.tiles import All, Labelled, Rule, own_labels
+from lossmith.kernels.walk import Gradients, Problem, Walk, differentiable, logits, none_outside
+
+KEPT = 2**24  # bytes of tiles that the forward may leave for the backward
+
+
+def log_sum(
+    u: Tensor,
+    v: Tensor | None = None,
+    *,
+    rule: Rule | None = None,
+    bias: Tensor | None = None,
+    cap: float | None = None,
+    largest: float = inf,
+    both: bool = False,
+) -> Any:
+    """log sum_j e^(u_i . v_j + b_j) of each row over the pairs that the rule chooses, all without one.
+
+    Shapes    u: (N, D); v: (M, D), or None for u itself; bias: (M,); result: (N,), with `both` also (M,)
+    Dtype     float32 for half precision, else that of u
+    Keywords  cap: soft-cap of the logits; largest: a bound on |u_i . v_j|, that lets sums go without a maximum
+    """
+    problem = Problem(rule or All(), largest, both, v is None, cap)
+    if problem.symmetric and (both or bias is not None):
+        raise AssertionError("a symmetric problem has equal rows and columns, and no bias")
+    rows, columns, _, _ = _LogSum.apply(u, u if v is None else v, bias, problem)
+    return (rows, columns) if both else rows
+
+
+class ClassSums(NamedTuple):
+    """The log-sum over the other classes, the row of `classes` at the label, and sum_c t_c where that is asked for."""
+
+    rivals: Tensor
+    row: Tensor
+    total: Tensor
+
+
+def against_classes(
+    u: Tensor,
+    classes: Tensor,
+    label: Tensor,
+    *,
+    bias: Tensor | None = None,
+    cap: float | None = None,
+    largest: float = inf,
+    unit: bool = False,
+    totals: bool = False,
+) -> ClassSums:
+    """What each row of u has against its class: the log-sum-exp of its logits with all other classes.
+
+    Shapes    u: (N, D); classes: (C, D); label: (N,), from 0 to C - 1; bias: (C,); results: (N,), (N, D), (N,)
+    Keywords  unit: each class is divided by its length before, but in `row`; totals: whether `total` is wanted
+    """
+    rule = Labelled(label, own_labels(len(classes), label), same=False)
+    problem = Problem(rule, largest, cap=cap, unit=unit, pick=label, totals=totals)
+    rivals, _, row, total = _LogSum.apply(u, classes, bias, problem)
+    return ClassSums(rivals, row, total)
+
+
+def dense(u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem) -> tuple[Tensor, ...]:
+    """The same with the whole matrix, by differentiable operations: the judge, and the second derivative."""
+    x, chosen = logits(u, v, bias, problem)
+    inside = x.masked_fill(~chosen, -inf)
+    columns = _log_sum_of(inside, 0) if problem.both else x.new_empty(0)
+    row = x.new_empty(0) if problem.pick is None else v[problem.pick]
+    return _log_sum_of(inside, 1), columns, row, x.sum(1) if problem.totals else x.new_empty(0)
+
+
+def _log_sum_of(x: Tensor, dim: int) -> Tensor:
+    if x.shape[dim] == 0:
+        return x.sum(dim) - inf
+    top = x.detach().amax(dim, keepdim=True)
+    top = torch.where(top.isfinite(), top, 0.0)
+    total = (x - top).exp().sum(dim)
+    some = total != 0
+    return torch.where(some, torch.where(some, total, 1.0).log() + top.squeeze(dim), -inf)
+
+
+class _LogSum(torch.autograd.Function):
+    """Sums of the rows, of the columns, the picked rows of v, the totals; what is not asked for is empty."""
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem) -> tuple[Tensor, ...]:
+        walk = Walk(u, v, bias, problem)
+        rows, columns = Sums(len(u), walk), Sums(len(v) if problem.both else 0, walk)
+        totals = u.new_zeros(len(u) if problem.totals else 0, dtype=walk.wide)
+        others = rows if problem.symmetric else columns
+        kept: list[Tensor] = []
+        keep = walk.bounded and any(ctx.needs_input_grad) and walk.bytes <= KEPT and problem.cap is None
+        for i, j in walk.tiles():
+            tile, chosen = walk.logits(i, j, fresh=keep), walk.chosen(i, j)
+            if problem.totals:
+                totals[walk.rows[i]] += tile.sum(1)
+            if walk.bounded:
+                tile = none_outside(tile.exp_(), chosen, 0.0)
+                kept += [tile] if keep else []
+            else:
+                tile = none_outside(tile, chosen, -inf)
+            rows.add(walk.rows[i], tile, 1)
+            if problem.both or (problem.symmetric and i != j):
+                others.add(walk.columns[j], tile, 0)
+        logs = rows.logs(), columns.logs()
+        row = v.new_empty(0) if problem.pick is None else v[problem.pick]
+        ctx.problem = problem
+        ctx.save_for_backward(u, v, bias, *logs, *kept)
+        empty = [out for out, asked in zip((logs[1], row, totals), _asked(problem)[1:], strict=True) if not asked]
+        ctx.mark_non_differentiable(*empty)
+        return (*logs, row, totals)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        u, v, bias, of_rows, of_columns, *kept = ctx.saved_tensors
+        problem: Problem = ctx.problem
+        if torch.is_grad_enabled():
+            asked = [slope if wanted else None for slope, wanted in zip(slopes, _asked(problem), strict=True)]
+            return (*differentiable(dense, (u, v, bias), problem, asked, ctx.needs_input_grad), None)
+        walk = Walk(u, v, bias, problem)
+        by_row = Weights(walk, of_rows, slopes[0])
+        by_column = by_row if problem.symmetric else Weights(walk, of_columns, slopes[1]) if problem.both else None
+        made = Gradients(walk, ctx.needs_input_grad)
+        for number, (i, j) in enumerate(walk.tiles()):
+            tile = kept[number] if kept else walk.logits(i, j)
+            slope = None if problem.cap is None else 1.0 - (tile / problem.cap).square()
+            weight = _weights(walk, tile, i, j, by_row, by_column, given=bool(kept))
+            if problem.totals:
+                weight += slopes[3][walk.rows[i], None]
+            made.add(i, j, weight if slope is None else weight.mul_(slope))
+        return (*made.found(slopes[2]), None)
+
+
+def _asked(problem: Problem) -> tuple[bool, ...]:
+    return True, problem.both, problem.pick is not None, problem.totals
+
+
+def _weights(
+    walk: "Walk", tile: Tensor, i: int, j: int, rows: "Weights", columns: "Weights | None", *, given: bool
+) -> Tensor:
+    """w_ij of a tile; it may take the place of the logits, but not of a tile that was kept."""
+    row, column = walk.rows[i], walk.columns[j]
+    if walk.bounded:
+        factor = rows.factor[row, None]
+        factor = factor if columns is None else factor + columns.factor[None, column]
+        if given:
+            return tile * factor
+        return none_outside(tile.exp_().mul_(factor), walk.chosen(i, j), 0.0)
+    weight = (tile - rows.logs[row, None]).exp_().mul_(rows.slopes[row, None])
+    if columns is not None:
+        weight += (tile - columns.logs[None, column]).exp_().mul_(columns.slopes[None, column])
+    return none_outside(weight, walk.chosen(i, j), 0.0)
+
+
+class Sums:
+    """sum e^t of each row (or column), relative to the largest t seen so far where that is not bounded."""
+
+    def __init__(self, length: int, walk: Walk) -> None:
+        self.total = walk.u.new_zeros(length, dtype=walk.wide)
+        self.top = None if walk.bounded else torch.full_like(self.total, -inf)
+
+    def add(self, where: slice, tile: Tensor, dim: int) -> None:
+        if self.top is None:
+            self.total[where] += tile.sum(dim)
+            return
+        before = self.top[where]
+        now = torch.maximum(before, tile.amax(dim))
+        shift = torch.where(now.isfinite(), now, 0.0)  # inf - inf would be NaN
+        old = torch.where(self.total[where] == 0, 0.0, self.total[where] * (before - shift).exp())
+        self.total[where] = old + (tile - shift.unsqueeze(dim)).exp_().sum(dim)
+        self.top[where] = now
+
+    def logs(self) -> Tensor:
+        if self.top is None:
+            return self.total.log()
+        return torch.where(self.total == 0, -inf, torch.where(self.top.isfinite(), self.top, 0.0) + self.total.log())
+
+
+class Weights:
+    """What a row makes of e^t: its upstream slope times e^(-r), 0 where nothing was summed."""
+
+    def __init__(self, walk: Walk, logs: Tensor, slopes: Tensor) -> None:
+        nothing = logs == -inf
+        self.logs, self.slopes = torch.where(nothing, 0.0, logs), torch.where(nothing, 0.0, slopes)
+        self.factor = self.slopes * (-self.logs).exp() if walk.bounded else self.slopes

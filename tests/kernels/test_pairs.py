@@ -1,0 +1,186 @@
+"""The pair kernels against the whole matrix: value, every gradient, and what is differentiated again."""
+
+from math import inf
+
+import pytest
+import torch
+from torch import Tensor
+
+from lossmith.kernels import All, Explicit, Labelled, log_sum, pairs, softplus_sum, tiles, walk
+
+F64 = torch.float64
+
+
+@pytest.fixture(autouse=True)
+def small_tiles(monkeypatch):
+    """Several tiles, the last ones odd, in problems of a few rows."""
+    monkeypatch.setattr(tiles, "ON_CPU", (4, 3))
+
+
+def draw(*shape: int, seed: int = 0, size: float = 1.0, dtype: torch.dtype = F64) -> Tensor:
+    g = torch.Generator().manual_seed(seed)
+    return (size * torch.randn(*shape, generator=g, dtype=F64)).to(dtype)
+
+
+def labels(n: int, seed: int = 0) -> Tensor:
+    return torch.randint(0, 3, (n,), generator=torch.Generator().manual_seed(seed))
+
+
+def rules(n: int, m: int):
+    chosen = torch.rand(n, m, generator=torch.Generator().manual_seed(5)) < 0.5
+    yield "all", All()
+    yield "same", Labelled(labels(n, 1), labels(m, 2), same=True)
+    yield "other", Labelled(labels(n, 1).sort().values, labels(m, 2).sort().values, same=False)
+    yield "not itself", Labelled(torch.arange(n), torch.arange(m), same=False)
+    yield "class but itself", Labelled(labels(n, 1), labels(m, 1), same=True, itself=False)
+    yield "explicit", Explicit(chosen)
+
+
+SIZES = [(9, 7), (1, 5), (5, 1), (8, 6), (0, 3), (3, 0)]
+RULES = [(n, m, name, rule) for n, m in SIZES for name, rule in rules(n, m)]
+every_rule = pytest.mark.parametrize(
+    ("n", "m", "name", "rule"), RULES, ids=[f"{n}x{m} {name}" for n, m, name, _ in RULES]
+)
+WAYS = {
+    "bounded": {"largest": 60.0},
+    "running maximum": {},
+    "bias": {"bias": True},
+    "cap": {"cap": 2.0},
+    "cap and bias": {"cap": 90.0, "bias": True},
+    "both": {"largest": 60.0, "both": True},
+    "both, running maximum": {"both": True},
+}
+every_way = pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
+
+
+def slopes_of(outputs: tuple[Tensor, ...], given: list[Tensor]) -> list[Tensor]:
+    """The gradients for an upstream gradient that is not one."""
+    finite = [torch.where(out > -inf, out, 0.0) for out in outputs]
+    upstream = [1.0 + torch.arange(len(out), dtype=out.dtype).sin() for out in outputs]
+    total = sum((out * up).sum() for out, up in zip(finite, upstream, strict=True))
+    return list(torch.autograd.grad(total, given, create_graph=True))
+
+
+def against_the_matrix(n: int, m: int, rule, way: dict, compute) -> None:
+    u, v = draw(n, 4).requires_grad_(), draw(m, 4, seed=1).requires_grad_()
+    settings = dict(way)
+    bias = draw(m, seed=2).requires_grad_() if settings.pop("bias", False) else None
+    given = [x for x in (u, v, bias) if x is not None]
+    both = settings.get("both", False)
+    problem = walk.Problem(rule, both=both, cap=settings.get("cap"))
+    wanted = pairs.dense(u, v, bias, problem)[: 2 if both else 1]
+    found = compute(u, v, rule=rule, bias=bias, **settings)
+    found = found if both else (found,)
+    for got, want in zip(found, wanted, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-12, atol=1e-12)
+    plain = [torch.where(out > -inf, out, 0.0) for out in found]
+    upstream = [1.0 + torch.arange(len(out), dtype=F64).sin() for out in plain]
+    first = torch.autograd.grad([*plain], given, upstream, retain_graph=True)
+    for got, want in zip(first, slopes_of(wanted, given), strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-11, atol=1e-12)
+
+
+@every_rule
+@every_way
+def test_value_and_gradient_are_those_of_the_whole_matrix(n, m, name, rule, way):
+    against_the_matrix(n, m, rule, way, log_sum)
+
+
+def off_by_one_column(u, v, **settings):
+    return log_sum(u, v, **settings) * 1.0 + 1e-6 * u.sum()
+
+
+def test_the_test_above_can_fail():
+    with pytest.raises(AssertionError):
+        against_the_matrix(9, 7, All(), {}, off_by_one_column)
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 13])
+@pytest.mark.parametrize("kept", [0, 2**24], ids=["computed again", "kept"])
+@pytest.mark.parametrize("largest", [60.0, inf])
+def test_a_symmetric_problem_is_one_with_equal_sides(n, kept, largest, monkeypatch):
+    monkeypatch.setattr(pairs, "KEPT", kept)
+    for rule in (All(), Labelled(labels(n), labels(n), same=False), Labelled(labels(n), labels(n), True, False)):
+        z = draw(n, 4).requires_grad_()
+        one = log_sum(z, rule=rule, largest=largest)
+        problem = walk.Problem(rule, symmetric=True)
+        two, *_ = pairs.dense(z, z, None, problem)
+        torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
+        upstream = torch.arange(n, dtype=F64).cos()
+        got, want = (
+            torch.autograd.grad(torch.where(out > -inf, out, 0.0), z, upstream, retain_graph=True) for out in (one, two)
+        )
+        torch.testing.assert_close(got[0], want[0], rtol=1e-11, atol=1e-12)
+        again = torch.autograd.grad(
+            torch.where(one > -inf, one, 0.0), z, upstream
+        )  # kept tiles are still what they were
+        torch.testing.assert_close(again[0], got[0], rtol=0, atol=0)
+
+
+@every_way
+def test_a_gradient_has_a_gradient(way):
+    settings = dict(way)
+    biased = settings.pop("bias", False)
+    given = [draw(5, 2).requires_grad_(), draw(4, 2, seed=1).requires_grad_()]
+    given += [draw(4, seed=2).requires_grad_()] if biased else []
+    rule = Labelled(torch.arange(5), torch.arange(4), same=False)
+    compute = lambda u, v, bias=None: log_sum(u, v, rule=rule, bias=bias, **settings)
+    assert torch.autograd.gradgradcheck(compute, given)
+    assert torch.autograd.gradgradcheck(lambda z: log_sum(z, rule=All()), given[:1])
+
+
+@every_rule
+def test_sums_of_softplus_are_those_of_the_whole_matrix(n, m, name, rule):
+    given = [draw(n, 4).requires_grad_(), draw(m, 4, seed=1).requires_grad_(), draw(m, seed=2).requires_grad_()]
+    found = softplus_sum(*given[:2], rule=rule, bias=given[2])
+    u, v, bias = given
+    chosen = torch.as_tensor(rule.split([slice(0, n)], [slice(0, m)])(0, 0)).expand(n, m)
+    wanted = torch.where(chosen, torch.nn.functional.softplus(u @ v.T + bias, threshold=700.0), 0.0).sum(1)
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+    upstream = torch.arange(n, dtype=F64).cos()
+    for got, want in zip(*(torch.autograd.grad(out, given, upstream) for out in (found, wanted)), strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-11, atol=1e-12)
+    if name == "same" and n == 8:
+        assert torch.autograd.gradgradcheck(lambda u, v, b: softplus_sum(u, v, rule=rule, bias=b), given)
+
+
+def test_nothing_to_sum_is_minus_infinity_without_a_gradient():
+    u, v = draw(5, 2).requires_grad_(), draw(5, 2).requires_grad_()
+    for settings in ({}, {"largest": 1.0}):
+        out = log_sum(u, v, rule=Explicit(torch.zeros(5, 5, dtype=torch.bool)), **settings)
+        assert torch.equal(out, torch.full((5,), -inf, dtype=F64))
+        grads = torch.autograd.grad(out, (u, v), torch.ones(5, dtype=F64))
+        assert not any(grad.any() for grad in grads)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("largest", [20.0, inf])
+def test_half_precision_is_summed_in_float32(dtype, largest):
+    u, v = draw(70, 3, dtype=dtype).requires_grad_(), draw(90, 3, seed=1, dtype=dtype).requires_grad_()
+    out = log_sum(u, v, largest=largest)
+    wide = [x.detach().float().requires_grad_() for x in (u, v)]
+    want = log_sum(*wide, largest=largest)
+    assert out.dtype == torch.float32
+    assert torch.equal(out, want)
+    for got, wanted in zip(torch.autograd.grad(out.sum(), (u, v)), torch.autograd.grad(want.sum(), wide), strict=True):
+        assert torch.equal(got, wanted.to(dtype))
+
+
+def test_views_of_any_stride_and_values_of_any_size_are_right():
+    u, v = draw(4, 9).T, draw(14, 4, seed=1)[::2]
+    assert not u.is_contiguous()
+    torch.testing.assert_close(log_sum(u, v), torch.logsumexp(u @ v.T, 1))
+    torch.testing.assert_close(log_sum(1e3 * u, v, both=True)[1], torch.logsumexp(1e3 * u @ v.T, 0))
+    tied = torch.ones(6, 2, dtype=F64)
+    torch.testing.assert_close(log_sum(900.0 * tied, tied), torch.logsumexp(900.0 * tied @ tied.T, 1))
+
+
+def test_nan_and_infinity_stay_in_their_rows():
+    u, v = draw(6, 2), draw(5, 2, seed=1)
+    u[1], u[2, 0] = torch.nan, 1e200
+    v[0, 0], v[1, 0] = 1e200, -1e200
+    for settings in ({}, {"both": True}):
+        out = log_sum(u, v, **settings)
+        rows = out[0] if isinstance(out, tuple) else out
+        want = torch.logsumexp(u @ v.T, 1)
+        torch.testing.assert_close(rows, want, equal_nan=True)
