@@ -153,11 +153,12 @@ FINITE_OPTIMUM = (_SAME - _AT_THE_EDGE) | {
 
 def perfect(contract: Contract, arguments: tuple[Tensor, ...], far: float = FAR) -> tuple[Tensor, ...] | None:
     """The same arguments with the best prediction for their target, or None where that is not known."""
-    if contract.pred.kind in ("embedding", "unit") and len(contract.preds) >= 2:
+    several = len(contract.preds) > 1
+    if contract.pred.kind in ("embedding", "unit") and several:
         if len(contract.preds) == 2:
             return _perfect_pair(contract, arguments)
         return (arguments[1].clone(), *arguments[1:])  # anchor, positive, negative
-    if contract.target is None or (len(contract.preds) >= 2 and contract.target_kind() == "pm1"):
+    if contract.target is None or (several and contract.target_kind() == "pm1"):
         return None  # a ranking of two scores: the further apart the better
     where = contract.preds[0]
     best = _best(contract, arguments[where], arguments[contract.target], far)

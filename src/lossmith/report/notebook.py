@@ -20,7 +20,7 @@ def fragment(report: Report) -> str:
         page = render(report)
     except ImportError:
         return f"<pre>{escape(words.visible(str(report)))}</pre>"
-    height = min(HIGHEST, LOWEST + ROW * (len(report.findings) + 4 * sum(bool(loss.curve) for loss in report)))
+    height = min(HIGHEST, LOWEST + ROW * (len(report.findings) + 4 * sum(loss.pictures is not None for loss in report)))
     return (
         f'<iframe sandbox="" srcdoc="{escape(page, quote=True)}" title="lossmith report" '
         f'style="width:100%;height:{height}px;border:0"></iframe>'

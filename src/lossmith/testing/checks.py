@@ -100,7 +100,8 @@ def _expected(said: Any, loss: Any, name: str) -> Mapping[str, str]:
     if said is None:
         return {}
     if callable(said):
-        return dict(said(loss))
+        told: Mapping[str, str] = said(loss)  # pyright: ignore[reportAssignmentType]
+        return dict(told)
     values = list(said.values())
     if all(isinstance(value, str) for value in values):
         return dict(said)
