@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import os
 import re
 
 import numpy as np
@@ -174,10 +175,9 @@ HOSTILE = "import os\nimport torch\n\ndef my_loss(pred, target):\n    {}\n    re
 
 def test_a_users_loss_is_drawn_in_another_process(tmp_path):
     file = tmp_path / "mine.py"
-    file.write_text(HOSTILE.format(f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))"))
+    file.write_text(HOSTILE.format(f"assert os.getpid() != {os.getpid()}"))
     made = plots.curve_of(f"{file}:my_loss", points=5)
     assert made.series[0].value == pytest.approx([16.0, 4.0, 0.0, 4.0, 16.0])
-    assert int((tmp_path / "pid").read_text()) != __import__("os").getpid()
 
 
 def test_a_users_loss_that_ends_its_process_is_an_error_and_no_end_of_this_one(tmp_path):

@@ -35,6 +35,9 @@ def record(function: Callable[..., Any], inputs: Sequence[Sequence[Tensor]]) -> 
     graphs = [_traced(function, given) for given in inputs]
     for other in graphs[1:]:
         _require_same(graphs[0], other)
+    if not _moves(graphs[0].output):  # through numpy, say: a traced tensor holds no numbers there
+        why = "its numbers leave torch on the way, or it is a constant"
+        raise TraceError(message("the loss cannot be traced: nothing of its inputs reaches its value", why=why))
     return graphs[0]
 
 
