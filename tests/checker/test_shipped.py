@@ -31,7 +31,7 @@ PROXIES = (np.random.default_rng(0).normal(size=(SIZES["C"], SIZES["D"]))).tolis
 SETTINGS = (
     {
         f"lossmith.keras:{name}": {"proxies": PROXIES}
-        for name in ("ArcFace", "CosFace", "SphereFace", "ProxyNCA", "ProxyAnchor")
+        for name in ("ArcFace", "CosFace", "SphereFace", "ProxyNCA", "ProxyAnchor", "LinearCrossEntropy")
     }
     | {
         f"lossmith.{framework}:{name}{ending}": {"class_counts": COUNTS}
@@ -106,7 +106,9 @@ def faces(declared: bool = True):
 def test_each_face_of_ours_is_clean_under_the_contract_that_its_formula_declares(text):
     report = examined(text)
     assert report.problem == ""
-    assert [(finding.code, finding.message) for finding in report.findings] == []
+    # what a loss of pairs costs is told as information, and is no finding
+    told = [found for found in report.findings if found.severity != "info" or found.code not in ("LS601", "LS608")]
+    assert [(finding.code, finding.message) for finding in told] == []
     assert report.contract is not None
     assert report.contract.origin == "declared by lossmith"
 

@@ -215,7 +215,7 @@ def test_the_reproducer_builds_the_configuration(tmp_path):
 
         place = Place.parse(f"{path}:half_loss")
         module = load(place)
-        report = examine(make(place, module, "half_loss", module.half_loss, {}), Declared(REAL), curve=False)
+        report = examine(make(place, module, "half_loss", module.half_loss, {}), Declared(REAL))
         (found,) = [one for one in report.findings if one.code == "LS101"]
         assert found.message.startswith("with reduction='none' and a gradient that comes in unevenly: ")
         assert "half_loss(*inputs, reduction='none')" in found.reproducer

@@ -89,10 +89,13 @@ def _judged(subject: Subject) -> dict[str, Any]:
 
 def _has_an_excuse(subject: Subject, name: str, value: Any) -> bool:
     """True if the code reads it where these inputs may not come: in a branch, or in a part that has switches."""
+    if isinstance(getattr(subject.loss, name, None), Tensor):
+        return True  # where something learned begins; a module built anew keeps what was learned
     owner = subject.loss if inspect.isroutine(subject.loss) else getattr(subject.build, "func", type(subject.loss))
     read = reads(owner, name)
     if read == "never":
-        return False
+        own = not inspect.isclass(owner) or any(way in vars(owner) for way in ("forward", "call", "__call__"))
+        return not own and _switches(subject, name)  # a base may read it
     if read == "passed on":
         return isinstance(value, bool) or _switches(subject, name)
     return read != "always" or isinstance(value, bool)
