@@ -90,8 +90,8 @@ def smoothed_over_others(x, y, smoothing=0.3):
         (lambda: faces.GeneralizedCrossEntropyLoss(truncation=0.5), authors_truncated),
         (lambda: faces.SymmetricCrossEntropyLoss(log_zero=math.log(1e-4)), authors_symmetric),
         (lambda: faces.PolyLoss(epsilon=2.0), authors_poly),
-        (lambda: faces.LabelSmoothingLoss(smoothing=0.3, over="others"), smoothed_over_others),
-        (lambda: faces.LabelSmoothingLoss(smoothing=0.3), torch.nn.CrossEntropyLoss(label_smoothing=0.3)),
+        (lambda: faces.LabelSmoothing(smoothing=0.3, over="others"), smoothed_over_others),
+        (lambda: faces.LabelSmoothing(smoothing=0.3), torch.nn.CrossEntropyLoss(label_smoothing=0.3)),
     ],
     ids=lambda x: getattr(x, "__name__", "torch"),
 )
@@ -113,8 +113,8 @@ def test_stopping_the_factor_changes_the_gradient_and_nothing_else():
 
 def test_the_two_conventions_of_smoothing_are_one_at_another_amount():
     x, y = drawn(classes)
-    every = faces.LabelSmoothingLoss(smoothing=0.4)
-    others = faces.LabelSmoothingLoss(smoothing=0.4 * (C - 1) / C, over="others")
+    every = faces.LabelSmoothing(smoothing=0.4)
+    others = faces.LabelSmoothing(smoothing=0.4 * (C - 1) / C, over="others")
     agree(every, others, (x, y))
 
 

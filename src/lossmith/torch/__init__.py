@@ -24,7 +24,7 @@ from lossmith.torch.classification import (
     BinaryFocalLoss,
     CrossEntropyLoss,
     FocalLoss,
-    LabelSmoothingLoss,
+    LabelSmoothing,
     NLLLoss,
     PolyLoss,
 )
@@ -128,7 +128,7 @@ __all__ = [
     "KLDivLoss",
     "L1Loss",
     "LDAMLoss",
-    "LabelSmoothingLoss",
+    "LabelSmoothing",
     "LinearCrossEntropyLoss",
     "LogCoshLoss",
     "LogitAdjustedLoss",

@@ -111,12 +111,12 @@ class BinaryFocalLoss(Loss, formula=formulas.binary_focal, fixed={"pred_is": "lo
 
 
 @final
-class LabelSmoothingLoss(Loss, formula=formulas.smoothed_cross_entropy, fixed={"pred_is": "logit"}):
+class LabelSmoothing(Loss, formula=formulas.smoothed_cross_entropy, fixed={"pred_is": "logit"}):
     """Cross-entropy on logits with `smoothing` of the target spread evenly, over "all" classes or the "others".
 
     `over="all"` is `torch.nn.CrossEntropyLoss(label_smoothing=...)`. torch.nn has no "others".
 
-    >>> LabelSmoothingLoss(smoothing=0.5, over="others")(torch.tensor([[0.0, 2.0]]), torch.tensor([1]))
+    >>> LabelSmoothing(smoothing=0.5, over="others")(torch.tensor([[0.0, 2.0]]), torch.tensor([1]))
     tensor(1.1269)
     """
 
