@@ -161,7 +161,7 @@ def test_the_text_is_what_a_reader_sees():
         "    gradient      2⋅r\n"
         "    curvature     2\n"
         "\n"
-        "compared with fifty digits at 52 points"
+        "compared with fifty digits at 58 points"
     )
     latex = lossmith.derive("huber").latex()
     assert r"\begin{cases}" in latex

@@ -22,7 +22,8 @@ from lossmith.spec import Formula
 LETTERS = {"pred": "x", "target": "t", "logits": "x"}
 CLASSES = 3
 # Nothing special lies at these: no integer, no simple fraction, no default of a keyword.
-ACROSS = [-7.87 + 0.3137 * step for step in range(52)]
+FAR = [sign * size for size in (11.3, 23.7, 61.9) for sign in (-1, 1)]  # a loss may bend there: wing loss at 10
+ACROSS = sorted([*FAR, *(-7.87 + 0.3137 * step for step in range(52))])
 WITHIN = [0.0123 + 0.0487 * step for step in range(21)]
 ABOVE = [0.0371 * 1.31**step for step in range(21)]
 TARGET = {"real": 0.3719, "count": 2.37, "positive": 0.8713, "prob": 0.2931}
