@@ -2,12 +2,13 @@
 
 Every storage that an operation of the call makes is counted while it lives, what is saved for the backward included,
 and the largest sum is the peak. Through the peaks at five sizes goes the polynomial a + bN + cN^2 + dN^3 with no
-negative coefficient that fits best.
+negative coefficient that fits best. A square or a cube is believed if it still holds at a larger batch: a loss that
+compares a chunk of rows at a time looks like a table of pairs as long as one chunk holds them all.
 """
 
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -21,6 +22,7 @@ from lossmith.checker.subject import Subject
 from lossmith.checker.watch import user_line
 
 SIZES = (12, 24, 36, 48, 60)
+LARGER, MOST = 2048, 3e8  # samples, and bytes, of the batch that must still lie on the polynomial
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Peak(TorchDispatchMode):
     operation: str = ""
     shape: tuple[int, ...] = ()
     line: str = ""
+    calls: int = 0
     seen: dict[int, Any] = field(default_factory=dict[int, Any])
 
     def __post_init__(self) -> None:
@@ -44,6 +47,7 @@ class Peak(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
+        self.calls += 1
         for value in tree_leaves(output):
             if isinstance(value, Tensor):
                 self._count(value)
@@ -70,13 +74,17 @@ class Peak(TorchDispatchMode):
 
 @dataclass(frozen=True)
 class Growth:
-    """`coefficients` of 1, N, N^2, N^3 in bytes; the operation that makes the largest tensor at the largest size."""
+    """`coefficients` of 1, N, N^2, N^3 in bytes; the operation that makes the largest tensor at the largest size.
+
+    bounded    a larger batch takes far less than the polynomial says
+    """
 
     coefficients: tuple[float, ...]
     peaks: tuple[int, ...]
     operation: str
     shape: tuple[int, ...]
     line: str
+    bounded: bool = False
 
     @property
     def order(self) -> int:
@@ -90,17 +98,32 @@ class Growth:
 
 def growth(subject: Subject) -> Growth | None:
     """None if the loss does not take batches of these sizes, or its peaks lie on no polynomial."""
-    peaks: list[int] = []
-    watch = Peak(subject.file)
+    watches: list[Peak] = []
     for n in SIZES:
-        watch = Peak(subject.file)
-        if not subject.run(subject.draw(1, n), dtype=torch.float32, watch=watch).ok:
+        watch = _peak(subject, n)
+        if watch is None:
             return None
-        peaks.append(watch.peak)
-    coefficients = fitted(SIZES, peaks)
+        watches.append(watch)
+    coefficients = fitted(SIZES, [watch.peak for watch in watches])
     if coefficients is None:
         return None
-    return Growth(coefficients, tuple(peaks), watch.operation, watch.shape, watch.line)
+    last = watches[-1]
+    found = Growth(coefficients, tuple(watch.peak for watch in watches), last.operation, last.shape, last.line)
+    looped = last.calls != watches[-2].calls  # a loop over samples, which could take minutes over many
+    return found if found.order < 2 or looped else replace(found, bounded=_bounded(subject, found))
+
+
+def _peak(subject: Subject, n: int) -> Peak | None:
+    watch = Peak(subject.file)
+    return watch if subject.run(subject.draw(1, n), dtype=torch.float32, watch=watch).ok else None
+
+
+def _bounded(subject: Subject, found: Growth) -> bool:
+    n = LARGER
+    while found.at(n) > MOST:
+        n //= 2
+    watch = _peak(subject, n)
+    return watch is not None and watch.peak < 0.7 * found.at(n)
 
 
 def fitted(sizes: Sequence[int], peaks: Sequence[int]) -> tuple[float, ...] | None:

@@ -5,6 +5,7 @@ import torch
 from ruletest import answer, printed
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from lossmith.checker.growth import fitted
 from lossmith.checker.rules import ls608_superlinear_memory as rule
@@ -64,10 +65,24 @@ def test_what_compares_samples_is_told_as_an_info(loss, contract, order) -> None
     assert found.message.startswith(f"memory grows with N^{order}, for samples that are compared")
 
 
+def _chunk(rows: Tensor, b: Tensor, labels: Tensor) -> Tensor:
+    return F.cross_entropy(rows @ b.T / 0.1, labels, reduction="sum")
+
+
+def contrastive_by_chunks(a: Tensor, b: Tensor) -> Tensor:
+    """The repaired twin of `contrastive`: small batches are one chunk, and look like a table."""
+    a, b, labels = F.normalize(a, dim=1), F.normalize(b, dim=1), torch.arange(len(a))
+    parts = [
+        checkpoint(_chunk, a[i : i + 64], b, labels[i : i + 64], use_reentrant=False) for i in range(0, len(a), 64)
+    ]
+    return torch.stack(parts).sum() / len(a)
+
+
 @pytest.mark.parametrize(
     ("loss", "contract"),
     [
         (rows_only, PAIRS),
+        (contrastive_by_chunks, PAIRS),
         (Residuals(), REAL),
         (nn.CrossEntropyLoss(), {"pred": "logits[N,C]", "target": "index[N]"}),
         (nn.CrossEntropyLoss(label_smoothing=0.1), {"pred": "logits[N,C,H,W]", "target": "index[N,H,W]"}),

@@ -2,7 +2,8 @@
 
 What it checks
     How the peak memory of a call, with what is saved for the backward, grows with the batch size: as a polynomial in
-    bytes, measured at five small sizes.
+    bytes, measured at five small sizes; and whether a batch of up to 2048 still lies on it, unless the loss loops over
+    its samples.
 
 Why it matters
     A loss without any relation between samples needs memory in proportion to them; a table of all pairs behind it is
@@ -20,14 +21,13 @@ When to allow it
     Batches stay small. Where samples are compared it is an info, and chunks or checkpointing help.
 """
 
-import math
 import sys
 from collections.abc import Iterator
 
 from lossmith.checker.batch import no_batch, precise, split
 from lossmith.checker.evidence import SkipRule, finding
 from lossmith.checker.finding import Finding
-from lossmith.checker.growth import SIZES, Growth, growth, readable
+from lossmith.checker.growth import Growth, growth, readable
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS608", "superlinear-memory", "0.1"
@@ -46,8 +46,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     found = growth(subject)
     if found is None:
         raise SkipRule("it does not take other batch sizes, or its memory follows no polynomial")
-    # a tensor must show it, were it only of one half of the pairs: small peaks may lie on a cube by accident
-    if found.order < 2 or math.prod(found.shape) < 0.4 * SIZES[-1] ** found.order:
+    if found.order < 2 or found.bounded:
         return
     yield _told(subject, found, _by_sample(subject))
 
