@@ -63,6 +63,13 @@ def test_huber_is_split_where_it_is_and_goes_on_smoothly():
     ]
 
 
+@pytest.mark.parametrize("width", [10.0, 250.0, 5000.0])
+def test_a_bend_far_out_is_found(width):
+    (case,) = derive(formulas.huber, delta=width).cases
+    ends = [float(bounds.high) for region in case.regions for bounds in region.where if bounds.high is not None]
+    assert ends == [-width, width]
+
+
 def test_a_kink_is_named_with_both_slopes():
     (case,) = derive("L1Loss").cases
     (join,) = case.joins
@@ -161,7 +168,7 @@ def test_the_text_is_what_a_reader_sees():
         "    gradient      2⋅r\n"
         "    curvature     2\n"
         "\n"
-        "compared with fifty digits at 58 points"
+        "compared with fifty digits at 64 points"
     )
     latex = lossmith.derive("huber").latex()
     assert r"\begin{cases}" in latex

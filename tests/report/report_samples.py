@@ -119,7 +119,7 @@ RMSE = LossReport(
                 Line("", "r < 1", "loss", "r**2/2", r"\frac{r^{2}}{2}", FRACTION),
                 Line("", "1 < r", "loss", "abs(r) - 1/2"),
             ],
-            "compared with fifty digits at 58 points",
+            "compared with fifty digits at 64 points",
         ),
         facts=[Fact("convex", "yes", "proved", "on [-8, 8]")],
     ),

@@ -154,7 +154,7 @@ def test_what_was_measured_is_said_in_words_beside_the_pictures(page):
         "float16: it raises RuntimeError in float16.",
         "one CPU, 1 thread, float32, best of 7",
         "convex yes proved on [-8, 8]",
-        "compared with fifty digits at 58 points",
+        "compared with fifty digits at 64 points",
     ):
         assert words_ in said
 

@@ -84,6 +84,8 @@ def _letters(made: Formula, by_row: bool) -> Iterator[tuple[str, str]]:
 
 
 def _case(name: str, given: str, readings: list[Reading]) -> tuple[Case, int]:
+    compared = len(readings)
+    readings = _without_echoes(readings)
     groups = _groups(readings)
     if len(groups) > 1 and len(readings[0].vary) > 1:
         found = {"at the samples": f"{len(groups)} different expressions"}
@@ -95,7 +97,14 @@ def _case(name: str, given: str, readings: list[Reading]) -> tuple[Case, int]:
         where = _where(groups, place, readings)
         region = _region(group, readings, where)
         regions.append(_in_residual(region, moved, points) if moved is not None else region)
-    return Case(given, tuple(regions)), len(readings)
+    return Case(given, tuple(regions)), compared
+
+
+def _without_echoes(readings: list[Reading]) -> list[Reading]:
+    """Without the far samples at which an expression from nearer by holds; one that saturates is a constant there."""
+    near = [reading for reading in readings if not reading.far]
+    firsts = [near[group[0]] for group in _groups(near)]
+    return [one for one in readings if not one.far or not any(_holds(first, one) for first in firsts)]
 
 
 def _groups(readings: list[Reading]) -> list[list[int]]:

@@ -22,8 +22,9 @@ from lossmith.spec import Formula
 LETTERS = {"pred": "x", "target": "t", "logits": "x"}
 CLASSES = 3
 # Nothing special lies at these: no integer, no simple fraction, no default of a keyword.
-FAR = [sign * size for size in (11.3, 23.7, 61.9) for sign in (-1, 1)]  # a loss may bend there: wing loss at 10
-ACROSS = sorted([*FAR, *(-7.87 + 0.3137 * step for step in range(52))])
+ACROSS = [-7.87 + 0.3137 * step for step in range(52)]
+FAR = [11.3, 23.7, 61.9]  # on both sides: a loss may bend far out, wing loss at 10
+FURTHER = [163.0, 997.0, 10007.0]  # not for logits, where 1 - p has no digits left
 WITHIN = [0.0123 + 0.0487 * step for step in range(21)]
 ABOVE = [0.0371 * 1.31**step for step in range(21)]
 TARGET = {"real": 0.3719, "count": 2.37, "positive": 0.8713, "prob": 0.2931}
@@ -43,6 +44,7 @@ class Reading:
     vary: tuple[Symbol, ...]
     values: tuple[Any, Any, Any]  # fifty digits of value, gradients and curvatures
     shares: tuple[Symbol, ...] = ()  # the softmax of the variables of a row
+    far: bool = False  # beyond where every loss has its digits
 
     @property
     def point(self) -> Point:
@@ -75,7 +77,10 @@ def numbers(made: Formula, kinds: Sequence[str], settings: Mapping[str, Any]) ->
 def _grid(kind: str) -> list[float]:
     if KINDS[kind].high == 1.0:
         return WITHIN
-    return ABOVE if KINDS[kind].low == 0.0 else [-x for x in ABOVE] if KINDS[kind].high == 0.0 else ACROSS
+    if KINDS[kind].low == 0.0 or KINDS[kind].high == 0.0:
+        return ABOVE if KINDS[kind].low == 0.0 else [-x for x in ABOVE]
+    far = FAR if kind == "logits" else [*FAR, *FURTHER]
+    return sorted([*ACROSS, *far, *(-x for x in far)])
 
 
 def _at(
@@ -94,7 +99,7 @@ def _at(
                 made_of.append(sample.symbol(LETTERS.get(name, name), value, **positive))
         return [[entry] for entry in made_of]
 
-    return _read(made, settings, arrays, (0,))
+    return replace(_read(made, settings, arrays, (0,)), far=abs(x) >= FAR[0])
 
 
 def rows(made: Formula, kinds: Sequence[str], settings: Mapping[str, Any]) -> Iterator[tuple[str, list[Reading]]]:

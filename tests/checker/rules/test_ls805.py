@@ -1,6 +1,8 @@
 """LS805 on settings that do nothing, on their repaired twins, and on settings that only seem to do nothing."""
 
+from inspect import Parameter, Signature
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -74,6 +76,40 @@ class OnlyFar(nn.Module):
         return (pred - target).abs().clamp(max=self.cap).mean()
 
 
+class ByName(nn.Module):
+    """A base that takes and computes with whatever settings its subclass has named."""
+
+    defaults: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls) -> None:
+        ways = [Parameter(name, Parameter.KEYWORD_ONLY, default=value) for name, value in cls.defaults.items()]
+        cls.__signature__ = Signature(ways)
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__()
+        vars(self).update({**self.defaults, **given})
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        settings = {name: getattr(self, name) for name in self.defaults}
+        x = pred - target
+        return x.abs().mean() if settings["mode"] == "l1" else F.huber_loss(x, 0 * x, delta=settings["width"])
+
+
+class Named(ByName):
+    defaults: ClassVar[dict[str, Any]] = {"mode": "l1", "width": 1.0}
+
+
+class StartsAt(nn.Module):
+    """What it learns begins at a setting; a module built anew keeps what was learned."""
+
+    def __init__(self, scale: float = 0.5) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(scale))
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        return ((pred - target).square() * torch.exp(-self.scale) + self.scale).mean()
+
+
 class OnlyInTraining(nn.Module):
     def __init__(self, scale: float = 2.0) -> None:
         super().__init__()
@@ -114,7 +150,9 @@ def test_a_setting_without_effect_is_named(loss: nn.Module, name: str, takes: di
     assert found[0].severity == "warning"
 
 
-@pytest.mark.parametrize("loss", [OnlyFar(), OnlyInTraining()], ids=lambda loss: type(loss).__name__)
+@pytest.mark.parametrize(
+    "loss", [OnlyFar(), OnlyInTraining(), Named(), StartsAt()], ids=lambda loss: type(loss).__name__
+)
 def test_a_setting_that_shows_elsewhere_is_innocent(loss: nn.Module) -> None:
     assert answer(rule, loss, **REAL)[0].status == "passed"
 
