@@ -7,16 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from lossmith import formulas
-from lossmith.errors import SettingError, message
 from lossmith.formulas.linear import linear_logits
 from lossmith.ops import reader_of
 from lossmith.torch.loss import Loss
-
-_OWN = ("num_classes", "embedding_dim")
+from lossmith.torch.proxies import OWN, class_vectors
 
 
 @final
-class LinearCrossEntropyLoss(Loss, formula=formulas.linear_cross_entropy, own=_OWN, held={"classes": "weight"}):
+class LinearCrossEntropyLoss(Loss, formula=formulas.linear_cross_entropy, own=OWN, held={"classes": "weight"}):
     """`CrossEntropyLoss` of `nn.Linear(embedding_dim, num_classes)`, without ever holding the logits (N, num_classes).
 
     Input (N, embedding_dim), or with more axes before the last one; target: labels. `weight`, and `offset` with
@@ -38,13 +36,7 @@ class LinearCrossEntropyLoss(Loss, formula=formulas.linear_cross_entropy, own=_O
     ignore_index: int = -100
 
     def _set_up(self) -> None:
-        for name in _OWN:
-            size = getattr(self, name)
-            if not isinstance(size, int) or size < 1:
-                raise SettingError(
-                    message(f"{type(self).__name__}: {name} must be an integer, 1 or more", {name: repr(size)})
-                )
-        self.weight = nn.Parameter(torch.empty(self.num_classes, self.embedding_dim))
+        self.weight = class_vectors(self)
         self.offset = nn.Parameter(torch.empty(self.num_classes)) if self.bias else None
         self.reset_parameters()
 

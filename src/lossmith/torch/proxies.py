@@ -8,7 +8,7 @@ device of the model, save its `state_dict`. It need not be normalised, only its 
 `nn.Linear` of a classifier often does, by `nn.init.xavier_uniform_`; `reset_parameters` starts it again.
 """
 
-from typing import ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,18 @@ from lossmith.formulas.margins import plain_logits
 from lossmith.ops import reader_of
 from lossmith.torch.loss import Loss
 
-_OWN = ("num_classes", "embedding_dim")
+OWN = ("num_classes", "embedding_dim")
+
+
+def class_vectors(face: Any) -> nn.Parameter:
+    """Room for one vector for each class of a face that has OWN among its settings."""
+    for name in OWN:
+        size = getattr(face, name)
+        if not isinstance(size, int) or size < 1:
+            raise SettingError(
+                message(f"{type(face).__name__}: {name} must be an integer, 1 or more", {name: repr(size)})
+            )
+    return nn.Parameter(torch.empty(face.num_classes, face.embedding_dim))
 
 
 class ProxyLoss(Loss):
@@ -34,13 +45,7 @@ class ProxyLoss(Loss):
     ignore_index: int = -100
 
     def _set_up(self) -> None:
-        for name in _OWN:
-            size = getattr(self, name)
-            if not isinstance(size, int) or size < 1:
-                raise SettingError(
-                    message(f"{type(self).__name__}: {name} must be an integer, 1 or more", {name: repr(size)})
-                )
-        self.weight = nn.Parameter(torch.empty(self.num_classes, self.embedding_dim))
+        self.weight = class_vectors(self)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -57,7 +62,7 @@ class ProxyLoss(Loss):
 
 
 @final
-class ArcFaceLoss(ProxyLoss, formula=formulas.arc_face, own=_OWN, held={"proxies": "weight"}):
+class ArcFaceLoss(ProxyLoss, formula=formulas.arc_face, own=OWN, held={"proxies": "weight"}):
     """ArcFace: the embedding of a face is nearer to the vector of its class than to all others, by an angle.
 
     `margin` is in radians. Where the angle and the margin together pass pi the loss goes on rising, and its gradient
@@ -76,7 +81,7 @@ class ArcFaceLoss(ProxyLoss, formula=formulas.arc_face, own=_OWN, held={"proxies
 
 
 @final
-class CosFaceLoss(ProxyLoss, formula=formulas.cos_face, own=_OWN, held={"proxies": "weight"}):
+class CosFaceLoss(ProxyLoss, formula=formulas.cos_face, own=OWN, held={"proxies": "weight"}):
     """CosFace (AM-softmax): as `ArcFaceLoss`, by a difference of cosines.
 
     >>> criterion = CosFaceLoss(2, 2, scale=4.0)
@@ -90,7 +95,7 @@ class CosFaceLoss(ProxyLoss, formula=formulas.cos_face, own=_OWN, held={"proxies
 
 
 @final
-class SphereFaceLoss(ProxyLoss, formula=formulas.sphere_face, own=_OWN, held={"proxies": "weight"}):
+class SphereFaceLoss(ProxyLoss, formula=formulas.sphere_face, own=OWN, held={"proxies": "weight"}):
     """SphereFace (A-softmax): the angle to the vector of the class counts `margin` times, an integer from 1 to 4.
 
     The length of the embedding is the scale of its logits: it is not normalised. The annealing of the authors' code
@@ -107,7 +112,7 @@ class SphereFaceLoss(ProxyLoss, formula=formulas.sphere_face, own=_OWN, held={"p
 
 
 @final
-class ProxyNCALoss(ProxyLoss, formula=formulas.proxy_nca, own=_OWN, held={"proxies": "weight"}):
+class ProxyNCALoss(ProxyLoss, formula=formulas.proxy_nca, own=OWN, held={"proxies": "weight"}):
     """Proxy-NCA: an embedding is nearer to the proxy of its class than to the other proxies.
 
     As in the paper the class itself is not in the sum that it is compared with, so that the loss may be negative;
@@ -124,7 +129,7 @@ class ProxyNCALoss(ProxyLoss, formula=formulas.proxy_nca, own=_OWN, held={"proxi
 
 
 @final
-class ProxyAnchorLoss(ProxyLoss, formula=formulas.proxy_anchor, own=_OWN, held={"proxies": "weight"}):
+class ProxyAnchorLoss(ProxyLoss, formula=formulas.proxy_anchor, own=OWN, held={"proxies": "weight"}):
     """Proxy-anchor: each proxy draws the samples of its class and pushes the others, the hard ones most.
 
     The loss is one number a batch: reduction "none" gives it too, and `weight` is one number. `return_terms` gives
