@@ -5,6 +5,7 @@ Both are raised as `BaseException`s, so that no `except Exception` of a loss or 
 """
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,17 +32,19 @@ def _ring(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def limited_call() -> Iterator[None]:
-    """Around one call of the loss: raises `OverTime` when it takes too long."""
+def limited_call(calls: float = 1.0) -> Iterator[None]:
+    """Around one call of the loss, or as many: raises `OverTime` when it takes too long."""
     if not _seconds:
         yield
         return
     signal.signal(signal.SIGALRM, _ring)
-    signal.setitimer(signal.ITIMER_REAL, _seconds[0])
+    begun, (outer, _) = time.monotonic(), signal.getitimer(signal.ITIMER_REAL)
+    signal.setitimer(signal.ITIMER_REAL, min(calls * _seconds[0], outer or float("inf")))
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        left = outer - (time.monotonic() - begun)  # of a limit around this one
+        signal.setitimer(signal.ITIMER_REAL, max(left, 1e-3) if outer else 0)
 
 
 def limit_memory(more: int) -> None:
