@@ -20,7 +20,7 @@ MOST = 12  # lines in one picture: beyond that nobody tells them apart
 
 
 def pictures_of(subject: Subject, mathematics: Mathematics | None = None, cost: Cost | None = None) -> Pictures:
-    """Everything that can be shown, beside what was learned already. What cannot be drawn is absent: it is no verdict."""
+    """Everything that can be shown, with what was learned already. A picture that cannot be made is absent."""
     return Pictures(
         curve=_or_none(curve_of, subject),
         surface=_or_none(surface_of, subject),

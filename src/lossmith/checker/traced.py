@@ -1,4 +1,4 @@
-"""The formula of the loss under examination: the one it stands on, where it is ours, else the one that its trace gives."""
+"""The formula of the loss under examination: the one it stands on, where it is ours, else that of its trace."""
 
 import re
 from collections.abc import Mapping
