@@ -35,7 +35,8 @@ def found(learned: Learned, facts: Facts) -> Iterator[Fact]:
         CODE, NAME, verdict, "proved" if known or torn else "open", "; ".join(filter(None, (held(facts), because)))
     )
     for kink in facts.kinks:
-        jump = f"the {'value' if kink.torn else 'slope'} jumps by {number(kink.by)} at {facts.variable} = {number(kink.at)}"
+        what = "value" if kink.torn else "slope"
+        jump = f"the {what} jumps by {number(kink.by)} at {facts.variable} = {number(kink.at)}"
         yield Fact(CODE, "kink", jump, "proved", where_held(kink.given).strip(" ()"))
 
 
