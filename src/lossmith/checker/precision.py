@@ -78,7 +78,7 @@ def _refusal(subject: Subject, move: Move, x: Tensor, dtype: torch.dtype) -> Exc
 
 
 def _relative(got: Tensor, want: list[Any], dtype: torch.dtype) -> list[float]:
-    """inf where the dtype has no number and the truth has one; beyond the dtype, infinity is right and nothing is told."""
+    """inf where the dtype has no number and the truth has one; nothing is told of a truth beyond the dtype."""
     limits = torch.finfo(dtype)
     found: list[float] = []
     for one, true in zip(got.tolist(), want, strict=True):
