@@ -30,7 +30,7 @@ LIKE = 1e-6  # float64, where it has digits left
 class Truth:
     """The total of a loss as its arguments move; `factor` is what the loss makes of several equal predictions.
 
-    Errors    LossmithError for a loss that is not traced, or whose trace is not what float64 computes, in value or slope
+    Errors    LossmithError for a loss that is not traced, or whose trace has another value or slope than float64
     """
 
     def __init__(self, subject: Subject, move: Move, span: tuple[float, float]) -> None:
