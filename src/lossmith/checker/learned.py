@@ -1,6 +1,6 @@
 """What is found out about a loss beside its defects: formula, facts and cost, each with the reason where it is absent.
 
-A stranger's loss may make mathematics endless: each part has its own limit of time, in a process that has one.
+A stranger's loss may make mathematics endless: each part has its own limit of time.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from lossmith.checker.cost import cost_of
-from lossmith.checker.limits import OverTime, limited_call
+from lossmith.checker.limits import OverTime, within
 from lossmith.checker.mathematics import mathematics_of
 from lossmith.checker.picture import Cost, Mathematics
 from lossmith.checker.subject import Subject
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lossmith.prove.slices import Elementwise
 
 T = TypeVar("T")
-CALLS = 2  # how many calls of a loss one part may take as long as
+SECONDS = 12.0  # of the processor, for each part
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,14 @@ def _cost(subject: Subject) -> Cost:
 
 def _found(what: str, make: Callable[[], T]) -> T | Unknown:
     try:
-        with limited_call(CALLS):
+        with within(SECONDS):
             return make()
     except LossmithError as error:
         return Unknown(str(error))
     except ModuleNotFoundError as error:
         return Unknown(str(missing_extra(what, str(error.name), "prove")))
     except OverTime:
-        return Unknown(f"{what} was not found in time")
+        return Unknown(f"{what} was not found within {SECONDS:g} s")
     except Exception as error:  # what a stranger's formula does to mathematics is no verdict on the loss
         return Unknown(f"{what} failed: {type(error).__name__}: {error}"[:300])
 

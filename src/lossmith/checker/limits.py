@@ -5,7 +5,7 @@ Both are raised as `BaseException`s, so that no `except Exception` of a loss or 
 """
 
 import signal
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,13 +38,26 @@ def limited_call(calls: float = 1.0) -> Iterator[None]:
         yield
         return
     signal.signal(signal.SIGALRM, _ring)
-    begun, (outer, _) = time.monotonic(), signal.getitimer(signal.ITIMER_REAL)
-    signal.setitimer(signal.ITIMER_REAL, min(calls * _seconds[0], outer or float("inf")))
+    signal.setitimer(signal.ITIMER_REAL, calls * _seconds[0])
     try:
         yield
     finally:
-        left = outer - (time.monotonic() - begun)  # of a limit around this one
-        signal.setitimer(signal.ITIMER_REAL, max(left, 1e-3) if outer else 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Around work of our own on a stranger's loss: `OverTime` after so many seconds of the processor."""
+    if not hasattr(signal, "ITIMER_PROF") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGPROF, _ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def limit_memory(more: int) -> None:
