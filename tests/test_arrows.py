@@ -38,7 +38,7 @@ BELOW = {
     "entries": {"errors", "spec", "formulas"},
     "trace": {"errors", "ops", "spec"},
     "prove": {"errors", "domains", "ops", "shapes", "spec", "entries"},
-    "forging": {"errors", "domains", "ops", "spec", "prove", "checker"},
+    "forging": {"errors", "domains", "ops", "spec", "trace", "prove", "checker"},
     "report": {"errors", "checker", "entries", "prove", "forging"},
     "plots": {"errors", "spec", "entries", "balance", "checker", "report", "torch"},
     "testing": {"errors", "checker"},
@@ -47,7 +47,7 @@ BELOW = {
 }
 # Named exceptions, each with its reason.
 ALLOWED = {
-    ("checker", "report"): "`str(report)` is the words of the report, imported when it is asked for",
+    ("checker", "report"): "`str(report)` is the words of the report; facts are worded there for `lossmith show`, too",
     ("prove", "report"): "`str(derivation)` likewise",
 }
 
