@@ -7,6 +7,8 @@ own values and slopes are compared with fifty digits of the expression, before a
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import numpy as np
@@ -62,15 +64,19 @@ def read(
         raise TargetError(
             message(f"{target} has {len(found)} losses", {"losses": names}, fix=f"name one: {target}:NAME")
         )
-    (told,) = found
+    return expressed(found[0])
+
+
+def expressed(told: Mapping[str, Any]) -> Original:
+    """The expression of what a child process told: `lossmith.checker.original.Original` as data."""
     name = str(told["name"])
     if told.get("problem"):
-        raise LossmithError(message(f"{name} cannot be forged", why=str(told["problem"])))
+        raise _refused(name, str(told["problem"]))
     kinds = _kinds(name, told["kinds"])
     try:
         expression, params, lost = _expression(told)
     except TraceError as error:
-        raise LossmithError(message(f"{name} cannot be forged", why=_nearer(str(error)))) from None
+        raise _refused(name, _nearer(str(error))) from None
     root = parse(expression, params)
     compared = _require_parity(name, root, params, told["points"], ROUGH if told["rough"] else RTOL)
     notes = [f"traced as {expression}", f"{compared} values and slopes of {name} itself agree with fifty digits of it"]
@@ -175,7 +181,9 @@ def _require_parity(name: str, root: Node, params: Mapping[str, float], points: 
     return 2 * len(rows)
 
 
-def _nearer(text: str) -> str:
-    from pathlib import Path
+def _refused(name: str, why: str) -> LossmithError:
+    return LossmithError(f"{name} cannot be forged\n{indent(why, '    ')}")
 
+
+def _nearer(text: str) -> str:
     return text.replace(f"{Path.cwd()}/", "")

@@ -119,6 +119,8 @@ class Words:
         return Written(tree.equal(_lifted(x).number, _lifted(y).number))
 
     def where(self, condition: Any, x: Any, y: Any) -> Written:
+        if not isinstance(condition, Written):  # it was computed while the loss was traced
+            return _lifted(x if condition else y)
         return Written(tree.where(_lifted(condition).truth, _lifted(x).number, _lifted(y).number))
 
     def full_like(self, x: Any, value: float) -> Written:
