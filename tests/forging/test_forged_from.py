@@ -172,7 +172,9 @@ def test_the_command_writes_a_file_of_another_framework(tmp_path, capsys):
     (tmp_path / "mine.py").write_text(MINE)
     place = tmp_path / "pinball.py"
     words = ["forge", "--from", f"{tmp_path}/mine.py:Pinball", "--arg", "q=0.8", "--to", "numpy", "-o", str(place)]
-    main([*words, "--pred", "real", "--target", "real"])
+    with pytest.raises(SystemExit) as done:
+        main([*words, "--pred", "real", "--target", "real"])
+    assert done.value.code == 0
     said = capsys.readouterr().out
     assert "traced as maximum((target - pred) * q, (target - pred) * (q - 1))" in said
     assert "no finding of the checker is an error" in said

@@ -108,7 +108,8 @@ def _with_name(one: Any, others: list[Any], name: str, values: list[float]) -> A
     if isinstance(one, dict) and "param" in one:
         return one  # of a setting before: it did not depend on this one, or it would not have been told
     if isinstance(one, dict) and set(one) == {"constant"}:
-        return _with_name(one["constant"], [other.get("constant") for other in others], name, values)
+        found = _with_name(one["constant"], [other.get("constant") for other in others], name, values)
+        return found if isinstance(found, dict) else one
     if isinstance(one, dict):
         if any(not isinstance(other, dict) or other.keys() != one.keys() for other in others):
             raise _Otherwise("it decides what is computed")

@@ -24,15 +24,16 @@ class Symmetry:
 
 def symmetry(loss: Elementwise) -> Symmetry | None:
     """None where a loss has no two sides that could be alike, or cannot be read at these points."""
-    classes = CLASSES.get(loss.kinds[1]) if len(loss.kinds) > 1 else None
+    classes = CLASSES.get(loss.kinds[1]) if len(loss.names) > 1 else None
     if not loss.of_residual and classes is None:
         return None
     no, yes = classes or (0.0, 0.0)
-    rest, points = loss.others[0][1:], WITHIN if loss.kinds[0] == "prob" else POINTS
+    within = loss.kinds[0] == "prob"
+    rest = loss.others[0][1:]
     try:
         with precision():
-            for x in points:
-                mirrored = 1.0 - x if loss.kinds[0] == "prob" else -x
+            for x in WITHIN if within else POINTS:
+                mirrored = 1.0 - x if within else -x
                 here = loss.slice(yes, *rest).at(x).value
                 there = loss.slice(no, *rest).at(mirrored).value
                 difference = here - there
