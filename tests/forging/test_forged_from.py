@@ -178,7 +178,7 @@ def test_the_command_writes_a_file_of_another_framework(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "traced as maximum((target - pred) * q, (target - pred) * (q - 1))" in said
     assert "no finding of the checker is an error" in said
-    assert "q=0.8" in place.read_text()
+    assert "q: float = 0.8" in place.read_text()
 
 
 def test_an_expression_and_a_loss_do_not_go_together(capsys):
