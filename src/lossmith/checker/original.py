@@ -7,6 +7,7 @@ it is, and is said to.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from math import isclose
 from typing import Any
 
 import torch
@@ -172,8 +173,9 @@ def _points(subject: Subject) -> tuple[list[list[float]], str]:
         rows.append([pred, target, float(value.sum()), float(slope.sum())])
     both, _ = at(*map(list, zip(*pairs[:2], strict=True)))
     values = [row[2] for row in rows[:2]]
-    total = "values" if both.numel() > 1 else "mean" if abs(float(both) - sum(values) / 2) < 1e-9 else "sum"
-    return rows, total
+    if both.numel() > 1:
+        return rows, "values"
+    return rows, "mean" if isclose(float(both), sum(values) / 2, rel_tol=1e-5) else "sum"
 
 
 def _pairs(subject: Subject) -> Iterator[tuple[float, float]]:

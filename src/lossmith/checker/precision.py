@@ -18,11 +18,11 @@ from lossmith.checker.lines import Move
 from lossmith.checker.many import at_many
 from lossmith.checker.picture import Errors, Precision
 from lossmith.checker.subject import Subject
-from lossmith.checker.truth import Truth
+from lossmith.checker.exact import Exact
 from lossmith.errors import LossmithError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-EXACT = "the true value, to fifty digits"
+TRUE = "the true value, to fifty digits"
 Wanted = Callable[[torch.dtype], tuple[list[Any], list[Any]]]  # values and slopes for what a dtype holds
 
 
@@ -34,8 +34,8 @@ def precision_of(subject: Subject) -> Precision | None:
     (_, move), *_ = path.moves.items()
     x = torch.tensor(path.wide, dtype=torch.float64)
     try:
-        truth = Truth(subject, move, path.span)
-        told, wanted = EXACT, lambda dtype: truth.at(x, dtype)
+        exact = Exact(subject, move, path.span)
+        told, wanted = TRUE, lambda dtype: exact.at(x, dtype)
     except (LossmithError, ModuleNotFoundError, ArithmeticError) as error:
         told = f"float64, for want of the true value: {str(error).splitlines()[0]}"
         wanted = _by_float64(subject, move, x)

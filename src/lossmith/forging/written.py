@@ -129,8 +129,9 @@ class Words:
     def asarray(self, x: Any, *, like: Any = None) -> Written:
         return _lifted(np.asarray(x).item() if not isinstance(x, Written) else x)
 
-    def truth(self, x: Any) -> Written:
-        return Written(_lifted(x).truth)
+    def truth(self, x: Any) -> Any:
+        node = _lifted(x).node
+        return np.bool_(node.value != 0) if isinstance(node, Number) else Written(_lifted(x).truth)
 
 
 def _is(node: Node, word: str) -> bool:

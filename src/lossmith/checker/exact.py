@@ -27,7 +27,7 @@ SAME = "1e-12"  # two sides of a smooth place
 LIKE = 1e-6  # float64, where it has digits left
 
 
-class Truth:
+class Exact:
     """The total of a loss as its arguments move; `factor` is what the loss makes of several equal predictions.
 
     Errors    LossmithError for a loss that is not traced, or whose trace has another value or slope than float64

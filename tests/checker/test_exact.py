@@ -7,9 +7,9 @@ import torch
 
 from lossmith.checker.build import subject_of_object
 from lossmith.checker.curve import path_of
-from lossmith.checker.precision import EXACT, precision_of
+from lossmith.checker.precision import TRUE, precision_of
 from lossmith.checker.resolve import Declared, resolve
-from lossmith.checker.truth import Truth
+from lossmith.checker.exact import Exact
 
 LOGITS = {"pred": "logits[N]", "target": "binary[N]"}
 REAL = {"pred": "real[N,C]", "target": "real[N,C]"}
@@ -50,7 +50,7 @@ def subject(loss, flags, example=None):
 def truth_of(loss, flags, example=None):
     made = subject(loss, flags, example)
     path = path_of(made)
-    return Truth(made, next(iter(path.moves.values())), path.span)
+    return Exact(made, next(iter(path.moves.values())), path.span)
 
 
 def test_the_truth_has_its_digits_where_float64_has_none():
@@ -62,7 +62,7 @@ def test_the_truth_has_its_digits_where_float64_has_none():
 
 def test_errors_of_float32_are_told_where_float64_overflows_too():
     found = precision_of(subject(naive_bce, LOGITS))
-    assert found.truth == EXACT
+    assert found.truth == TRUE
     (single,) = (one for one in found.errors if one.dtype == "float32")
     assert all(error == inf for x, error in zip(found.x, single.value, strict=True) if x > 100)
     assert 1e-4 < max(error for x, error in zip(found.x, single.value, strict=True) if -14 < x < -5) < 1
