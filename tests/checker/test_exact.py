@@ -7,9 +7,9 @@ import torch
 
 from lossmith.checker.build import subject_of_object
 from lossmith.checker.curve import path_of
+from lossmith.checker.exact import Exact
 from lossmith.checker.precision import TRUE, precision_of
 from lossmith.checker.resolve import Declared, resolve
-from lossmith.checker.exact import Exact
 
 LOGITS = {"pred": "logits[N]", "target": "binary[N]"}
 REAL = {"pred": "real[N,C]", "target": "real[N,C]"}

@@ -150,6 +150,7 @@ def test_written_numbers_are_the_tree_that_the_parser_reads():
     made = words.where((pred > target) & ~(pred < 0), 2.0 * words.exp(-pred), 1.0 / (1.0 + words.square(target)))
     text = "where((pred > target) & ~(pred < 0), 2 * exp(-pred), 1 / (1 + square(target)))"
     assert made.node == parse(text)
+    assert words.where(words.truth(0.0), pred, target).node == tree.TARGET  # decided while it was traced
     with pytest.raises(NotImplementedError, match="depends on the numbers"):
         bool(pred > target)
 

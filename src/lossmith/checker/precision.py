@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.curve import path_of
+from lossmith.checker.exact import Exact
 from lossmith.checker.lines import Move
 from lossmith.checker.many import at_many
 from lossmith.checker.picture import Errors, Precision
 from lossmith.checker.subject import Subject
-from lossmith.checker.exact import Exact
 from lossmith.errors import LossmithError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

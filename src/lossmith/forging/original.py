@@ -138,7 +138,7 @@ class _Forms(Mapping[str, Any]):
         node = parse_form(form, self.params)
         if not self.as_numbers:
             return Written(node)
-        by = {tree.Name(name): tree.Number(value) for name, value in self.params.items()}
+        by: dict[Node, Node] = {tree.Name(name): tree.Number(value) for name, value in self.params.items()}
         made = tree.replace(node, by)
         assert isinstance(made, tree.Number)
         return made.value
