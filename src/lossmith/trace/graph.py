@@ -82,7 +82,7 @@ class Reading:
             return x
         found = np.asarray(x)
         if found.dtype.kind == "b":
-            return found.view(type(self.like))
+            return found.view(type(self.like)) if isinstance(self.like, np.ndarray) else found
         return self.ops.asarray(found, like=self.like)
 
 
