@@ -15,6 +15,7 @@ from lossmith.errors import LossmithError, message
 from lossmith.prove.derive import derive
 from lossmith.prove.facts import facts_of
 from lossmith.prove.slices import elementwise
+from lossmith.trace.rows import formula_of_rows, is_of_rows
 from lossmith.trace.single import formula_of
 
 
@@ -58,8 +59,12 @@ def _studied(subject: Subject, contract: Contract, shown: Shown, steps: bool) ->
     def function(pred: Any, target: Any) -> Any:
         return as_tensor(subject.call(loss, (pred, target) if first else (target, pred)))[0]
 
-    kind, target = contract.pred.kind, contract.target_kind()
-    made, graph = formula_of(function, subject.name, kind, target, max(1, len(contract.pred.domain.axes)))
+    kind, target, axes = contract.pred.kind, contract.target_kind(), len(contract.pred.domain.axes)
+    by_row = is_of_rows(axes, target)
+    if by_row:
+        made, graph = formula_of_rows(function, subject.name, kind, target)
+    else:
+        made, graph = formula_of(function, subject.name, kind, target, max(1, axes))
     notes = [
         _nearer(f"a part is detached at {graph.stopped}: the derivatives shown are of its value, not its gradient")
     ]
@@ -70,7 +75,8 @@ def _studied(subject: Subject, contract: Contract, shown: Shown, steps: bool) ->
     except LossmithError as error:
         derived, notes = "", [*notes, str(error)]
     notes = notes if graph.stopped else notes[1:]
-    return Shown(shown.name, shown.location, shown.takes, derived, str(facts_of(elementwise(made))), tuple(notes))
+    facts = "" if by_row else str(facts_of(elementwise(made)))
+    return Shown(shown.name, shown.location, shown.takes, derived, facts, tuple(notes))
 
 
 def _nearer(text: str) -> str:

@@ -19,8 +19,8 @@ from lossmith.ops.digits import context
 from lossmith.prove.derivation import Bounds, Case, Derivation, Region
 from lossmith.prove.evaluate import Expr, Symbol, number
 from lossmith.prove.reading import LETTERS, NEAR, Reading, numbers, of_residual, rows
-from lossmith.prove.shares import Family, rewritten
-from lossmith.prove.simplify import HUGE, LARGE, cost, operations, shortest
+from lossmith.prove.shares import Family, rewritings
+from lossmith.prove.simplify import HUGE, LARGE, alike, cost, operations, shortest
 from lossmith.shapes import letters
 from lossmith.spec import Formula
 
@@ -77,11 +77,11 @@ def _letters(made: Formula, by_row: bool, families: Sequence[Family]) -> Iterato
         yield "z1", f"{made.arguments[0]} of class 1"
         yield "z2", f"{made.arguments[0]} of class 2"
         yield "z3", f"{made.arguments[0]} of class 3"
-        for family in families:
-            yield from ((str(p), family.meaning(index)) for index, p in enumerate(family.shares))
         for name in made.arguments[1:]:
             for index in "123":
                 yield f"{LETTERS.get(name, name)}{index}", f"{name} of class {index}"
+        for family in families:
+            yield from ((str(p), family.meaning(index)) for index, p in enumerate(family.shares))
         return
     for name in made.arguments:
         yield LETTERS.get(name, name), name
@@ -194,7 +194,9 @@ def _derivative(short: Expr, raw: Expr, own: Sequence[Reading], order: int, inde
         candidates.insert(0, short)
     candidates = candidates or [sample.revealed(raw)]
     if operations(candidates[0]) <= HUGE:
-        candidates += rewritten(candidates[0], own[0].families)
+        families = own[0].families
+        letters = candidates[0].free_symbols - {p for family in families for p in family.shares}
+        candidates += alike(candidates[0], rewritings(families, sorted(letters, key=str)))
     found = shortest(candidates, points)
     if not _matches(found, own, order, index):
         raise LossmithError(f"the derivative {found} does not agree with fifty digits: a fault of lossmith")

@@ -30,7 +30,7 @@ FURTHER = [163.0, 997.0, 10007.0]  # not for logits, where 1 - p has no digits l
 WITHIN = [0.0123 + 0.0487 * step for step in range(21)]
 ABOVE = [0.0371 * 1.31**step for step in range(21)]
 TARGET = {"real": 0.3719, "count": 2.37, "positive": 0.8713, "prob": 0.2931}
-SHARES = (0.2371, 0.4513, 0.3116)  # a target distribution, and class counts
+SHARES = (0.236328125, 0.451171875, 0.3125)  # a target distribution, and class counts: exactly 1 together
 ROWS = [
     (2.9417, 0.1173, -0.3171),
     (0.7193, 1.0371, -2.1137),
@@ -137,12 +137,13 @@ def rows(made: Formula, kinds: Sequence[str], settings: Mapping[str, Any]) -> It
     def at(row: Sequence[float]) -> Reading:
         reading = _read(made, settings, lambda *how: list(arrays(row, *how)), range(CLASSES))
         by_name = {str(one): one for one in reading.point}
-        others = [
-            tuple(by_name[f"{LETTERS.get(name, name)}{place + 1}"] for place in range(CLASSES))
+        named = {
+            kind: tuple(by_name.get(f"{LETTERS.get(name, name)}{place + 1}") for place in range(CLASSES))
             for name, kind in zip(made.arguments[1:], kinds[1:], strict=True)
-            if kind == "logits"
-        ]
-        return _in_shares(reading, others)
+            if kind in ("logits", "dist")
+        }
+        given = tuple(Family(sympy.S.One, (), row, moves=False) for kind, row in named.items() if kind == "dist")
+        return _in_shares(reading, [row for kind, row in named.items() if kind == "logits"], given)
 
     plain = np.array(ROWS)
     if kinds[0] != "logits":
@@ -152,16 +153,16 @@ def rows(made: Formula, kinds: Sequence[str], settings: Mapping[str, Any]) -> It
     yield given, [at([float(z) for z in row]) for row in plain]
 
 
-def _in_shares(reading: Reading, others: Sequence[tuple[Symbol, ...]]) -> Reading:
-    """A reading of a row of logits in p = softmax(z), if everything can be said in p."""
+def _in_shares(reading: Reading, others: Sequence[tuple[Symbol, ...]], given: tuple[Family, ...]) -> Reading:
+    """A reading of a row of logits in p = softmax(z), if everything can be said in p; `given` are distributions."""
     plain = reading.sample.revealed(reading.expr)
     families = tuple(families_of(plain, [(reading.vary, True), *((row, False) for row in others)]))
     expr = in_shares(plain, families) if families else plain
     if not any({*family.shares} & expr.free_symbols for family in families):
-        return reading
+        return replace(reading, families=given)
     for family in families:
         reading.sample.at.update(family.at(reading.point))
-    return replace(reading, expr=expr, families=families)
+    return replace(reading, expr=expr, families=(*families, *given))
 
 
 def of_residual(readings: Sequence[Reading]) -> list[Reading] | None:

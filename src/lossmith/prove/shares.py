@@ -6,7 +6,7 @@
 A loss with a temperature has one family of shares for each factor c.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,7 +21,10 @@ SHORT = 40  # operations that are worth their cancelling
 
 @dataclass(frozen=True)
 class Family:
-    """The shares p of logits z times a factor; `moves` if the loss is differentiated by these logits."""
+    """The shares p of logits z times a factor; `moves` if the loss is differentiated by these logits.
+
+    A given distribution has shares without logits.
+    """
 
     factor: Expr
     logits: tuple[Symbol, ...]
@@ -29,11 +32,11 @@ class Family:
     moves: bool
 
     def meaning(self, index: int) -> str:
-        of = self.logits[index] * self.factor
-        return f"softmax of {of}"
+        of = self.logits[index] * self.factor if self.logits else ""
+        return f"softmax of {of}" if of else f"share {index + 1} of the target distribution"
 
     def at(self, point: Point) -> Point:
-        """The numbers of the shares, from those of the logits."""
+        """The numbers of the shares, from those of the logits; a given distribution has its own."""
         factor = number(sympy.sympify(self.factor), point)
         powers = [context.exp(point[z] * factor) for z in self.logits]
         return {p: power / sum(powers) for p, power in zip(self.shares, powers, strict=True)}
@@ -48,8 +51,10 @@ def families_of(expr: Expr, rows: Sequence[tuple[tuple[Symbol, ...], bool]]) -> 
     letters = iter(LETTERS)
     exponents = [power.args[0] for power in sympy.expand_power_exp(expr).atoms(sympy.exp)]
     for logits, moves in rows:
-        factors = {_size(one / z) for one in exponents for z in logits if one.coeff(z) != 0 or one.has(z)}
-        for factor in sorted((one for one in factors if not {*logits} & one.free_symbols), key=sympy.count_ops):
+        found = {_size(one / z) for one in exponents for z in logits if one.has(z)}
+        plain = [one for one in found if not {*logits} & one.free_symbols]
+        factors = [one for one in plain if not any(one != of and (one / of).is_Integer for of in plain)]
+        for factor in sorted(factors, key=sympy.count_ops):
             letter = next(letters, "")
             if letter:
                 shares = tuple(sympy.Symbol(f"{letter}{index + 1}", positive=True) for index in range(len(logits)))
@@ -63,7 +68,7 @@ def _size(factor: Expr) -> Expr:
 def in_shares(expr: Expr, families: Sequence[Family]) -> Expr:
     """The expression in shares alone; where a total S does not cancel, as it was."""
     plain, logits, totals = sympy.expand_power_exp(expr), set[Symbol](), set[Symbol]()
-    for family in reversed(families):  # a factor of 1 is in every product
+    for family in reversed([one for one in families if one.logits]):  # a factor of 1 is in every product
         total = sympy.Dummy("total", positive=True)
         for z, p in zip(family.logits, family.shares, strict=True):
             of = z * family.factor
@@ -86,15 +91,20 @@ def partial(expr: Expr, x: Symbol) -> Expr:
     return sympy.cancel(found) if plain and sympy.count_ops(found) <= SHORT else found
 
 
-def rewritten(expr: Expr, families: Sequence[Family]) -> Iterator[Expr]:
+def rewritings(families: Sequence[Family], letters: Iterable[Symbol]) -> Iterator[Callable[[Expr], Expr]]:
     """The last share of each family as what the others leave, so that what adds up to 1 goes; by one letter each."""
-    for family in families:
-        *others, last = family.shares
-        expr = expr.subs(last, 1 - sum(others))
-    plain = sympy.expand(expr)
-    yield plain
-    for letter in plain.free_symbols - {p for family in families for p in family.shares}:
-        yield sympy.collect(plain, letter, sympy.factor)
+
+    def without_last(expr: Expr) -> Expr:
+        for family in families:
+            *others, last = family.shares
+            expr = expr.subs(last, 1 - sum(others))
+        return sympy.expand(expr)
+
+    if families:
+        yield without_last
+        yield lambda expr: sympy.factor(without_last(expr))
+        for letter in letters:
+            yield lambda expr, letter=letter: sympy.collect(without_last(expr), letter, sympy.factor)
 
 
 def _to_one(expr: Expr, families: Sequence[Family]) -> Expr:

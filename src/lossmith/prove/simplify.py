@@ -108,14 +108,14 @@ def shortest(exprs: Sequence[Expr], points: Sequence[Point]) -> Expr:
     found = list(exprs)
     for expr in exprs:
         if operations(expr) <= HUGE:
-            found += _candidates(expr, _rewritings())
+            found += alike(expr, _rewritings())
     again = _first_right(found, want, points, operations) or exprs[0]
     if operations(again) <= LARGE and not again.has(sigmoid):
-        found += _candidates(again, _slow_rewritings())
+        found += alike(again, _slow_rewritings())
         for expr in {again, *exprs}:
-            found += _candidates(expr, _hyperbolic()) if operations(expr) <= SMALL and expr.has(sympy.exp) else []
+            found += alike(expr, _hyperbolic()) if operations(expr) <= SMALL and expr.has(sympy.exp) else []
         again = _first_right(found, want, points, operations) or exprs[0]
-    found += _candidates(again, _rewritings())
+    found += alike(again, _rewritings())
     return _first_right(found, want, points, cost) or exprs[0]
 
 
@@ -126,7 +126,8 @@ def _first_right(
     return next((expr for expr in sorted(dict.fromkeys(exprs), key=key) if same(expr, want, points)), None)
 
 
-def _candidates(expr: Expr, rewritings: Iterable[Callable[[Any], Any]]) -> Iterator[Expr]:
+def alike(expr: Expr, rewritings: Iterable[Callable[[Any], Any]]) -> Iterator[Expr]:
+    """What an expression becomes, not yet compared with it; what takes too long or fails is left out."""
     for rewrite in rewritings:
         try:
             with at_most(SECONDS, TimeoutError()):

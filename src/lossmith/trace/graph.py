@@ -53,6 +53,7 @@ class Graph:
 
     def replay(self, ops: Any, *arrays: Any) -> Any:
         """The output in the numbers of a reader."""
+        import lossmith.trace.aten_rows  # noqa: F401  (enters its rules)
         from lossmith.trace.aten import FORM, RULES
 
         known, on = list[Any](arrays), Reading(ops, arrays[0])

@@ -113,6 +113,8 @@ def _graph(made: fx.GraphModule, lines: _Lines) -> Graph:
             place = str(node.meta.get("stack_trace") or "")
             calls.append(Call(name, _plain(tuple(args), lines.single), _plain(dict(kwargs), lines.single), place))
             values[node] = Ref(len(inputs) + len(calls) - 1)
+            if name == "copy_":  # what was written into is what was written, from here on
+                values[node.args[0]] = values[node]
     return Graph(len(inputs), tuple(calls), output, lines.single, lines.stopped)
 
 
