@@ -12,6 +12,7 @@ from lossmith.checker.place import relative
 from lossmith.checker.resolve import Declared, resolve
 from lossmith.checker.subject import Subject, as_tensor
 from lossmith.errors import LossmithError, message
+from lossmith.prove.composition import convex_of
 from lossmith.prove.derive import derive
 from lossmith.prove.facts import facts_of
 from lossmith.prove.slices import elementwise
@@ -68,14 +69,15 @@ def _studied(subject: Subject, contract: Contract, shown: Shown, steps: bool) ->
     notes = [
         _nearer(f"a part is detached at {graph.stopped}: the derivatives shown are of its value, not its gradient")
     ]
-    try:
-        from lossmith.report.derivation import in_text
+    from lossmith.report.derivation import in_text
+    from lossmith.report.facts import of_rows
 
+    try:
         derived = in_text(derive(made), steps=steps)
     except LossmithError as error:
         derived, notes = "", [*notes, str(error)]
     notes = notes if graph.stopped else notes[1:]
-    facts = "" if by_row else str(facts_of(elementwise(made)))
+    facts = of_rows(convex_of(made), kind) if by_row else str(facts_of(elementwise(made)))
     return Shown(shown.name, shown.location, shown.takes, derived, facts, tuple(notes))
 
 

@@ -153,6 +153,8 @@ def _pow(on: Reading, x: Any, y: Any) -> Any:
     x = number(on, x)
     if not isinstance(y, (int, float)):
         return ops.exp(on.array(y) * ops.log(x))
+    if hasattr(ops, "power"):
+        return ops.power(x, float(y))
     if y < 0:
         return 1.0 / _pow(on, x, -y)
     if y == int(y) and y <= 64:

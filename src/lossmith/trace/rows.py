@@ -18,7 +18,7 @@ CLASSES = 3
 # Nothing special lies at these.
 LOGITS = ((0.37, -0.61, 1.13), (-1.9, 0.83, 0.29), (2.3, -1.7, 0.41))
 SHARES = ((0.21, 0.46, 0.33), (0.58, 0.13, 0.29), (0.17, 0.35, 0.48))
-TARGETS = ("index", "dist", "simplex")
+TARGETS = ("index", "dist", "simplex", "onehot")
 
 
 def is_of_rows(axes: int, target: str) -> bool:
@@ -45,7 +45,12 @@ def formula_of_rows(
         return found.reshape((1,)) if found.size == 1 else found
 
     body.__name__ = name
-    made = Formula(body, shapes=f"... C, {'...' if label else '... C'} -> ...", kinds=(pred, target), source="traced")
+    made = Formula(
+        body,
+        shapes=f"... C, {'...' if label else '... C'} -> ...",
+        kinds=(pred, "index" if label else "dist"),
+        source="traced",
+    )
     if body(_digits(), _digits().asarray(rows[0].numpy()), _digits().asarray(aims[0].numpy())).size != 1:
         raise refused(name, "rows of classes", "on one row it makes several values", None)
     return made, graph
