@@ -17,7 +17,7 @@ RULES: dict[str, Rule] = {}
 # What says nothing about a single number: axes, and sums and largest entries of one.
 FORM = frozenset(
     "sum mean amax amin view reshape _unsafe_view view_copy unsqueeze unsqueeze_copy squeeze squeeze_copy expand "
-    "expand_copy permute permute_copy".split()
+    "expand_copy permute permute_copy positions".split()
 )
 
 

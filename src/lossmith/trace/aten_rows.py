@@ -30,6 +30,12 @@ def softmax(on: Reading, x: Any, dim: int, half_to_float: Any = False, **_: Any)
     return on.ops.exp(log_softmax(on, x, dim))
 
 
+@rule("positions")
+def _positions(on: Reading, x: Any, places: Any) -> Any:
+    """Entries by their place in the whole array: what any operation that only moves them does."""
+    return _plain(on.array(x)).reshape(-1)[places].view(type(on.like))
+
+
 @rule("gather")
 def _gather(on: Reading, x: Any, dim: int, index: Any, **_: Any) -> Any:
     return np.take_along_axis(_plain(on.array(x)), _plain(index), dim).view(type(on.like))
