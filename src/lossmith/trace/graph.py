@@ -15,6 +15,9 @@ import numpy as np
 from lossmith.errors import LossmithError, message
 
 
+LOOKED_UP = ("index", "gather", "index_select", "positions")
+
+
 class TraceError(LossmithError, ValueError):
     """A callable that cannot be told as a list of operations; the message names the user's line."""
 
@@ -61,6 +64,8 @@ class Graph:
             rule = RULES["clone"] if self.single and call.name in FORM else RULES.get(call.name)
             if rule is None:
                 raise unknown(call, "it is not among the operations that are replayed")
+            if call.name in LOOKED_UP and _moves(call.args[1:]):
+                raise unknown(call, "which entries it takes depends on the inputs")
             args = tuple(resolved(arg, known) for arg in call.args)
             kwargs = {name: resolved(arg, known) for name, arg in call.kwargs.items()}
             try:
@@ -85,6 +90,10 @@ class Reading:
         if found.dtype.kind == "b":
             return found.view(type(self.like))
         return self.ops.asarray(found, like=self.like)
+
+
+def _moves(arg: Any) -> bool:
+    return any(map(_moves, arg)) if isinstance(arg, (list, tuple)) else isinstance(arg, Ref)
 
 
 def resolved(arg: Any, known: list[Any]) -> Any:

@@ -32,6 +32,7 @@ SAME: Mapping[str, str] = dict.fromkeys(
     "copy_p": "clone",
     "stop_gradient": "detach",
     "atan": "atan",
+    "is_finite": "isfinite",
 }
 REDUCED = {"reduce_sum": "sum", "reduce_max": "amax", "reduce_min": "amin"}
 MOVED = frozenset("broadcast_in_dim reshape transpose squeeze expand_dims gather slice dynamic_slice rev".split())
