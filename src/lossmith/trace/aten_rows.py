@@ -33,7 +33,7 @@ def softmax(on: Reading, x: Any, dim: int, half_to_float: Any = False, **_: Any)
 @rule("positions")
 def _positions(on: Reading, x: Any, places: Any) -> Any:
     """Entries by their place in the whole array: what any operation that only moves them does."""
-    return _plain(on.array(x)).reshape(-1)[places].view(type(on.like))
+    return np.asarray(_plain(on.array(x)).reshape(-1)[places], dtype=_plain(on.array(x)).dtype).view(type(on.like))
 
 
 @rule("gather")

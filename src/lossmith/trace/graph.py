@@ -14,7 +14,6 @@ import numpy as np
 
 from lossmith.errors import LossmithError, message
 
-
 LOOKED_UP = ("index", "gather", "index_select", "positions")
 
 
