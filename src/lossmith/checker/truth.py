@@ -20,6 +20,7 @@ from lossmith.checker.subject import Subject, as_tensor, cast
 from lossmith.errors import LossmithError
 from lossmith.trace.graph import Graph
 
+NEAR = 2.0**-40  # how far a number moves, so that a kink at it is seen
 MOST = 30_000  # numbers in inputs times calls: what a replay may cost
 
 
@@ -40,7 +41,8 @@ class Truth:
         with precision():
             arrays = [np.asarray(balls.array(self.inputs[place].double().numpy())).copy() for place in self.places]
             moved = arrays[self.places.index(argument)].reshape(-1)
-            moved[element] = moving(float(moved[element].value.low), None, Questions())
+            x = float(moved[element].value.low)
+            moved[element] = moving(x - NEAR * max(1.0, abs(x)), x + NEAR * max(1.0, abs(x)), Questions())
             try:
                 found = self.graph.replay(balls.ops, *(one.view(balls.Balls) for one in arrays))
             except (Undecided, LossmithError):

@@ -31,6 +31,14 @@ class Unread(ArithmeticError):
     """A question about numbers that move, or a function that no rule covers."""
 
 
+def together(*bends: Bend) -> Bend:
+    """The bend of a sum."""
+    curved: list[Bend] = [one for one in dict.fromkeys(bends) if one != "affine"]
+    if len(curved) > 1:
+        return "unknown"
+    return curved[0] if curved else "affine"
+
+
 def affine(parts: Mapping[str, Fraction]) -> Affine:
     return tuple(sorted((name, c) for name, c in parts.items() if c))
 
@@ -65,8 +73,8 @@ class Curve:
 
     @property
     def bend(self) -> Bend:
-        kinds = {self.rest, *("convex" if c > 0 else "concave" for c in self.sums.values())} - {"affine"}
-        return "affine" if not kinds else kinds.pop() if len(kinds) == 1 else "unknown"
+        of_sums: list[Bend] = ["convex" if c > 0 else "concave" for c in self.sums.values()]
+        return together(self.rest, *of_sums)
 
     @property
     def form(self) -> tuple[Any, ...] | None:
@@ -87,16 +95,14 @@ class Curve:
         sums = dict(self.sums)
         for key, c in y.sums.items():
             sums[key] = sums.get(key, Fraction(0)) + c
-        kinds = {self.rest, y.rest} - {"affine"}
-        rest: Bend = "affine" if not kinds else kinds.pop() if len(kinds) == 1 else "unknown"
-        logs = [logarithm(self), logarithm(y)]
+        logs = [one for one in (logarithm(self), logarithm(y)) if one is not None]
         return Curve(
             plus(self.straight, y.straight),
             {key: c for key, c in sums.items() if c},
-            rest,
+            together(self.rest, y.rest),
             _sum(self.least, y.least, -inf),
             _sum(self.most, y.most, inf),
-            sum_of_exponentials(logs) if all(one is not None for one in logs) else None,
+            sum_of_exponentials(logs) if len(logs) == 2 else None,
             self.root and y.root,
         )
 

@@ -76,7 +76,8 @@ def in_shares(expr: Expr, families: Sequence[Family]) -> Expr:
             plain = plain.subs(of, sympy.log(p) + sympy.log(total))
         totals.add(total)
         logits |= {*family.logits}
-    plain = _to_one(sympy.factor_terms(sympy.together(plain, deep=True)), families)
+    joined: Expr = sympy.together(plain, deep=True)
+    plain = _to_one(sympy.factor_terms(joined), families)
     plain = _to_one(sympy.expand_log(plain, force=True), families)
     if totals & plain.free_symbols:
         plain = _to_one(sympy.simplify(plain), families)
