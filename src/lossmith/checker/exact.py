@@ -42,6 +42,8 @@ class Exact:
         self.settings, self.factor = found.settings, 1.0
         if found.stopped:
             raise LossmithError(f"a part is detached at {found.stopped}")
+        if found.of_rows:
+            raise LossmithError("it is not a loss of single numbers")
         self._require_like_float64(torch.tensor([0.71 * span[0] + 0.29 * span[1], 0.23 * span[0] + 0.77 * span[1]]))
 
     def at(self, x: Tensor, dtype: torch.dtype) -> tuple[list[Any], list[Any]]:

@@ -13,10 +13,11 @@ from lossmith.checker.limits import OverTime, within
 from lossmith.checker.mathematics import mathematics_of
 from lossmith.checker.picture import Cost, Mathematics
 from lossmith.checker.subject import Subject
-from lossmith.checker.traced import traced
+from lossmith.checker.traced import Traced, traced
 from lossmith.errors import LossmithError, message, missing_extra
 
 if TYPE_CHECKING:
+    from lossmith.prove.composition import Shown
     from lossmith.prove.facts import Facts
     from lossmith.prove.slices import Elementwise
 
@@ -52,6 +53,11 @@ class Learned:
         return numbers if isinstance(numbers, Unknown) else _found("a certificate", lambda: _facts(numbers))
 
     @cached_property
+    def rows(self) -> "Shown | Unknown":
+        """Whether a loss of rows is convex."""
+        return _found("a proof", lambda: _rows(self.subject))
+
+    @cached_property
     def cost(self) -> "Cost | Unknown":
         return _found("a measurement", lambda: _cost(self.subject))
 
@@ -59,11 +65,25 @@ class Learned:
 def _elementwise(subject: Subject) -> "Elementwise":
     from lossmith.prove.slices import elementwise
 
+    found = _whole(subject)
+    return elementwise(found.formula, **found.settings)
+
+
+def _rows(subject: Subject) -> "Shown":
+    from lossmith.prove.composition import convex_of
+
+    found = _whole(subject)
+    if not found.of_rows:
+        raise LossmithError(f"{subject.name} is no loss of rows")
+    return convex_of(found.formula, **found.settings)
+
+
+def _whole(subject: Subject) -> Traced:
     found = traced(subject)
     if found.stopped:
         given = {"line": found.stopped}
         raise LossmithError(message("a part is detached: what is true of the value is not true of its gradient", given))
-    return elementwise(found.formula, **found.settings)
+    return found
 
 
 def _facts(numbers: "Elementwise") -> "Facts":

@@ -61,6 +61,9 @@ def _original(subject: Subject) -> Original:
     if found.graph is None:
         made = found.formula.name
         raise LossmithError(message(f"{subject.name} is lossmith's own already", fix=f"lossmith show {made}"))
+    if found.of_rows:
+        why = "what is forged takes one number of each"
+        raise LossmithError(message(f"{subject.name} is a loss of rows of classes, not of single numbers", why=why))
     if found.stopped:
         given = {"line": found.stopped}
         why = "what is forged has the gradient of its value"

@@ -9,6 +9,7 @@ from lossmith.checker.resolve import Declared, resolve
 from lossmith.checker.subject import Subject
 from lossmith.checker.traced import traced
 from lossmith.errors import LossmithError
+from lossmith.prove.composition import convex_of
 from lossmith.prove.derive import derive
 from lossmith.prove.facts import facts_of
 from lossmith.prove.slices import elementwise
@@ -45,6 +46,7 @@ def study(subject: Subject, declared: Declared, *, steps: bool = False) -> dict[
 
 def _studied(subject: Subject, contract: Contract, shown: Shown, steps: bool) -> Shown:
     from lossmith.report.derivation import in_text
+    from lossmith.report.facts import of_rows
 
     found = traced(subject.with_contract(contract))
     notes = [STOPPED.format(found.stopped)] if found.stopped else []
@@ -52,5 +54,8 @@ def _studied(subject: Subject, contract: Contract, shown: Shown, steps: bool) ->
         derived = in_text(derive(found.formula, **found.settings), steps=steps)
     except LossmithError as error:
         derived, notes = "", [*notes, str(error)]
-    facts = str(facts_of(elementwise(found.formula, **found.settings)))
+    if found.of_rows:
+        facts = of_rows(convex_of(found.formula, **found.settings), contract.pred.kind)
+    else:
+        facts = str(facts_of(elementwise(found.formula, **found.settings)))
     return Shown(shown.name, shown.location, shown.takes, derived, facts, tuple(notes))

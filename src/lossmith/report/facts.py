@@ -5,6 +5,7 @@ from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lossmith.prove.composition import Shown
     from lossmith.prove.facts import Bounds, Facts, Statement
 
 SMOOTH = {0: "continuous", 1: "one continuous derivative", 2: "two continuous derivatives or more"}
@@ -18,6 +19,13 @@ def in_text(facts: "Facts") -> str:
     low, high = facts.interval
     where = [f"for {low:.3g} <= {facts.variable} <= {high:.3g}", *([" | ".join(facts.held)] if facts.held else [])]
     return "\n".join([", ".join(where), *_rows(list(_lines(facts)))])
+
+
+def of_rows(found: "Shown", of: str) -> str:
+    """What is known of a loss of rows, for a terminal."""
+    word = {"proved": "proved", "refuted": "no", "open": "open"}[found.verdict]
+    because = f"({found.because})" if found.verdict == "proved" else f": {found.because}"
+    return f"for 3 classes, all {of}\n  convex  {word}{' ' if found.verdict == 'proved' else ''}{because}"
 
 
 def _rows(rows: list[tuple[str, str]]) -> Iterator[str]:

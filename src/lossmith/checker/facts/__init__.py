@@ -93,6 +93,8 @@ def facts_of(learned: "Learned") -> "tuple[Fact, ...]":
     if not isinstance(known, Unknown):
         between = (import_module(fact_file(code)).found(learned, known) for code in list(fact_codes())[1:-1])
         return tuple(chain(formula, *between, cost))
+    if not isinstance(rows := learned.rows, Unknown):
+        return (*formula, import_module(fact_file("F2")).found_of_rows(learned, rows), *cost)
     if formula[0].grade == "open" and formula[0].detail == known.why:
         return (Fact("F1-F8", "mathematics", "not known", "open", known.why), *cost)
     return (*formula, Fact("F2-F8", "certificates", "not known", "open", known.why), *cost)
@@ -107,10 +109,13 @@ def judged(learned: "Learned", claims: Mapping[str, Any]) -> "Iterator[tuple[str
     for name, value in claims.items():
         code = DECLARED[name]
         said = f"{name}={value!r}"
-        if isinstance(known, Unknown):
+        if not isinstance(known, Unknown):
+            answer = import_module(fact_file(code)).answer(learned, known, name, value)
+        elif code == "F2" and not isinstance(rows := learned.rows, Unknown):
+            answer = import_module(fact_file(code)).answer_of_rows(rows)
+        else:
             yield code, Status("skipped", f"{said} is declared, and not known: {known.why}"), None
             continue
-        answer = import_module(fact_file(code)).answer(learned, known, name, value)
         if answer.verdict == "proved":
             yield code, Status("passed"), None
         elif answer.verdict == "open":
