@@ -42,6 +42,7 @@ _FILES = (
     "ls606_retains_memory",
     "ls607_hidden_state_or_rng",
     "ls608_superlinear_memory",
+    "ls701_perfect_prediction_not_optimal",
     "ls805_hyperparameter_without_effect",
     "ls806_reference_mismatch",
 )
