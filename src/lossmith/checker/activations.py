@@ -5,6 +5,7 @@ one through indexing, reshaping and a clamp; its logarithm is known as such. Ari
 weights, temperatures and mixtures are never judged.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from lossmith.checker.accelerators import name_of
+from lossmith.checker.contract import Argument, Contract
+from lossmith.checker.subject import Subject
 from lossmith.checker.watch import user_line
 
 Holds = Literal["a probability", "a log-probability"]
@@ -141,3 +144,23 @@ class Activations(TorchFunctionMode):
         known = self._of(value)
         if known is not None and known.holds == wrong:
             self.mistaken.append(Mistaken(name, argument, known, user_line(self.file)))
+
+
+def mistakes(subject: Subject) -> list[Mistaken]:
+    """What the functions that a loss calls on ordinary inputs are wrongly handed; empty where that is not seen."""
+    if subject.bridged:
+        return []
+    inputs = subject.draw(1)
+    called = [i for i in subject.contract.preds if _called_probability(subject.contract, i)]
+    watch = Activations(subject.file, [inputs[i] for i in called])
+    trial = subject.run(inputs, grad=False, watch=watch)
+    return watch.mistaken if trial.ok else []
+
+
+def _called_probability(contract: Contract, index: int) -> bool:
+    """Its name says so, or its user does: a kind that was only inferred is no reason."""
+    argument: Argument = contract.arguments[index]
+    if argument.kind not in ("prob", "simplex"):
+        return False
+    said = contract.origin not in ("inferred", "example()")
+    return said or re.search(r"(?<!log)_?prob", argument.name.lower()) is not None

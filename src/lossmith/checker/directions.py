@@ -158,12 +158,21 @@ def _beaten(subject: Subject, seed: int) -> Wrong | None:
         return None
     good = min(goods, key=lambda each: _finite(subject.values(each)))
     value, ordinary = subject.values(good), subject.values(inputs)
-    preds = [draw(contract, 1000 * seed + k)[where] for k in range(6)] + [pred for _, pred in _rivals(contract, good, seed)]
+    preds = [draw(contract, 1000 * seed + k)[where] for k in range(6)]
+    preds += [pred for _, pred in _rivals(contract, good, seed)] + _of_no_sample(contract, inputs)
     better = min((_put(good, where, pred) for pred in preds), key=lambda each: _finite(subject.values(each)))
     gap = value - subject.values(better)
     if not gap > CLEARLY * (abs(ordinary - value) + gap) + 1e-6:
         return None
     return Wrong("another prediction is better than the perfect one", "look for the wrong sign, label or scale", good, better)
+
+
+def _of_no_sample(contract: Contract, inputs: Sequence[Any]) -> list[Tensor]:
+    """For classes: every sample gets the logarithm of how often each class occurs in the batch."""
+    if contract.kinds() != ("logits", "index") or inputs[0].ndim != 2:
+        return []
+    counts = torch.bincount(inputs[1], minlength=inputs[0].shape[1])[: inputs[0].shape[1]]
+    return [(counts / counts.sum() + 1e-3).log().expand_as(inputs[0]).clone()]
 
 
 # --- the wrong axis --------------------------------------------------------------------------------------------

@@ -43,6 +43,8 @@ _FILES = (
     "ls607_hidden_state_or_rng",
     "ls608_superlinear_memory",
     "ls701_perfect_prediction_not_optimal",
+    "ls801_double_activation",
+    "ls803_accepts_logits_and_probs",
     "ls805_hyperparameter_without_effect",
     "ls806_reference_mismatch",
 )
