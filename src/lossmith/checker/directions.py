@@ -16,7 +16,7 @@ from torch import Tensor
 from lossmith.checker.activations import Activations
 from lossmith.checker.contract import Contract
 from lossmith.checker.judge import SEEDS, _rivals, shortfall
-from lossmith.checker.mirrors import MIRRORS, seen_in
+from lossmith.checker.mirrors import MIRRORS, is_ordinary, seen_in
 from lossmith.checker.sample import class_axis, draw, head, perfect
 from lossmith.checker.subject import Subject
 
@@ -41,7 +41,7 @@ class Wrong:
 
 def wrong_way(subject: Subject) -> Wrong | None:
     contract = subject.contract
-    if len(contract.preds) > 1:
+    if contract.target is None or not is_ordinary(contract):
         return _of_pairs(subject)
     for mirror in MIRRORS:
         if mirror.fits(contract) and not shortfall(seen_in(subject, mirror)):
@@ -164,7 +164,7 @@ def _beaten(subject: Subject, seed: int) -> Wrong | None:
     gap = value - subject.values(better)
     if not gap > CLEARLY * (abs(ordinary - value) + gap) + 1e-6:
         return None
-    return Wrong("another prediction is better than the perfect one", "look for the wrong sign, label or scale", good, better)
+    return Wrong("another prediction is better than the perfect one", "look for a wrong sign, label, scale, or a reshape that mixes axes", good, better)
 
 
 def _of_no_sample(contract: Contract, inputs: Sequence[Any]) -> list[Tensor]:
@@ -178,8 +178,8 @@ def _of_no_sample(contract: Contract, inputs: Sequence[Any]) -> list[Tensor]:
 # --- the wrong axis --------------------------------------------------------------------------------------------
 
 
-def wrong_axis(subject: Subject) -> tuple[int, Wrong] | None:
-    """The axis of a softmax that runs along another axis than the classes', with right and wrong at the same cost."""
+def wrong_axis(subject: Subject) -> Wrong | None:
+    """A softmax along another axis than the classes', which makes right and wrong cost the same."""
     contract = subject.contract
     if subject.bridged or contract.target_kind() not in ("index", "onehot") or contract.pred.kind != "logits":
         return None
@@ -205,4 +205,4 @@ def wrong_axis(subject: Subject) -> tuple[int, Wrong] | None:
     if subject.values(good) != subject.values(bad):
         return None
     said = f"the softmax runs along axis {axis}, and the classes are on axis {own}: classes are not compared"
-    return axis, Wrong(said, f"softmax(..., dim={own})", good, bad)
+    return Wrong(said, f"softmax(..., dim={own})", good, bad)

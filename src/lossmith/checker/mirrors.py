@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossmith.checker.contract import Contract
+from lossmith.checker.contract import PRED_NAMES, TARGET_NAMES, Contract
 from lossmith.checker.sample import class_axis
 from lossmith.checker.subject import Subject, Trial
 
@@ -23,15 +23,17 @@ CLASSES = ("index", "onehot")
 SIDES = ("binary", "pm1", "soft")
 # Readings that a stranger would think of first: no other one is believed on the word of a mirror.
 ORDINARY = frozenset(
-    {("real", "real"), ("boxes", "boxes"), ("logits", "dist"), ("prob", "soft"), ("logits", "logits")}
+    {("real", "real"), ("real", "count"), ("boxes", "boxes"), ("logits", "dist"), ("prob", "soft"), ("logits", "logits")}
     | {(kind, goal) for kind in ("logits", "logprob", "simplex") for goal in CLASSES}
     | {(kind, goal) for kind in ("logits", "prob") for goal in SIDES}
 )
+GUESS = re.compile(r"pred|prob|logit|score|estimate|output|student|mean|^mu$|rate|recon|hat$")
+GOAL = re.compile(r"target|label|true|truth|(?:^|_)gt(?:_|$)|teacher|mask|class")
 # What pushes away, or works against something, on purpose.
 AGAINST = re.compile(
     r"complement|negative_?(?:learn|label)|unlearn|forget|ascent|advers|attack|confus|revers|reward|utility|maximi|"
     r"repuls|diversity|repel|orthogon|decorrel|entropy_?(?:reg|bonus|max)|critic|generator|discriminator|mutual|"
-    r"\bmine\b|curiosity|policy",
+    r"\bmine\b|curiosity",
     re.I,
 )
 # What measures how good something is, unless its name says that it is a loss.
@@ -56,8 +58,13 @@ class Mirror:
 
 
 def is_ordinary(contract: Contract) -> bool:
-    """True for one prediction and one target of kinds that are often seen together."""
-    return len(contract.preds) == 1 and (contract.pred.kind, contract.target_kind()) in ORDINARY
+    """True for a prediction and a target that are called so, of kinds that are often seen together."""
+    if contract.target is None or (contract.pred.kind, contract.target_kind()) not in ORDINARY:
+        return False
+    pred, target = contract.pred.name.lower(), contract.arguments[contract.target].name.lower()
+    guess = (pred in PRED_NAMES and pred not in ("x", "z")) or GUESS.search(pred) is not None
+    goal = target in TARGET_NAMES or GOAL.search(target) is not None
+    return goal and (guess or (pred == "x" and target != "y"))
 
 
 def _turned(contract: Contract, pred: Tensor) -> Tensor:
@@ -99,12 +106,17 @@ def seen_in(subject: Subject, mirror: Mirror) -> Mirrored:
     return Mirrored(**known, cache={}, mirror=mirror)
 
 
+def is_metric(subject: Subject) -> bool:
+    """True if its name says that it measures how good something is."""
+    return GOOD.search(subject.name) is not None and COST.search(subject.name) is None
+
+
 def meant(subject: Subject) -> bool:
     """True if its name, its arguments or its documentation say that it is no cost of being wrong."""
     function = subject.loss if inspect.isroutine(subject.loss) else type(subject.loss)
     if AGAINST.search(f"{subject.name} {' '.join(subject.parameters)}"):
         return True
-    if GOOD.search(subject.name) and not COST.search(subject.name):
+    if is_metric(subject):
         return True
     return SAYS_SO.search(inspect.getdoc(function) or "") is not None if _own_words(function) else False
 

@@ -43,8 +43,11 @@ _FILES = (
     "ls607_hidden_state_or_rng",
     "ls608_superlinear_memory",
     "ls701_perfect_prediction_not_optimal",
+    "ls704_discontinuous",
     "ls801_double_activation",
+    "ls802_argument_order",
     "ls803_accepts_logits_and_probs",
+    "ls804_return_type",
     "ls805_hyperparameter_without_effect",
     "ls806_reference_mismatch",
 )

@@ -54,27 +54,27 @@ def check(subject: Subject) -> Iterator[Finding]:
         raise SkipRule("its name says that it is to be large, or that it works against something")
     if not subject.run(subject.draw(0), grad=False).finite_value:
         raise SkipRule("the loss is not finite on ordinary inputs")
-    if len(subject.contract.preds) == 1 and not (reason := shortfall(subject)):
-        if (along := wrong_axis(subject)) is not None:
-            yield _told(subject, along[1])
-        return
-    found = wrong_way(subject)
-    if found is None and len(subject.contract.preds) == 1 and _is_said(subject, reason):
-        found = beaten(subject)
+    reason = "" if perfect(subject.contract, subject.draw(0)) is None else shortfall(subject)
+    if len(subject.contract.preds) == 1 and not reason:
+        found = wrong_axis(subject)
+    else:
+        found = wrong_way(subject) or (beaten(subject) if _is_said(subject, reason) else None)
     if found is not None:
         yield _told(subject, found)
-    elif len(subject.contract.preds) == 1:
+    elif reason:
         raise SkipRule(f"it is not known what is best for it: {reason}")
 
 
 def _is_said(subject: Subject, reason: str) -> bool:
     """The contract is the user's own; or the arguments are called logits and labels, and labels do not matter as such."""
     contract = subject.contract
+    if len(contract.preds) > 1 or "better than" not in reason:
+        return False
     if contract.origin in SAID:
-        return "better than" in reason
+        return True
     named = "logit" in contract.pred.name.lower() and contract.target is not None
     labels = named and CLASSES.search(contract.arguments[contract.target or 0].name.lower()) is not None
-    return labels and contract.kinds() == ("logits", "index") and "not better than random" in reason
+    return labels and contract.kinds() == ("logits", "index")
 
 
 def _told(subject: Subject, wrong: Wrong) -> Finding:
