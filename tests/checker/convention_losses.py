@@ -280,10 +280,9 @@ def smooth_l1_with_beta(pred, target, beta=1.0):
     return torch.where(e < beta, 0.5 * e**2 / beta, e - 0.5 * beta).mean()
 
 
-def relu_both_ways(pred, target):
-    e = pred - target
-    e = e.clamp(min=0) + e.clamp(max=0)
-    return (e + 0.3 * e**2 + e.abs() * 2).mean()
+def hinge_of_a_split_score(scores, y):
+    split = F.relu(scores) - F.relu(-scores)  # scores again, with a slope of 0 at 0
+    return F.relu(1 - y * split).mean()
 
 
 # --- what is returned ------------------------------------------------------------------------------------------
@@ -324,7 +323,7 @@ PAIRS = (
     Pair(rows_instead_of_entries, label_in_place, ("LS701",)),
     Pair(huber_with_a_jump, huber_joined, ("LS704",)),
     Pair(smooth_l1_beta_forgotten, smooth_l1_with_beta, ("LS704",)),
-    Pair(relu_both_ways, mse_loss, ("LS108",)),
+    Pair(hinge_of_a_split_score, hinge_right_sign, ("LS108",)),
     Pair(returns_a_float, mse_loss, ("LS804",)),
     Pair(returns_a_number_made_anew, mse_loss, ("LS804",)),
 )

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.curve import OF_MANY
+from lossmith.checker.handwritten import surrounding
 from lossmith.checker.lines import Move
 from lossmith.checker.many import at_many
 from lossmith.checker.sample import SIZES
@@ -28,13 +29,16 @@ HALVINGS = 36
 
 @dataclass(frozen=True)
 class Joint:
-    """At `x`, with the targets at `target`: the value and the slope on both sides; `inputs` are those of `x`."""
+    """At `x` of a line: the value and the slope on both sides."""
 
     x: float
-    target: float
+    line: "Line"
     values: tuple[float, float]
     slopes: tuple[float, float]
-    inputs: tuple[Any, ...]
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        return self.line.at(self.x)
 
     @property
     def jump(self) -> float:
@@ -47,6 +51,9 @@ class Line:
 
     target: float
     move: Move
+
+    def at(self, x: float) -> tuple[Any, ...]:
+        return self.move(torch.tensor(x, dtype=torch.float64))
 
 
 def lines(subject: Subject) -> list[Line]:
@@ -81,8 +88,7 @@ def _move(one: tuple[Any, ...], where: int, goal: int, target: float, residual: 
 def _adds_up(subject: Subject) -> bool:
     """True if a batch costs the sum or the mean of its samples: then no sample is chosen by what the others cost."""
     inputs = subject.draw(1, 4)
-    alone = [subject.draw(1, 4) for _ in range(1)][0]
-    parts = [subject.values(tuple(value[i : i + 1] for value in alone), dtype=torch.float64) for i in range(4)]
+    parts = [subject.values(tuple(value[i : i + 1] for value in inputs), dtype=torch.float64) for i in range(4)]
     whole = subject.values(inputs, dtype=torch.float64)
     near = 1e-6 * (1 + abs(whole))
     return all(isfinite(part) for part in parts) and min(abs(sum(parts) - whole), abs(sum(parts) / 4 - whole)) < near
@@ -102,7 +108,9 @@ def joints(subject: Subject) -> list[Joint]:
 def _steps(subject: Subject) -> bool:
     """True if it rounds, or asks for a sign, or replaces a derivative: what jumps there jumps on purpose."""
     watch = Calls(subject.file)
-    subject.run(subject.draw(1), watch=watch)
+    trial = subject.run(subject.draw(1), watch=watch)
+    if any(function.changes_only_the_gradient for function in surrounding(subject, trial)):
+        return True
     rounding = {"round", "sign", "floor", "ceil", "trunc", "heaviside", "bucketize", "long", "int", "argmax", "topk"}
     return bool(watch.cuts) or any(name.strip("_") in rounding for name, _ in watch.steps)
 
@@ -124,26 +132,24 @@ def _along(subject: Subject, line: Line) -> Iterator[Joint]:
             yield joint
 
 
-def _at(subject: Subject, line: Line, x: float) -> tuple[float, float]:
-    trial = subject.run(line.move(torch.tensor(x, dtype=torch.float64)), dtype=torch.float64)
+def value_and_slope(subject: Subject, line: Line, x: float) -> tuple[float, float]:
+    trial = subject.run(line.at(x), dtype=torch.float64)
     return trial.value, float("nan") if trial.grad is None else float(trial.grad.sum())
 
 
 def _closer(subject: Subject, line: Line, low: float, high: float) -> Joint | None:
     """Halve the interval, keeping the half in which value and slope change more than the other half explains."""
-    below, above = _at(subject, line, low), _at(subject, line, high)
+    below, above = value_and_slope(subject, line, low), value_and_slope(subject, line, high)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        between = _at(subject, line, middle)
+        between = value_and_slope(subject, line, middle)
         if not all(map(isfinite, (*below, *above, *between))):
             return None
         if _change(below, between, middle - low) >= _change(between, above, high - middle):
             high, above = middle, between
         else:
             low, below = middle, between
-    x = round((low + high) / 2, 7)
-    inputs = line.move(torch.tensor(x, dtype=torch.float64))
-    return Joint(x, line.target, (below[0], above[0]), (below[1], above[1]), inputs)
+    return Joint(round((low + high) / 2, 7), line, (below[0], above[0]), (below[1], above[1]))
 
 
 def _change(a: tuple[float, float], b: tuple[float, float], width: float) -> float:

@@ -69,7 +69,7 @@ def _told(subject: Subject, joint: Joint) -> Finding:
     return finding(
         sys.modules[__name__],
         subject,
-        message=f"the value jumps by {joint.jump:.6g} at {place}, from {joint.values[0]:.6g} to {joint.values[1]:.6g}",
+        message=f"the value jumps at {place}, from {joint.values[0]:.6g} to {joint.values[1] + 0.0:.6g}",
         trial=trial,
         evidence=rows,
         fix="give one branch the constant that makes both equal where they meet",
