@@ -30,7 +30,15 @@ _GIVES: dict[str, Holds] = {
     "log_sigmoid": "a log-probability",
 }
 # Functions that take logits: a probability in their place is squashed twice.
-LOGITS = ("softmax", "log_softmax", "sigmoid", "expit", "logsigmoid", "cross_entropy", "binary_cross_entropy_with_logits")
+LOGITS = (
+    "softmax",
+    "log_softmax",
+    "sigmoid",
+    "expit",
+    "logsigmoid",
+    "cross_entropy",
+    "binary_cross_entropy_with_logits",
+)
 LOGARITHMS = ("nll_loss", "kl_div")
 _MOVES = frozenset(
     "view reshape permute transpose movedim flatten unsqueeze squeeze contiguous float double clone detach clamp clip "
@@ -122,9 +130,7 @@ class Activations(TorchFunctionMode):
         first = args[0] if args else kwargs.get("input")
         if name.endswith("softmax") or name == "cross_entropy":
             self._note_axis(name, first, args, kwargs)
-        if name in LOGITS:
-            self._refuse(name, "input", first, "a probability")
-        elif name in LOGARITHMS:
+        if name in LOGITS or name in LOGARITHMS:
             self._refuse(name, "input", first, "a probability")
         if name == "kl_div":
             said = bool(kwargs.get("log_target", False))

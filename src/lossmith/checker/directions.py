@@ -1,12 +1,12 @@
 """Which way a loss pulls: what it makes best in place of the perfect prediction.
 
-    pairs        anchor, positive, negative; chosen and rejected: the names say which is to be nearer, or higher
-    mirrors      the loss is right once its sign, its predictions or its labels are changed
-    a softmax    along an axis that is not the classes': samples compete with each other, classes do not
+pairs        anchor, positive, negative; chosen and rejected: the names say which is to be nearer, or higher
+mirrors      the loss is right once its sign, its predictions or its labels are changed
+a softmax    along an axis that is not the classes': samples compete with each other, classes do not
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,9 @@ def _turned_triplet(subject: Subject, anchor: int, near: int, away: int) -> Wron
         if not subject.values(bad) < min(subject.values(good), subject.values(inputs)) - 1e-3:
             return None
         said = f"it is lowest where {names[anchor]} equals {names[away]}, and not {names[near]}"
-        shown = shown or Wrong(said, f"exchange {names[near]} and {names[away]}, in the formula or in the call", good, bad)
+        shown = shown or Wrong(
+            said, f"exchange {names[near]} and {names[away]}, in the formula or in the call", good, bad
+        )
     return shown
 
 
@@ -164,7 +166,12 @@ def _beaten(subject: Subject, seed: int) -> Wrong | None:
     gap = value - subject.values(better)
     if not gap > CLEARLY * (abs(ordinary - value) + gap) + 1e-6:
         return None
-    return Wrong("another prediction is better than the perfect one", "look for a wrong sign, label, scale, or a reshape that mixes axes", good, better)
+    return Wrong(
+        "another prediction is better than the perfect one",
+        "look for a wrong sign, label, scale, or a reshape that mixes axes",
+        good,
+        better,
+    )
 
 
 def _of_no_sample(contract: Contract, inputs: Sequence[Any]) -> list[Tensor]:

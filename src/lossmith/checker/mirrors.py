@@ -23,7 +23,14 @@ CLASSES = ("index", "onehot")
 SIDES = ("binary", "pm1", "soft")
 # Readings that a stranger would think of first: no other one is believed on the word of a mirror.
 ORDINARY = frozenset(
-    {("real", "real"), ("real", "count"), ("boxes", "boxes"), ("logits", "dist"), ("prob", "soft"), ("logits", "logits")}
+    {
+        ("real", "real"),
+        ("real", "count"),
+        ("boxes", "boxes"),
+        ("logits", "dist"),
+        ("prob", "soft"),
+        ("logits", "logits"),
+    }
     | {(kind, goal) for kind in ("logits", "logprob", "simplex") for goal in CLASSES}
     | {(kind, goal) for kind in ("logits", "prob") for goal in SIDES}
 )
@@ -37,7 +44,9 @@ AGAINST = re.compile(
     re.I,
 )
 # What measures how good something is, unless its name says that it is a loss.
-GOOD = re.compile(r"score|metric|coef|accura|similar|correl|likelihood|log_?prob|elbo|psnr|ssim|gain|agreement|iou", re.I)
+GOOD = re.compile(
+    r"score|metric|coef|accura|similar|correl|likelihood|log_?prob|elbo|psnr|ssim|gain|agreement|iou", re.I
+)
 COST = re.compile(r"loss|criterion|cost|error|penalty|objective|nll|divergence|distance", re.I)
 SAYS_SO = re.compile(r"(?:higher|larger|more) is better|maximi[sz]|reward|adversar|complementary|gradient ascent", re.I)
 

@@ -72,7 +72,7 @@ def _told(subject: Subject, line: Line, x: float, given: float, below: float, ab
         sys.modules[__name__],
         subject,
         severity="warning",
-        message=f"at {place} autograd gives {given + 0.0:.4g}, where the slope is {below:.4g} below and {above:.4g} above",
+        message=f"at {place} autograd gives {given + 0.0:.4g}, and the slope is {below:.4g} below, {above:.4g} above",
         trial=trial,
         evidence=rows,
         fix="let one branch alone hold the place: >= on one side, < on the other; or write the sum as what it is",

@@ -57,7 +57,7 @@ def check(subject: Subject) -> Iterator[Finding]:
             sys.modules[__name__],
             subject,
             severity="info",
-            message=f"the second derivative along a direction is {show(given)}, where the gradient changes by {show(expected)}",
+            message=f"the second derivative is {show(given)} where the gradient changes by {show(expected)}",
             trial=trial,
             why=f"{functions[0].name} saves what its forward computed, which is a constant to a second derivative",
             fix="save the inputs and compute from them in the backward, or mark the backward with once_differentiable",

@@ -37,7 +37,9 @@ CODE, NAME, SINCE = "LS504", "weight-cancels", "0.1"
 def applies(subject: Subject) -> str:
     if is_shipped(subject):
         return "a shipped loss: its documentation says what it is"
-    return no_batch(subject) or ("" if any(w.per == "class" for w in weighings(subject)) else "it takes no class weights")
+    return no_batch(subject) or (
+        "" if any(w.per == "class" for w in weighings(subject)) else "it takes no class weights"
+    )
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -57,7 +59,7 @@ def check(subject: Subject) -> Iterator[Finding]:
                 sys.modules[__name__],
                 subject,
                 severity="info",
-                message=f"{weighing.name} has no effect on a batch of one sample: ten times the weight gives the same value",
+                message=f"{weighing.name} has no effect on a batch of one sample: ten times it gives the same value",
                 evidence=rows,
                 why="the mean divides by the weights that it was given, and one weight cancels",
                 fix="divide by the number of samples: reduction='sum', then / len(target)",

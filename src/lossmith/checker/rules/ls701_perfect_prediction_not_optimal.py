@@ -66,7 +66,7 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 
 def _is_said(subject: Subject, reason: str) -> bool:
-    """The contract is the user's own; or the arguments are called logits and labels, and labels do not matter as such."""
+    """The contract is the user's own, or the arguments are called logits and labels."""
     contract = subject.contract
     if len(contract.preds) > 1 or "better than" not in reason:
         return False

@@ -61,7 +61,8 @@ def _told(subject: Subject, joint: Joint) -> Finding:
     low = tuple(v - 1e-6 if i == where else v for i, v in enumerate(joint.inputs))
     trial = subject.run(low, dtype=torch.float64)
     rows = evidence_of(subject, trial)
-    rows |= {f"{name} + 2e-6": show(joint.values[1]), "slopes": f"{joint.slopes[0]:.6g} below, {joint.slopes[1]:.6g} above"}
+    slopes = f"{joint.slopes[0]:.6g} below, {joint.slopes[1]:.6g} above"
+    rows |= {f"value at {name} + 2e-6": show(joint.values[1] + 0.0), "slopes": slopes}
     other = ", ".join(f"{each} + 2e-6" if each == name else each for each in names)
     doubled = [f"{names[where]} = {literal(low[where])}"]
     ending = [*doubled, f"print(loss_fn({', '.join(names)}).sum())", f"print(loss_fn({other}).sum())"]

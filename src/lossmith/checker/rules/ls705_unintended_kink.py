@@ -42,7 +42,7 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    for joint in joints(subject):
+    for joint in sorted(joints(subject), key=lambda joint: (abs(joint.x), -joint.x)):
         below, above = joint.slopes
         size = max(abs(below), abs(above))
         apart = abs(joint.x) > 1e-3 and abs(joint.jump) < 1e-6 * (1 + abs(joint.values[0]))

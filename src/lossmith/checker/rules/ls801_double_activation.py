@@ -72,7 +72,5 @@ def _told(subject: Subject, found: Mistaken) -> Finding:
 def _fix(found: Mistaken) -> str:
     if found.given.made_by:
         return f"leave {found.given.made_by} out: {found.function} has it inside"
-    instead = {"cross_entropy": "nll_loss of their logarithm", "binary_cross_entropy_with_logits": "binary_cross_entropy"}
-    return f"use {instead.get(found.function, 'them as they are')}, or hand over logits and call them so"
-
-
+    fits = {"cross_entropy": "nll_loss of their logarithm", "binary_cross_entropy_with_logits": "binary_cross_entropy"}
+    return f"use {fits.get(found.function, 'them as they are')}, or hand over logits and call them so"

@@ -83,7 +83,8 @@ def _read_as_probability(subject: Subject) -> Iterator[Finding]:
         if trial.finite_value and trial.finite_grad:
             return
         said = f"raises {type(trial.error).__name__}" if trial.error else "is not finite"
-        yield _called(subject, trial, f"{name} is read as a probability: for logits below 0 and above 1 the loss {said}")
+        said = f"{name} is read as a probability: for logits below 0 and above 1 the loss {said}"
+        yield _called(subject, trial, said)
     elif contract.pred.kind == "logits" and contract.target_kind() in ("binary", "soft", "index", "onehot", "dist"):
         clamped = (*inputs[:where], inputs[where].clamp(0, 1), *inputs[where + 1 :])
         if _moves(subject, inputs, where) and subject.values(inputs) == subject.values(clamped):
