@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from reproducing import run_reproducer
 from ruletest import answer, printed, subject_of
-from shipped import each_shipped, shipped
 from torch import nn
 
 from lossmith.checker.rules import ls701_perfect_prediction_not_optimal as rule
@@ -115,11 +114,6 @@ INNOCENT = [
 @pytest.mark.parametrize(("loss", "flags"), INNOCENT)
 def test_what_is_meant_or_only_looks_so_is_innocent(loss, flags):
     assert answer(rule, loss, **flags)[1] == []
-
-
-@each_shipped
-def test_shipped_losses_are_best_at_the_perfect_prediction(family):
-    assert answer(rule, shipped(family))[1] == []
 
 
 def test_the_contract_of_a_negated_loss_is_found_in_the_mirror():

@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from reproducing import run_reproducer
 from ruletest import answer, printed, subject_of
-from shipped import each_shipped, shipped
 
 from lossmith.checker.joints import joints
 from lossmith.checker.rules import ls108_not_a_subgradient, ls704_discontinuous, ls705_unintended_kink
@@ -100,13 +99,6 @@ def test_pieces_that_meet_and_steps_on_purpose_are_innocent(loss):
 def test_where_pieces_meet_is_found_to_seven_digits():
     places = {abs(joint.x) for joint in joints(subject_of(insensitive, **REAL))}
     assert places == {0.1}
-
-
-@each_shipped
-def test_shipped_losses_are_in_one_piece(family):
-    subject = shipped(family)
-    assert answer(ls704_discontinuous, subject)[1] == []
-    assert answer(ls108_not_a_subgradient, subject)[1] == []
 
 
 def test_a_constant_that_is_right_for_the_default_alone_is_found_with_another():

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from keras import ops
 from ruletest import answer, printed
-from shipped import each_shipped, shipped
 from torch import nn
 
 from lossmith.checker.rules import ls802_argument_order as rule
@@ -86,11 +85,6 @@ def brier(prob, target):
 @pytest.mark.parametrize("loss", [RightQuantile(), SameBothWays(), weight_of_excess, torch_order, absolute, brier])
 def test_the_right_order_and_symmetric_losses_are_innocent(loss):
     assert answer(rule, loss)[1] == []
-
-
-@each_shipped
-def test_shipped_losses_are_innocent(family):
-    assert answer(rule, shipped(family))[1] == []
 
 
 def test_what_is_printed():

@@ -4,7 +4,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from ruletest import answer, printed
-from shipped import each_shipped, shipped
 
 from lossmith.checker.rules import ls803_accepts_logits_and_probs as rule
 
@@ -63,11 +62,6 @@ def expected_accuracy(logits, target):
 @pytest.mark.parametrize("loss", [js, kl, probabilities, expected_accuracy])
 def test_the_right_one_is_innocent(loss):
     assert answer(rule, loss)[1] == []
-
-
-@each_shipped
-def test_shipped_losses_are_innocent(family):
-    assert answer(rule, shipped(family))[1] == []
 
 
 def test_what_is_printed():

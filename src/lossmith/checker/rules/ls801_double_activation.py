@@ -19,8 +19,11 @@ When to allow it
     Bounded logits are wanted, as a regulariser. Divide them by a temperature then, which also says so.
 """
 
+import math
 import sys
 from collections.abc import Iterator
+
+from torch.nn import functional as F
 
 from lossmith.checker.activations import Mistaken, mistakes
 from lossmith.checker.evidence import evidence_of, finding, show
@@ -34,13 +37,38 @@ FLOOR = 0.1  # of what an undecided prediction costs
 
 
 def applies(subject: Subject) -> str:
-    return "the bridge to its framework hides what it calls" if subject.bridged else ""
+    return "" if subject.contract.preds else "the contract names no prediction"
 
 
 def check(subject: Subject) -> Iterator[Finding]:
     found = next((each for each in mistakes(subject) if each.twice), None)
     if found is not None:
         yield _told(subject, found)
+    elif subject.bridged:
+        yield from _by_its_floor(subject)
+
+
+def _by_its_floor(subject: Subject) -> Iterator[Finding]:
+    """Across a bridge calls are not seen; but nothing else costs exactly this at a prediction that is sure and right."""
+    best = perfect(subject.contract, subject.draw(1, 1), FAR) if subject.contract.pred.kind == "logits" else None
+    if best is None or subject.contract.target is None:
+        return
+    pred, target = best[subject.contract.preds[0]], best[subject.contract.target]
+    floors = {"softmax": math.log1p((pred.shape[-1] - 1) / math.e)}
+    if subject.contract.target_kind() == "binary":
+        floors = {"sigmoid": float(F.binary_cross_entropy_with_logits(target, target))}
+    trial = subject.run(best)
+    for made_by, floor in floors.items():
+        if any(math.isclose(trial.value, floor * count, rel_tol=1e-5) for count in (1, pred.numel())):
+            yield finding(
+                sys.modules[__name__],
+                subject,
+                message=f"a cross entropy of probabilities: {made_by} is applied twice",
+                trial=trial,
+                why=f"with every logit {FAR:g} on the right side it costs what 1 and 0 cost as logits",
+                fix=f"leave {made_by} out, or say that it is applied (from_logits=False)",
+            )
+            return
 
 
 def _told(subject: Subject, found: Mistaken) -> Finding:
