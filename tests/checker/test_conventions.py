@@ -1,4 +1,4 @@
-"""Defects of direction, link, order, labels, joints and type are named; their twins and unusual innocents are not accused."""
+"""Defects of direction, link, order, labels, joints and type are named; twins and innocents are not accused."""
 
 import pytest
 from convention_losses import INNOCENTS, PAIRS

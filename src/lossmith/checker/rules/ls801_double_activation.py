@@ -49,7 +49,7 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 
 def _by_its_floor(subject: Subject) -> Iterator[Finding]:
-    """Across a bridge calls are not seen; but nothing else costs exactly this at a prediction that is sure and right."""
+    """Across a bridge no call is seen; but nothing else costs exactly this where a prediction is sure and right."""
     best = perfect(subject.contract, subject.draw(1, 1), FAR) if subject.contract.pred.kind == "logits" else None
     if best is None or subject.contract.target is None:
         return
