@@ -115,7 +115,7 @@ _SAID = {
     "negated": ("the perfect prediction is the worst", "turn the sign of what is returned, or return 1 - score"),
     "turned": (
         "it is lowest where the prediction is the opposite of the target",
-        "turn the sign of the margin, or exchange the terms of target and of 1 - target",
+        "turn the sign, return 1 - score, or exchange the terms of target and of 1 - target",
     ),
     "label - 1": ("each sample is asked for the class before its own", "use the label as it is, without - 1"),
     "label + 1": ("each sample is asked for the class after its own", "use the label as it is, without + 1"),

@@ -54,10 +54,10 @@ def judge(subject: Subject, template: Template) -> Judged:
     return entry
 
 
-def shortfall(subject: Subject) -> str:
+def shortfall(subject: Subject, seeds: Sequence[int] = SEEDS) -> str:
     """Why the perfect prediction of this contract is not the best one; empty if it is."""
     for step in (_perfect_beats_random, _perfect_is_optimal):
-        for seed in SEEDS:
+        for seed in seeds:
             if stopped := step(subject, seed):
                 return stopped
     return ""

@@ -47,6 +47,10 @@ AGAINST = re.compile(
 GOOD = re.compile(
     r"score|metric|coef|accura|similar|correl|likelihood|log_?prob|elbo|psnr|ssim|gain|agreement|iou", re.I
 )
+# The same of a plain function: a class of such a name is a loss.
+GOOD_FUNCTION = re.compile(
+    r"f1|f_?beta|precision|recall|^r2|r_?squared?|pearson|ccc|concord|auc|kappa|mcc|dice|jaccard|tversky|overlap", re.I
+)
 COST = re.compile(r"loss|criterion|cost|error|penalty|objective|nll|divergence|distance", re.I)
 SAYS_SO = re.compile(r"(?:higher|larger|more) is better|maximi[sz]|reward|adversar|complementary|gradient ascent", re.I)
 
@@ -117,7 +121,10 @@ def seen_in(subject: Subject, mirror: Mirror) -> Mirrored:
 
 def is_metric(subject: Subject) -> bool:
     """True if its name says that it measures how good something is."""
-    return GOOD.search(subject.name) is not None and COST.search(subject.name) is None
+    if COST.search(subject.name):
+        return False
+    plain = inspect.isroutine(subject.loss) and GOOD_FUNCTION.search(subject.name) is not None
+    return plain or GOOD.search(subject.name) is not None
 
 
 def meant(subject: Subject) -> bool:

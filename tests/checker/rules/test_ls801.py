@@ -68,7 +68,19 @@ def sharpened(logits, target):
     return F.cross_entropy(torch.softmax(logits, 1) / 0.05, target)
 
 
-@pytest.mark.parametrize("loss", [focal, calibrated, soft_labels, sharpened, F.cross_entropy])
+def weighted_by_confidence(logits, target):
+    weight = torch.softmax(torch.sigmoid(logits.detach()).amax(1), 0)
+    return (weight * F.cross_entropy(logits, target, reduction="none")).sum()
+
+
+def gated(logits, target):
+    weight = torch.softmax(torch.sigmoid(logits.detach()), 1)
+    return F.cross_entropy(logits + weight, target)
+
+
+@pytest.mark.parametrize(
+    "loss", [focal, calibrated, soft_labels, sharpened, weighted_by_confidence, gated, F.cross_entropy]
+)
 def test_a_weight_a_logarithm_a_target_and_a_temperature_are_innocent(loss):
     assert answer(rule, loss, **CLASSES)[1] == []
 

@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from lossmith.checker.directions import Wrong, beaten, wrong_axis, wrong_way
 from lossmith.checker.evidence import SkipRule, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
-from lossmith.checker.judge import shortfall
+from lossmith.checker.judge import SEEDS, shortfall
 from lossmith.checker.mirrors import meant
 from lossmith.checker.sample import perfect
 from lossmith.checker.subject import Subject
@@ -54,7 +54,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         raise SkipRule("its name says that it is to be large, or that it works against something")
     if not subject.run(subject.draw(0), grad=False).finite_value:
         raise SkipRule("the loss is not finite on ordinary inputs")
-    reason = "" if perfect(subject.contract, subject.draw(0)) is None else shortfall(subject)
+    reason = "" if perfect(subject.contract, subject.draw(0)) is None else shortfall(subject, SEEDS[:1])
     if len(subject.contract.preds) == 1 and not reason:
         found = wrong_axis(subject)
     else:

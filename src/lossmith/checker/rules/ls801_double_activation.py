@@ -33,6 +33,7 @@ from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS801", "double-activation", "0.1"
 FAR = 60.0  # a logit that leaves nothing to be desired
+PLAIN = ("softmax", "sigmoid", "expit")
 FLOOR = 0.1  # of what an undecided prediction costs
 
 
@@ -43,7 +44,7 @@ def applies(subject: Subject) -> str:
 def check(subject: Subject) -> Iterator[Finding]:
     found = next((each for each in mistakes(subject) if each.twice), None)
     if found is not None:
-        yield _told(subject, found)
+        yield from _told(subject, found)
     elif subject.bridged:
         yield from _by_its_floor(subject)
 
@@ -71,7 +72,7 @@ def _by_its_floor(subject: Subject) -> Iterator[Finding]:
             return
 
 
-def _told(subject: Subject, found: Mistaken) -> Finding:
+def _told(subject: Subject, found: Mistaken) -> Iterator[Finding]:
     inputs = subject.draw(1, None if subject.contract.draw else 2)
     best = perfect(subject.contract, inputs, FAR)
     trial = subject.run(inputs if best is None else best)
@@ -80,12 +81,14 @@ def _told(subject: Subject, found: Mistaken) -> Finding:
         where = subject.contract.preds[0]
         undecided = subject.values((*best[:where], best[where] * 0, *best[where + 1 :]))
     floor = undecided is not None and abs(trial.value) > FLOOR * abs(undecided)
+    if found.function in PLAIN and found.given.made_by and not floor:
+        return  # a softmax of weights that happen to lie between 0 and 1
     rows = evidence_of(subject, trial)
     if floor:
         rows["with logits of 0"] = show(undecided)
     inner = f"the output of {found.given.made_by}" if found.given.made_by else subject.contract.pred.name
     why = f"with every logit {FAR:g} on the right side it still costs {show(trial.value)}" if floor else ""
-    return finding(
+    yield finding(
         sys.modules[__name__],
         subject,
         message=f"{found.function} takes logits and is given probabilities: {inner}",
