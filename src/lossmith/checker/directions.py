@@ -146,13 +146,16 @@ def _random(contract: Contract, count: int) -> list[Tensor]:
     return [draw(contract, 1000 * SEEDS[0] + k, n)[contract.preds[0]] for k in range(count)]
 
 
-def beaten(subject: Subject) -> Wrong | None:
-    """A prediction that is clearly better than the perfect one, on every draw; the first of them."""
-    found = [_beaten(subject, seed) for seed in SEEDS]
+def beaten(subject: Subject, everywhere: bool) -> Wrong | None:
+    """A prediction that is clearly better than the perfect one, on every draw; the first of them.
+
+    `everywhere`: far away too, where a loss may fall without end for another reason (LS208).
+    """
+    found = [_beaten(subject, seed, everywhere) for seed in SEEDS]
     return found[0] if all(each is not None for each in found) else None
 
 
-def _beaten(subject: Subject, seed: int) -> Wrong | None:
+def _beaten(subject: Subject, seed: int, everywhere: bool) -> Wrong | None:
     contract, inputs = subject.contract, subject.draw(seed)
     where = contract.preds[0]
     goods = [good for far in FARS if (good := perfect(contract, inputs, far)) is not None]
@@ -161,7 +164,8 @@ def _beaten(subject: Subject, seed: int) -> Wrong | None:
     good = min(goods, key=lambda each: _finite(subject.values(each)))
     value, ordinary = subject.values(good), subject.values(inputs)
     preds = [draw(contract, 1000 * seed + k)[where] for k in range(6)]
-    preds += [pred for _, pred in _rivals(contract, good, seed)] + _of_no_sample(contract, inputs)
+    preds += _of_no_sample(contract, inputs)
+    preds += [pred for _, pred in _rivals(contract, good, seed)] if everywhere else []
     better = min((_put(good, where, pred) for pred in preds), key=lambda each: _finite(subject.values(each)))
     gap = value - subject.values(better)
     if not gap > CLEARLY * (abs(ordinary - value) + gap) + 1e-6:
@@ -175,11 +179,14 @@ def _beaten(subject: Subject, seed: int) -> Wrong | None:
 
 
 def _of_no_sample(contract: Contract, inputs: Sequence[Any]) -> list[Tensor]:
-    """For classes: every sample gets the logarithm of how often each class occurs in the batch."""
-    if contract.kinds() != ("logits", "index") or inputs[0].ndim != 2:
+    """For classes: every sample gets the logarithm of how often each class occurs in the batch; or none leads."""
+    if contract.kinds() != ("logits", "index"):
         return []
+    level = [torch.zeros_like(inputs[0])]
+    if inputs[0].ndim != 2:
+        return level
     counts = torch.bincount(inputs[1], minlength=inputs[0].shape[1])[: inputs[0].shape[1]]
-    return [(counts / counts.sum() + 1e-3).log().expand_as(inputs[0]).clone()]
+    return [*level, (counts / counts.sum() + 1e-3).log().expand_as(inputs[0]).clone()]
 
 
 # --- the wrong axis --------------------------------------------------------------------------------------------

@@ -58,7 +58,9 @@ def check(subject: Subject) -> Iterator[Finding]:
     if len(subject.contract.preds) == 1 and not reason:
         found = wrong_axis(subject)
     else:
-        found = wrong_way(subject) or (beaten(subject) if _is_said(subject, reason) else None)
+        found = wrong_way(subject)
+        if found is None and _is_said(subject, reason):
+            found = beaten(subject, everywhere=subject.contract.origin in SAID)
     if found is not None:
         yield _told(subject, found)
     elif reason:
