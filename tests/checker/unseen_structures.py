@@ -242,7 +242,7 @@ STRUCTURES = [
     (siamese_pair, {"outputs_a": "embedding", "outputs_b": "embedding", "label": "binary"}),
     (triplet_tuple, {"embeddings_*": "embedding"}),
     (deep_supervision, {"outputs_*": "logits", "target": "binary soft"}),
-    (DeepSupervision(), {"x_*": "logits", "y": "index"}),
+    (DeepSupervision(), {"x*": "logits", "y": "index"}),
     (pyramid, {"preds_*": "real", "targets_*": "real"}),
     (multi_exit, {"logits_list_*": "logits", "labels": "index"}),
     (inception, {"outputs_*": "logits", "target": "index"}),

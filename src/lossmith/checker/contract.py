@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from lossmith.checker.finding import ContractNote
+from lossmith.checker.fold import Fold
 from lossmith.domains import Domain
 from lossmith.errors import ContractError, message
 
@@ -56,7 +57,8 @@ class Argument:
 class Contract:
     """The arguments in the order in which the loss takes them, and where that knowledge comes from.
 
-    `draw`, if given, is the user's own `example(seed)`: its shapes are kept and only its values are varied.
+    `draw`, if given, is the user's own `example(seed)`: its shapes are kept and only its values are varied. `fold`, if
+    given, says which arguments of the loss are made of several of these.
     """
 
     arguments: tuple[Argument, ...]
@@ -65,6 +67,7 @@ class Contract:
     draw: Callable[[int], tuple[Any, ...]] | None = None
     sizes: Mapping[str, int] | None = None
     reason: str = ""
+    fold: Fold | None = None
 
     @property
     def preds(self) -> tuple[int, ...]:

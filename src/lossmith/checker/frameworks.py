@@ -42,11 +42,19 @@ def _roots_used(loss: Any) -> set[str]:
     function = getattr(function, "__wrapped__", function)
     if not isinstance(function, FunctionType):
         return {getattr(loss, "__module__", "").partition(".")[0]}
+    return _roots_of(function, set())
+
+
+def _roots_of(function: FunctionType, seen: set[FunctionType]) -> set[str]:
+    """The packages that a function names, and those that the functions of its own module name for it."""
+    seen.add(function)
     found = {function.__module__.partition(".")[0]}
     for name in names_in(function.__code__):
         value = function.__globals__.get(name)
         module = getattr(value, "__name__", "") if isinstance(value, type(sys)) else getattr(value, "__module__", "")
         found.add((module or "").partition(".")[0])
+        if isinstance(value, FunctionType) and module == function.__module__ and value not in seen:
+            found |= _roots_of(value, seen)
     return found
 
 

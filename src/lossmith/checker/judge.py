@@ -5,7 +5,7 @@ tell kinds apart although both are right.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
@@ -35,12 +35,22 @@ class Judged:
     traits: set[str] = field(default_factory=set[str])
 
 
-def judge(subject: Subject, template: Template) -> Judged:
+def contract_of(subject: Subject, template: Template) -> Contract:
+    """The template as a contract; the arrays of a fold have names of their own, and entries alike one domain."""
+    made, fold = template.contract(subject.parameters), subject.contract.fold
+    if fold is None:
+        return made
+    arguments = [made.arguments[i] for i in fold.owners] if fold.alike else made.arguments
+    named = tuple(replace(one, name=leaf) for one, leaf in zip(arguments, fold.leaves, strict=True))
+    return replace(made, arguments=named, fold=fold)
+
+
+def judge(subject: Subject, template: Template, contract: Contract | None = None) -> Judged:
     """How far a template comes; each step must hold for every seed."""
-    entry = Judged(template, template.contract(subject.parameters))
+    entry = Judged(template, contract or contract_of(subject, template))
     twin = subject.with_contract(entry.contract)
     try:
-        for step in (_accepts, _has_effect, _perfect_beats_random, _perfect_is_optimal):
+        for step in (accepts, _has_effect, _perfect_beats_random, _perfect_is_optimal):
             for seed in SEEDS:
                 entry.stopped = step(twin, seed)
                 if entry.stopped == FLAT and template.meaning == ("real", "real"):
@@ -58,7 +68,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [""])[0][:120]
 
 
-def _accepts(subject: Subject, seed: int) -> str:
+def accepts(subject: Subject, seed: int) -> str:
     arguments = subject.draw(seed)
     trial = subject.run(arguments, grad=False)
     if trial.error is not None:
