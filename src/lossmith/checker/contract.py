@@ -68,6 +68,7 @@ class Contract:
     sizes: Mapping[str, int] | None = None
     reason: str = ""
     fold: Fold | None = None
+    pairs: tuple[tuple[int, int], ...] = ()  # of several tasks: each prediction with its target
 
     @property
     def preds(self) -> tuple[int, ...]:

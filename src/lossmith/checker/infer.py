@@ -54,9 +54,17 @@ def _folded(subject: Subject, fold: Fold) -> list[Contract]:
         found = read_tasks(twin, tasks)
         return [] if found is None else [found]
     try:
-        return _of_arrays(twin)
+        return [replace(contract, pairs=_pairs(contract, fold)) for contract in _of_arrays(twin)]
     except ContractError:
         return []
+
+
+def _pairs(contract: Contract, fold: Fold) -> tuple[tuple[int, int], ...]:
+    """Of entries alike: each prediction with the target at its place, or with the only one."""
+    targets = [i for i, argument in enumerate(contract.arguments) if argument.role == "target"]
+    if not fold.alike or len(targets) not in (1, len(contract.preds)) or len(contract.preds) == 1:
+        return ()
+    return tuple(zip(contract.preds, targets * len(contract.preds), strict=False))
 
 
 def _of_arrays(subject: Subject) -> list[Contract]:

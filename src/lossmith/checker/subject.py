@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lossmith.checker.accelerators import OnCpu, is_missing
 from lossmith.checker.contract import Contract
-from lossmith.checker.frameworks import Framework, as_torch, copy_of, first_of, framework_of, in_dtype, is_bridged
+from lossmith.checker.frameworks import Framework, as_torch, copy_of, first_of, framework_of, in_dtype, is_bridged, path_of
 from lossmith.checker.limits import OverMemory, is_over_memory, limited_call
 from lossmith.checker.sample import draw
 
@@ -161,6 +161,7 @@ class Subject:
                 with limited_call(), OnCpu() if self.standing_in else nullcontext():
                     with watch or nullcontext():
                         raw = self.call(chosen, live)
+                    self.cache["path"] = path_of(raw)
                     output, returned = as_tensor(raw)
                     total = output.sum() if output.ndim else output
                     grads = _gradients(total, live, wanted, cotangent)

@@ -4,7 +4,7 @@ Each prediction has a target; which kinds they are is found in two steps. First 
 until the loss accepts them all at once; then each task is judged as if it were the only one, the others held still.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -13,6 +13,7 @@ from lossmith.checker.fold import Fold
 from lossmith.checker.hints import contradicts, hints_of
 from lossmith.checker.judge import BEST, Judged, accepts, judge
 from lossmith.checker.ranking import plausible
+from lossmith.checker.sample import one_task
 from lossmith.checker.spoken import Side, side_of
 from lossmith.checker.subject import Subject
 from lossmith.checker.templates import GROUPS
@@ -61,6 +62,20 @@ def tasks_of(fold: Fold) -> Tasks | None:
     return Tasks(tuple(sorted(paired)), rest) if 0 < len(paired) <= MOST else None
 
 
+def with_roles(contract: Contract, fold: Fold) -> Contract:
+    """A declared contract of a fold: what holds an entry says whether it is a prediction or a target."""
+    tasks = tasks_of(fold)
+    pairs = tasks.pairs if tasks else ()
+    roles = {i: role for pair in pairs for i, role in zip(pair, ("pred", "target"), strict=True)}
+    arguments = list(contract.arguments)
+    for i, argument in enumerate(arguments):
+        role = roles.get(i)
+        if role is None and argument.role != "other" and not tasks:
+            role = "target" if fold.holders[fold.owners[i]].name.lower() in TARGET_NAMES else None
+        arguments[i] = replace(argument, role=role) if role else argument
+    return replace(contract, arguments=tuple(arguments), fold=fold, pairs=pairs)
+
+
 def _is_target(first: str, second: str) -> bool:
     return target_first(first, second) or first.lower() in (*TARGET_NAMES, "batch", "data", "sample")
 
@@ -84,7 +99,7 @@ def read_tasks(subject: Subject, tasks: Tasks) -> Contract | None:
             continue
         found = _with(found, dict(zip(pair, best.template.domains, strict=True)))
         sure = sure and best.tier == BEST
-    return replace(found, confidence="likely" if sure else "unsure")
+    return replace(found, confidence="likely" if sure else "unsure", pairs=tasks.pairs)
 
 
 def _tried(subject: Subject, tasks: Tasks) -> Iterator[Contract]:
@@ -138,7 +153,7 @@ def _judged(subject: Subject, contract: Contract, tasks: Tasks, pair: tuple[int,
                 continue
             if contradicts(words, template.meaning):
                 continue
-            alone = _alone(_with(contract, dict(zip(pair, template.domains, strict=True))), pair)
+            alone = one_task(_with(contract, dict(zip(pair, template.domains, strict=True))), *pair)
             judged.append(judge(subject, template, alone))
     tier = max((entry.tier for entry in judged), default=0)
     survivors = [entry for entry in judged if entry.tier == tier]
@@ -150,9 +165,4 @@ def _with(contract: Contract, domains: dict[int, str]) -> Contract:
         replace(one, domain=Domain.parse(domains[i])) if i in domains else one
         for i, one in enumerate(contract.arguments)
     )
-    return replace(contract, arguments=arguments)
-
-
-def _alone(contract: Contract, pair: Sequence[int]) -> Contract:
-    arguments = tuple(one if i in pair else replace(one, role="other") for i, one in enumerate(contract.arguments))
     return replace(contract, arguments=arguments)
