@@ -7,6 +7,7 @@ broken still gets its contract. Among survivors the most general prediction wins
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
@@ -14,6 +15,7 @@ from lossmith.checker.contract import Contract
 from lossmith.checker.fold import Fold
 from lossmith.checker.hints import contradicts, hints_of
 from lossmith.checker.judge import BEST, UNKNOWN, Judged, judge
+from lossmith.checker.lengths import other_sizes
 from lossmith.checker.ranking import plausible
 from lossmith.checker.spoken import groups_of, spoken_of
 from lossmith.checker.subject import Subject
@@ -40,11 +42,19 @@ def readings(subject: Subject) -> list[Contract]:
     try:
         plain = _of_arrays(subject)
     except ContractError:
-        if found := [reading for fold in perhaps for reading in _folded(subject, fold)]:
+        if found := [reading for fold in perhaps for reading in _folded(subject, fold)] or _of_other_sizes(subject):
             return found
         raise
     further = [reading for fold in perhaps for reading in _folded(subject, fold)[:1]]
     return [*further, *plain][:3] if plain[0].confidence == "unsure" else [*plain[:2], *further, *plain[2:]][:3]
+
+
+def _of_other_sizes(subject: Subject) -> list[Contract]:
+    """The readings of a loss that takes only arrays of one length, which its own code names."""
+    for sizes in other_sizes(subject):
+        with suppress(ContractError):
+            return _of_arrays(subject.with_contract(Contract((), "none", sizes=sizes)))
+    return []
 
 
 def _folded(subject: Subject, fold: Fold) -> list[Contract]:

@@ -1,0 +1,104 @@
+"""LS507 padding-dependent
+
+What it checks
+    Three more steps of padding at the end of every sequence, with junk in them and said to be padding by the mask, the
+    lengths or the ignored label, change neither the value nor the gradient of the steps that were there.
+
+Why it matters
+    How much padding a text gets is decided by the longest one of its batch. A mean over all steps, padding included,
+    gives the same text another loss in another batch, and longer batches another learning rate; a term that forgets
+    the mask learns the padding.
+
+Example
+    return (loss * mask).mean()
+
+Write instead
+    return (loss * mask).sum() / mask.sum().clamp(min=1)
+
+When to allow it
+    All batches have one length, or the division by all steps is meant.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from lossmith.checker.batch import near, near_tensors, precise, tolerance
+from lossmith.checker.evidence import evidence_of, finding, reproduce, show
+from lossmith.checker.finding import Finding
+from lossmith.checker.padding import MORE, Padded, padded
+from lossmith.checker.subject import Subject, Trial
+
+CODE, NAME, SINCE = "LS507", "padding-dependent", "0.1"
+JUNK = (301, 302)
+
+
+def applies(subject: Subject) -> str:
+    if subject.contract.draw is not None:
+        return "an example has its own lengths"
+    if any(True for _ in padded(subject, subject.draw(1), JUNK[0])):
+        return ""
+    return "nothing says which steps of a sequence are padding: no mask, no lengths, no ignored label over an axis T"
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    inputs = subject.draw(1)
+    dtype = precise(subject, inputs)
+    before = subject.run(inputs, dtype=dtype)
+    found: list[tuple[Padded, Trial]] = []
+    for case in padded(subject, inputs, JUNK[0]):
+        after = subject.run(case.inputs, dtype=dtype)
+        if not after.ok or not after.finite_value or _unchanged(case, before, after):
+            return  # it does not take other lengths, or this is how it is told what is padding
+        found.append((case, after))
+    other = {case.name: case for case in padded(subject, inputs, JUNK[1])}
+    # Of two ways to read a mask, the one in which what the padding holds does not matter is the loss's own.
+    own = [(case, after) for case, after in found if near(after.value, _value(subject, other[case.name], dtype), 1e-6)]
+    if own:
+        yield _told(subject, before, *own[0])
+
+
+def _value(subject: Subject, case: Padded, dtype: torch.dtype) -> float:
+    return subject.run(case.inputs, dtype=dtype, grad=False).value
+
+
+def _unchanged(case: Padded, before: Trial, after: Trial) -> bool:
+    relative = tolerance(before, after)
+    if not near(before.value, after.value, relative):
+        return False
+    pairs = enumerate(zip(before.grads, after.grads, strict=True))
+    return all(near_tensors(a, case.kept(i, b), relative) for i, (a, b) in pairs if a is not None and b is not None)
+
+
+def _told(subject: Subject, before: Trial, case: Padded, after: Trial) -> Finding:
+    rows: dict[str, Any] = {k: v for k, v in evidence_of(subject, before).items() if not k.startswith("grad ")}
+    rows |= {"steps": f"{case.steps}, then {case.steps + MORE}", "value then": show(after.value)}
+    ratio = case.steps / (case.steps + MORE)
+    by_length = near(after.value, ratio * before.value, 1e-4)
+    same = near(after.value, before.value, tolerance(before, after))
+    change = "the gradient" if same else f"the value, {show(before.value)} becomes {show(after.value)}"
+    names = [argument.name for argument in subject.contract.arguments]
+    call = f"print(loss_fn({', '.join(names)}).sum())"
+    longer = [f"{name} = {name}_then" for name, axis in zip(names, case.axes, strict=True) if axis is not None]
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning" if by_length else "error",
+        message=f"{MORE} more steps of padding, {case.name}, change {change}",
+        evidence=rows,
+        why=f"the values differ by {case.steps} / {case.steps + MORE}: the mean is over all steps, padding included"
+        if by_length
+        else "what the padding holds does not matter, how much there is of it does",
+        fix="divide by the number of steps that count: mask.sum().clamp(min=1)",
+        reproducer=reproduce(subject, before.inputs, [call, *_then(case, names), *longer, call]),
+    )
+
+
+def _then(case: Padded, names: list[str]) -> list[str]:
+    """Lines that make the longer arrays out of what they are, step by step."""
+    from lossmith.checker.evidence import literal
+
+    pairs = zip(names, case.inputs, case.axes, strict=True)
+    return [f"{name}_then = {literal(value)}" for name, value, axis in pairs if axis is not None]
