@@ -17,9 +17,10 @@ SEQUENCE = re.compile(r"pad|attention|(?:^|_)seq|token|(?:^|_)steps?(?:_|$)|leng
 
 @dataclass(frozen=True)
 class Padded:
-    """The same samples with more padding. `kept` are the steps that were there before, of every array of sequences."""
+    """The same samples with more padding. `before`: without it. `kept`: the steps that were there before."""
 
     name: str
+    before: tuple[Any, ...]
     inputs: tuple[Any, ...]
     axes: tuple[int | None, ...]
     steps: int
@@ -36,23 +37,24 @@ def padded(subject: Subject, inputs: tuple[Any, ...], junk: int) -> Iterator[Pad
     if axes[where] is None:
         return
     steps = inputs[where].shape[axes[where] or 0]
+    kinds = subject.contract.kinds()
+    inputs = tuple(v.clamp(max=steps) if kind == "lengths" else v for v, kind in zip(inputs, kinds, strict=True))
     other = subject.draw(junk)
     longer = [_longer(a, b, axis) for a, b, axis in zip(inputs, other, axes, strict=True)]
-    kinds = subject.contract.kinds()
     masks = [i for i, kind in enumerate(kinds) if kind == "mask" and axes[i] is not None]
     if masks:
         for absent in (0, 1):
             row = list(longer)
             for i in masks:
                 row[i] = _end(longer[i], axes[i] or 0, absent)
-            yield Padded(f"where the mask is {absent}", tuple(row), axes, steps)
+            yield Padded(f"where the mask is {absent}", inputs, tuple(row), axes, steps)
     elif "lengths" in kinds:
-        yield Padded("beyond the lengths", tuple(longer), axes, steps)
+        yield Padded("beyond the lengths", inputs, tuple(longer), axes, steps)
     elif (label := ignored_label(subject)) is not None and subject.contract.target_kind() == "index":
         target = subject.contract.target or 0
         if axes[target] is not None:
             longer[target] = _end(longer[target], axes[target] or 0, label)
-            yield Padded(f"where the label is {label}", tuple(longer), axes, steps)
+            yield Padded(f"where the label is {label}", inputs, tuple(longer), axes, steps)
 
 
 def _axes(subject: Subject, inputs: tuple[Any, ...]) -> tuple[int | None, ...]:

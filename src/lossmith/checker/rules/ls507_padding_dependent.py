@@ -26,7 +26,7 @@ from typing import Any
 import torch
 
 from lossmith.checker.batch import near, near_tensors, precise, tolerance
-from lossmith.checker.evidence import evidence_of, finding, reproduce, show
+from lossmith.checker.evidence import evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.padding import MORE, Padded, padded
 from lossmith.checker.subject import Subject, Trial
@@ -46,18 +46,18 @@ def applies(subject: Subject) -> str:
 def check(subject: Subject) -> Iterator[Finding]:
     inputs = subject.draw(1)
     dtype = precise(subject, inputs)
-    before = subject.run(inputs, dtype=dtype)
-    found: list[tuple[Padded, Trial]] = []
+    found: list[tuple[Padded, Trial, Trial]] = []
     for case in padded(subject, inputs, JUNK[0]):
+        before = subject.run(case.before, dtype=dtype)
         after = subject.run(case.inputs, dtype=dtype)
-        if not after.ok or not after.finite_value or _unchanged(case, before, after):
+        if not before.ok or not after.ok or not after.finite_value or _unchanged(case, before, after):
             return  # it does not take other lengths, or this is how it is told what is padding
-        found.append((case, after))
+        found.append((case, before, after))
     other = {case.name: case for case in padded(subject, inputs, JUNK[1])}
     # Of two ways to read a mask, the one in which what the padding holds does not matter is the loss's own.
-    own = [(case, after) for case, after in found if near(after.value, _value(subject, other[case.name], dtype), 1e-6)]
+    own = [each for each in found if near(each[2].value, _value(subject, other[each[0].name], dtype), 1e-6)]
     if own:
-        yield _told(subject, before, *own[0])
+        yield _told(subject, *own[0])
 
 
 def _value(subject: Subject, case: Padded, dtype: torch.dtype) -> float:
@@ -72,7 +72,7 @@ def _unchanged(case: Padded, before: Trial, after: Trial) -> bool:
     return all(near_tensors(a, case.kept(i, b), relative) for i, (a, b) in pairs if a is not None and b is not None)
 
 
-def _told(subject: Subject, before: Trial, case: Padded, after: Trial) -> Finding:
+def _told(subject: Subject, case: Padded, before: Trial, after: Trial) -> Finding:
     rows: dict[str, Any] = {k: v for k, v in evidence_of(subject, before).items() if not k.startswith("grad ")}
     rows |= {"steps": f"{case.steps}, then {case.steps + MORE}", "value then": show(after.value)}
     ratio = case.steps / (case.steps + MORE)
@@ -98,7 +98,5 @@ def _told(subject: Subject, before: Trial, case: Padded, after: Trial) -> Findin
 
 def _then(case: Padded, names: list[str]) -> list[str]:
     """Lines that make the longer arrays out of what they are, step by step."""
-    from lossmith.checker.evidence import literal
-
     pairs = zip(names, case.inputs, case.axes, strict=True)
     return [f"{name}_then = {literal(value)}" for name, value, axis in pairs if axis is not None]
