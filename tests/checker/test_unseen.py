@@ -4,7 +4,6 @@ import functools
 from fnmatch import fnmatch
 
 import pytest
-import torch
 import torch.nn.functional as F
 from unseen_frameworks import JAX, KERAS
 from unseen_losses import DICTIONARIES, UNSEEN

@@ -104,7 +104,7 @@ def triplet_tuple(embeddings):
 
 def deep_supervision(outputs, target):
     weights = [1.0, 0.5, 0.25]
-    return sum(w * F.binary_cross_entropy_with_logits(o, target) for w, o in zip(weights, outputs))
+    return sum(w * F.binary_cross_entropy_with_logits(o, target) for w, o in zip(weights, outputs, strict=False))
 
 
 class DeepSupervision(nn.Module):
@@ -120,7 +120,7 @@ class DeepSupervision(nn.Module):
 
 def pyramid(preds, targets):
     total = 0
-    for p, t in zip(preds, targets):
+    for p, t in zip(preds, targets, strict=False):
         total = total + (p - t).abs().mean()
     return total
 
@@ -138,7 +138,7 @@ def inception(outputs, target):
 
 def feature_matching(real_features, fake_features):
     loss = 0
-    for r, f in zip(real_features, fake_features):
+    for r, f in zip(real_features, fake_features, strict=False):
         loss += F.l1_loss(f, r.detach())
     return loss
 
@@ -149,7 +149,7 @@ def raft(flow_preds, flow_gt, gamma=0.8):
 
 
 def multiscale_hinge_d(outputs_real, outputs_fake):
-    return sum(F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(outputs_real, outputs_fake))
+    return sum(F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(outputs_real, outputs_fake, strict=False))
 
 
 def model_output(outputs, batch):

@@ -170,7 +170,12 @@ def _in_tensorflow(subject: Subject, inputs: Sequence[Any]) -> str:
     if keras_backend() != "tensorflow":
         return ""
     names = [argument.name for argument in subject.contract.arguments]
-    lines = ['import os\nos.environ["KERAS_BACKEND"] = "tensorflow"', "import tensorflow as tf", *subject.recipe, *_wrapped(subject)]
+    lines = [
+        'import os\nos.environ["KERAS_BACKEND"] = "tensorflow"',
+        "import tensorflow as tf",
+        *subject.recipe,
+        *_wrapped(subject),
+    ]
     for name, value in zip(names, inputs, strict=True):
         dtype = str(value.dtype).removeprefix("torch.")
         lines.append(

@@ -85,7 +85,7 @@ class Kept:
             return None
 
     def restore(self) -> bool:
-        """Put the file back if it is gone, and its mode. One that was changed is left: the user may be at work on it."""
+        """Put the file back if it is gone, and its mode. A changed one is left: the user may be at work on it."""
         if self.path.exists():
             if self.path.stat().st_mode != self.mode:  # the kernel's fence does not cover modes
                 self.path.chmod(self.mode)

@@ -183,7 +183,8 @@ def path_of(output: Any) -> tuple[int | str, ...]:
         return (key, *path_of(output[key]))
     named = isinstance(output, tuple) and "loss" in getattr(output, "_fields", ())
     if named or (is_dataclass(output) and hasattr(output, "loss")):
-        return (ATTRIBUTE, *path_of(output.loss))
+        held: Any = output
+        return (ATTRIBUTE, *path_of(held.loss))
     return (0, *path_of(output[0])) if isinstance(output, (tuple, list)) and output else ()
 
 

@@ -1,8 +1,8 @@
 """Lengths that a loss insists on: a number of classes it was built with, a batch size written into its code.
 
 Inputs are drawn with small lengths of our own. A loss that refuses them all may have others in mind; those that its
-attributes and its code mention are tried then: an attribute as the number of classes first, as `num_classes` is, a number
-in the code as that of samples, as in `view(32, -1)`.
+attributes and its code mention are tried then: an attribute as the number of classes first, as `num_classes` is, a
+number in the code as that of samples, as in `view(32, -1)`.
 """
 
 import ast

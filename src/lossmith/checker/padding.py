@@ -39,7 +39,7 @@ def padded(subject: Subject, inputs: tuple[Any, ...], junk: int) -> Iterator[Pad
     steps = inputs[where].shape[axes[where] or 0]
     kinds = subject.contract.kinds()
     inputs = tuple(v.clamp(max=steps) if kind == "lengths" else v for v, kind in zip(inputs, kinds, strict=True))
-    other = subject.draw(junk)
+    other = subject.draw(junk, len(inputs[where]))
     longer = [_longer(a, b, axis) for a, b, axis in zip(inputs, other, axes, strict=True)]
     masks = [i for i, kind in enumerate(kinds) if kind == "mask" and axes[i] is not None]
     if masks:
@@ -58,7 +58,7 @@ def padded(subject: Subject, inputs: tuple[Any, ...], junk: int) -> Iterator[Pad
 
 
 def _axes(subject: Subject, inputs: tuple[Any, ...]) -> tuple[int | None, ...]:
-    """The axis of time of each argument: the one that is called T, or the second one beside lengths or a padding mask."""
+    """The axis of time of each argument: the one that is called T, or the second beside lengths or a padding mask."""
     contract = subject.contract
     named = any(SEQUENCE.search(one.name) and one.kind in ("mask", "lengths") for one in contract.arguments)
     found: list[int | None] = []

@@ -120,7 +120,10 @@ def _sides_of(names: Sequence[str]) -> list[Side | None]:
     """Beside a prediction, its target and a log-variance, `mean` is that of a latent, as `mu` is."""
     sides = [side_of(name) for name in names]
     if sides.count(None) == 3 and any(side is not None and side.kind == "real" for side in sides):
-        return [Side("real", "pred", "pred") if n.lower() in ("mean", "loc") else s for n, s in zip(names, sides, strict=True)]
+        return [
+            Side("real", "pred", "pred") if n.lower() in ("mean", "loc") else s
+            for n, s in zip(names, sides, strict=True)
+        ]
     return sides
 
 

@@ -13,7 +13,16 @@ from torch import Tensor, nn
 
 from lossmith.checker.accelerators import OnCpu, is_missing
 from lossmith.checker.contract import Contract
-from lossmith.checker.frameworks import Framework, as_torch, copy_of, first_of, framework_of, in_dtype, is_bridged, path_of
+from lossmith.checker.frameworks import (
+    Framework,
+    as_torch,
+    copy_of,
+    first_of,
+    framework_of,
+    in_dtype,
+    is_bridged,
+    path_of,
+)
 from lossmith.checker.limits import OverMemory, is_over_memory, limited_call
 from lossmith.checker.sample import draw
 

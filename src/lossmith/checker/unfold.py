@@ -115,9 +115,9 @@ class _Reader:
         for node in ast.walk(tree):
             self._one(node, alias, loops, taken, depth)
         for node in ast.walk(tree):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in taken:
-                if use := self._argument(node, alias):
-                    use.whole = True
+            known = not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load) or id(node) in taken
+            if not known and (use := self._argument(node, alias)):
+                use.whole = True
 
     def _argument(self, node: ast.AST, alias: dict[str, str]) -> Uses | None:
         return self.uses.get(alias.get(node.id, "")) if isinstance(node, ast.Name) else None
@@ -201,7 +201,11 @@ class _Reader:
 
     def _entry(self, place: ast.AST, use: Uses, loops: dict[str, list[str] | None]) -> bool:
         """Note which entry `argument[place]` is; False for what only an array has (slices, masks)."""
-        if isinstance(place, ast.UnaryOp) and isinstance(place.op, ast.USub) and isinstance(place.operand, ast.Constant):
+        if (
+            isinstance(place, ast.UnaryOp)
+            and isinstance(place.op, ast.USub)
+            and isinstance(place.operand, ast.Constant)
+        ):
             place = ast.Constant(-place.operand.value)  # type: ignore[operator]
         if isinstance(place, ast.Constant) and isinstance(place.value, str):
             use.keys.append(place.value)
@@ -223,7 +227,11 @@ class _Reader:
         given = {index: argument for index, argument in enumerate(node.args) if self._argument(argument, alias)}
         if name in _WHOLE:
             taken |= {id(argument) for argument in given.values()}
-            if name == "isinstance" and given and any(word in ast.dump(node.args[-1]) for word in ("'list'", "'tuple'")):
+            if (
+                name == "isinstance"
+                and given
+                and any(word in ast.dump(node.args[-1]) for word in ("'list'", "'tuple'"))
+            ):
                 for argument in given.values():
                     if use := self._argument(argument, alias):
                         use.asked = True

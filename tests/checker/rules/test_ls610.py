@@ -41,5 +41,5 @@ def test_a_loop_over_channels_and_one_operation_for_all_pass() -> None:
 def test_the_printed_text_is_stable() -> None:
     lines = printed(rule, rows, **REAL).splitlines()
     assert lines[3].strip() == (
-        "the number of operations grows with the samples, 7 a sample: a Python loop runs over the batch"
+        "the number of operations grows with the samples, 6 a sample: a Python loop runs over the batch"
     )

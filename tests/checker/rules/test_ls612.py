@@ -30,10 +30,13 @@ def running_counts(pred: Tensor, target: Tensor) -> Tensor:
     return ((pred - target).abs() * place).mean()
 
 
-@pytest.mark.parametrize(("loss", "takes", "operation"), [
-    (of_images, IMAGES, "nll_loss2d_forward"),
-    (half_size, REAL, "upsample_bilinear2d"),
-])
+@pytest.mark.parametrize(
+    ("loss", "takes", "operation"),
+    [
+        (of_images, IMAGES, "nll_loss2d_forward"),
+        (half_size, REAL, "upsample_bilinear2d"),
+    ],
+)
 def test_an_operation_of_the_list_is_information(loss, takes, operation) -> None:
     _, (found,) = answer(rule, loss, **takes)
     assert (found.severity, found.grade) == ("info", "heuristic")

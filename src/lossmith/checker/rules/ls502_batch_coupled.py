@@ -82,12 +82,10 @@ def _told(subject: Subject, part: Split) -> Finding:
         sys.modules[__name__],
         subject,
         severity="info",
-        message=f"samples of a batch interact: accumulated over micro-batches it is another loss, here {_bias(part):.1%} "
-        "off for two",
+        message=f"samples of a batch interact: accumulated over micro-batches it is another loss, {_bias(part):.1%} off "
+        "here for two",
         evidence=rows,
         why=f"no weights for the parts explain the value and the gradient of the whole, in {2 * SEEDS} cuts",
         fix="reduce over each sample first, then average; or keep the batch whole",
-        reproducer=reproduce(
-            subject, part.whole.inputs, [call(":"), call(f":{part.cut}"), call(f"{part.cut}:")]
-        ),
+        reproducer=reproduce(subject, part.whole.inputs, [call(":"), call(f":{part.cut}"), call(f"{part.cut}:")]),
     )

@@ -75,4 +75,6 @@ def _same(a: Trial, b: Trial) -> bool:
     if not (near(a.value, b.value, RELATIVE) or a.value != a.value):
         return False
     pairs = zip(a.grads, b.grads, strict=True)
-    return all((x is None) == (y is None) and (x is None or y is None or near_tensors(x, y, RELATIVE)) for x, y in pairs)
+    return all(
+        (x is None) == (y is None) and (x is None or y is None or near_tensors(x, y, RELATIVE)) for x, y in pairs
+    )

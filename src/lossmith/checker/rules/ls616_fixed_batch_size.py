@@ -74,14 +74,14 @@ def _samples(trial: Trial) -> int:
 
 def _one_size_only(subject: Subject, first: Trial, others: list[Trial], multiples: bool) -> Finding:
     on_purpose = all(refused(trial) for trial in others)
-    shown = others[0]
+    shown, what = others[0], "multiples" if multiples else "batches"
     rows = {"batches that work": str(_samples(first))}
     rows |= {f"a batch of {_samples(trial)}": _raised(trial) for trial in others}
     return finding(
         sys.modules[__name__],
         subject,
         severity="warning" if on_purpose or multiples else "error",
-        message=f"only {'multiples' if multiples else 'batches'} of {_samples(first)} are accepted: the last batch of an epoch is smaller",
+        message=f"only {what} of {_samples(first)} are accepted: the last batch of an epoch is smaller",
         evidence=rows,
         why="the loss refuses them on purpose" if on_purpose else "",
         fix="take the number of samples from the arguments, len(pred), each time",
