@@ -82,8 +82,8 @@ def _told(subject: Subject, part: Split) -> Finding:
         sys.modules[__name__],
         subject,
         severity="info",
-        message=f"samples of a batch interact: accumulated over micro-batches it is another loss, {_bias(part):.1%} off "
-        "here for two",
+        message="samples of a batch interact: accumulated over micro-batches it is another loss, "
+        f"here {_bias(part):.1%} off for two",
         evidence=rows,
         why=f"no weights for the parts explain the value and the gradient of the whole, in {2 * SEEDS} cuts",
         fix="reduce over each sample first, then average; or keep the batch whole",
