@@ -57,7 +57,9 @@ def check_command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Warnings fail too, and so does an allowance that is not needed.")
     ] = False,
-    deep: Annotated[bool, typer.Option("--deep", help="Every rule on three draws of the inputs, and those that need the compiler.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Every rule on three draws of the inputs, and those that need the compiler.")
+    ] = False,
     range: Annotated[
         float | None, typer.Option(metavar="NUMBER", help="No prediction is larger than this.", min=0.0)
     ] = None,
