@@ -105,6 +105,17 @@ def last_loss(pred, target):
 """
 
 
+UNMARKED = """
+import os, subprocess, sys
+
+
+def leaving_loss(pred, target):
+    waiting = [sys.executable, "-S", "-c", "import time; time.sleep(600)", "lossmith-unmarked"]
+    subprocess.Popen(waiting, start_new_session=True, env={})
+    os._exit(0)
+"""
+
+
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
     file = tmp_path_factory.mktemp("hostile") / "hostile.py"
@@ -274,3 +285,22 @@ def test_without_torch_the_install_line_is_printed(monkeypatch, tmp_path):
     monkeypatch.setattr("lossmith.checker.process.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'lossmith\[torch\]'"):
         check_target(str(file), Options())
+
+
+def test_what_is_started_without_the_mark_ends_too(tmp_path):
+    file = tmp_path / "unmarked.py"
+    file.write_text(UNMARKED)
+    (report,) = check_target(str(file), Options(select=("LS605",), timeout=60.0))
+    assert codes(report) == ["LS614"]
+    assert not running("lossmith-unmarked")
+
+
+def test_the_mode_of_the_users_file_is_put_back(tmp_path):
+    file = tmp_path / "modes.py"
+    file.write_text("x = 1\n")
+    file.chmod(0o640)
+    kept = Kept.of(str(file))
+    file.chmod(0)
+    assert kept is not None
+    kept.restore()
+    assert file.stat().st_mode & 0o777 == 0o640

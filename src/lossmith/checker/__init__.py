@@ -44,7 +44,7 @@ def check(
     range     no prediction is larger than this
     reference  what the loss ought to equal, such as "torch.nn.HuberLoss"
     strict    warnings fail the check too, and so does an allowance that is not needed
-    deep      every rule on three draws of the inputs, and the facts of the loss: its formula, convexity, ...
+    deep      every rule on three draws of the inputs, those that need the compiler, and the facts of the loss
 
     An object runs in this process, without limits of time and memory: give its file where it may hang or crash.
     Raises `LossmithError` for a target or a setting that does not exist. A loss whose contract is not found is

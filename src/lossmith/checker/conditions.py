@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.contract import Contract
-from lossmith.checker.sample import class_axis, one_hot_like, perfect
+from lossmith.checker.sample import class_axis, one_hot_like, one_task, perfect
 from lossmith.checker.subject import Subject
 
 LOGIT_GAPS = (10.0, 20.0, 50.0, 100.0, 1e3, 1e4)
@@ -35,8 +35,18 @@ def conditions(subject: Subject, seed: int = 1) -> list[Condition]:
     key = ("conditions", seed)
     if key not in subject.cache:
         inputs = subject.draw(seed)
-        subject.cache[key] = [each for each in _conditions(subject.contract, inputs) if _within(subject, each)]
+        tasks = _tasks(subject.contract)
+        found = [(i, each) for i, task in enumerate(tasks) for each in _conditions(task, inputs)]
+        new = [each for i, each in found if i == 0 or each.inputs is not inputs]  # ordinary inputs are those of all
+        subject.cache[key] = [each for each in new if _within(subject, each)]
     return subject.cache[key]
+
+
+def _tasks(contract: Contract) -> list[Contract]:
+    """A contract for each of several tasks; entries alike break alike."""
+    if not contract.pairs or contract.fold is None or contract.fold.alike:
+        return [contract]
+    return [one_task(contract, *pair) for pair in contract.pairs]
 
 
 def _within(subject: Subject, condition: Condition) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from lossmith.checker.facts import split
 from lossmith.checker.finding import ContractNote
+from lossmith.checker.fold import Fold
 from lossmith.domains import Domain
 from lossmith.errors import ContractError, message
 
@@ -57,8 +58,9 @@ class Argument:
 class Contract:
     """The arguments in the order in which the loss takes them, and where that knowledge comes from.
 
-    `draw`, if given, is the user's own `example(seed)`: its shapes are kept and only its values are varied.
-    `claims` are the facts that the loss declares: {"convex": True}.
+    `draw`, if given, is the user's own `example(seed)`: its shapes are kept and only its values are varied. `fold`, if
+    given, says which arguments of the loss are made of several of these. `claims` are the facts that the loss declares:
+    {"convex": True}.
     """
 
     arguments: tuple[Argument, ...]
@@ -68,6 +70,8 @@ class Contract:
     sizes: Mapping[str, int] | None = None
     reason: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    fold: Fold | None = None
+    pairs: tuple[tuple[int, int], ...] = ()  # of several tasks: each prediction with its target
 
     @property
     def preds(self) -> tuple[int, ...]:

@@ -32,6 +32,7 @@ SIZE_NAMES = {
     **dict.fromkeys(
         ("out_features", "num_classes", "n_classes", "classes", "nb_classes", "num_labels", "n_class", "C"), SIZES["C"]
     ),
+    **dict.fromkeys(("batch_size", "batchsize", "bs"), SIZES["N"]),
     **dict.fromkeys(
         ("dim", "feat_dim", "feature_dim", "embedding_dim", "embedding_size", "in_features", "embed_dim", "D"),
         SIZES["D"],

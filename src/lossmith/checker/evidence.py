@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.finding import Finding, Grade, Severity
-from lossmith.checker.frameworks import keras_backend
+from lossmith.checker.frameworks import ATTRIBUTE, keras_backend
 from lossmith.checker.sample import batched
 from lossmith.checker.subject import Subject, Trial
 
@@ -170,7 +170,12 @@ def _in_tensorflow(subject: Subject, inputs: Sequence[Any]) -> str:
     if keras_backend() != "tensorflow":
         return ""
     names = [argument.name for argument in subject.contract.arguments]
-    lines = ['import os\nos.environ["KERAS_BACKEND"] = "tensorflow"', "import tensorflow as tf", *subject.recipe]
+    lines = [
+        'import os\nos.environ["KERAS_BACKEND"] = "tensorflow"',
+        "import tensorflow as tf",
+        *subject.recipe,
+        *_wrapped(subject),
+    ]
     for name, value in zip(names, inputs, strict=True):
         dtype = str(value.dtype).removeprefix("torch.")
         lines.append(
@@ -190,16 +195,30 @@ def _seeded(subject: Subject) -> list[str]:
     return [*subject.recipe[:built], *seed, *subject.recipe[built:]]
 
 
+def _wrapped(subject: Subject) -> list[str]:
+    """The lines that let a loss take arrays in a row and return one: from dictionaries, to the total."""
+    fold, path = subject.contract.fold, subject.cache.get("path", ())
+    if fold is None and not path:
+        return []
+    takes, hands_on = (", ".join(fold.leaves), fold.source()) if fold else ("*inputs", "*inputs")
+    imports = ["import types"] if "types." in hands_on else []
+    part = "".join(step if step == ATTRIBUTE else f"[{step!r}]" for step in path)
+    return [*imports, "given = loss_fn", f"loss_fn = lambda {takes}: given({hands_on}){part}"]
+
+
 def reproduce(subject: Subject, inputs: Sequence[Any], ending: Sequence[str] | None = None) -> str:
     """A script that shows the fault without lossmith; empty if the loss cannot be imported from anywhere."""
     numbers = sum(value.numel() for value in inputs if isinstance(value, Tensor))
     if not subject.recipe or numbers > MOST_NUMBERS:
         return ""
+    asked = any("loss_fn." in line for line in ending or ())  # the object itself is asked for something
+    if asked and subject.contract.fold is not None:
+        return ""
     if subject.bridged:
         return _in_tensorflow(subject, inputs) if ending is None and subject.framework != "jax" else ""
     names = [argument.name for argument in subject.contract.arguments]
     lines = ['import os\nos.environ["KERAS_BACKEND"] = "torch"'] if subject.framework == "keras" else []
-    lines += ["import torch", *_seeded(subject)]
+    lines += ["import torch", *_seeded(subject), *(() if asked else _wrapped(subject))]
     lines += [f"{name} = {literal(value)}" for name, value in zip(names, inputs, strict=True)]
     preds = [names[i] for i in subject.contract.preds if inputs[i].is_floating_point()]
     if ending is None:

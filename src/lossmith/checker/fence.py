@@ -85,8 +85,12 @@ class Kept:
             return None
 
     def restore(self) -> bool:
-        """Put the file back if it is gone. One that was changed is left: the user may be at work on it."""
-        if self.path.exists() or not self.path.parent.is_dir():
+        """Put the file back if it is gone, and its mode. A changed one is left: the user may be at work on it."""
+        if self.path.exists():
+            if self.path.stat().st_mode != self.mode:  # the kernel's fence does not cover modes
+                self.path.chmod(self.mode)
+            return False
+        if not self.path.parent.is_dir():
             return False
         self.path.write_bytes(self.content)
         self.path.chmod(self.mode)

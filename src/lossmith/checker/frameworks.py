@@ -8,8 +8,9 @@ import copy
 import dis
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import is_dataclass
 from types import CodeType, FunctionType
 from typing import Any, Literal
 
@@ -42,11 +43,19 @@ def _roots_used(loss: Any) -> set[str]:
     function = getattr(function, "__wrapped__", function)
     if not isinstance(function, FunctionType):
         return {getattr(loss, "__module__", "").partition(".")[0]}
+    return _roots_of(function, set())
+
+
+def _roots_of(function: FunctionType, seen: set[FunctionType]) -> set[str]:
+    """The packages that a function names, and those that the functions of its own module name for it."""
+    seen.add(function)
     found = {function.__module__.partition(".")[0]}
     for name in names_in(function.__code__):
         value = function.__globals__.get(name)
         module = getattr(value, "__name__", "") if isinstance(value, type(sys)) else getattr(value, "__module__", "")
         found.add((module or "").partition(".")[0])
+        if isinstance(value, FunctionType) and module == function.__module__ and value not in seen:
+            found |= _roots_of(value, seen)
     return found
 
 
@@ -112,11 +121,11 @@ def _in_tensorflow(loss: Callable[..., Any], wanted: bool, *arrays: Any) -> Any:
 
     inputs = [tf.constant(array) for array in arrays]
     if not wanted:
-        return tf.convert_to_tensor(_first(loss(*inputs))).numpy(), None
+        return tf.convert_to_tensor(first_of(loss(*inputs))).numpy(), None
     with tf.GradientTape() as tape:
         watched = [value for value in inputs if value.dtype.is_floating]
         tape.watch(watched)
-        output = tf.convert_to_tensor(_first(loss(*inputs)))
+        output = tf.convert_to_tensor(first_of(loss(*inputs)))
 
     def pull(cotangent: Any) -> list[Any]:
         upstream: Any = tf.constant(cotangent, dtype=output.dtype)
@@ -136,7 +145,7 @@ def _in_jax(loss: Callable[..., Any], wanted: bool, *arrays: Any) -> Any:
         values = [jax.numpy.asarray(array) for array in arrays]
         for index, value in zip(moving, floats, strict=True):
             values[index] = value
-        return _first(loss(*values))
+        return first_of(loss(*values))
 
     def back(cotangent: Any) -> list[Any]:
         grads: list[Any] = [None] * len(arrays)
@@ -160,14 +169,27 @@ def _x64(wanted: bool) -> Any:
     return jax.enable_x64(True) if wanted and hasattr(jax, "enable_x64") else nullcontext()
 
 
-def _first(output: Any) -> Any:
-    """A loss that returns (total, parts) or {"loss": ...} is judged by its total."""
-    if isinstance(output, dict):
-        return output.get("loss", next(iter(output.values())))
-    return output[0] if isinstance(output, (tuple, list)) else output
+ATTRIBUTE = ".loss"
+TOTALS = ("loss", "total_loss", "loss_total", "total")
 
 
-first_of = _first
+def first_of(output: Any) -> Any:
+    """A loss that returns (total, parts), {"loss": ...} or something with a `loss` is judged by its total."""
+    for step in path_of(output):
+        output = output.loss if step == ATTRIBUTE else output[step]
+    return output
+
+
+def path_of(output: Any) -> tuple[int | str, ...]:
+    """The way to the total in what a loss returns: (), (0,), ("loss",), (0, "loss"), (ATTRIBUTE,)."""
+    if isinstance(output, Mapping) and output:
+        key = next((key for key in TOTALS if key in output), next(iter(output)))
+        return (key, *path_of(output[key]))
+    named = isinstance(output, tuple) and "loss" in getattr(output, "_fields", ())
+    if named or (is_dataclass(output) and hasattr(output, "loss")):
+        held: Any = output
+        return (ATTRIBUTE, *path_of(held.loss))
+    return (0, *path_of(output[0])) if isinstance(output, (tuple, list)) and output else ()
 
 
 def copy_of(loss: Any) -> Any:

@@ -7,16 +7,22 @@ broken still gets its contract. Among survivors the most general prediction wins
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
 from lossmith.checker.contract import Contract
+from lossmith.checker.fold import Fold
 from lossmith.checker.hints import contradicts, hints_of
 from lossmith.checker.judge import BEST, UNKNOWN, Judged, judge
+from lossmith.checker.lengths import other_sizes
 from lossmith.checker.mirrors import MIRRORS, is_ordinary, meant, seen_in
+from lossmith.checker.ranking import plausible
 from lossmith.checker.spoken import groups_of, spoken_of
 from lossmith.checker.subject import Subject
+from lossmith.checker.tasks import read_tasks, tasks_of
 from lossmith.checker.templates import GROUPS
+from lossmith.checker.unfold import folds
 from lossmith.errors import ContractError, message
 
 Tier = Literal["sure", "likely", "unsure"]
@@ -30,6 +36,49 @@ def infer(subject: Subject) -> list[Contract]:
 
 def readings(subject: Subject) -> list[Contract]:
     """Up to three readings of a loss that differ in meaning, the best first. Raises `ContractError` if none."""
+    sure, perhaps = folds(subject)
+    for fold in sure:
+        if found := _folded(subject, fold):
+            return found
+    try:
+        plain = _of_arrays(subject)
+    except ContractError:
+        if found := [reading for fold in perhaps for reading in _folded(subject, fold)] or _of_other_sizes(subject):
+            return found
+        raise
+    further = [reading for fold in perhaps for reading in _folded(subject, fold)[:1]]
+    return [*further, *plain][:3] if plain[0].confidence == "unsure" else [*plain[:2], *further, *plain[2:]][:3]
+
+
+def _of_other_sizes(subject: Subject) -> list[Contract]:
+    """The readings of a loss that takes only arrays of one length, which its own code names."""
+    for sizes in other_sizes(subject):
+        with suppress(ContractError):
+            return _of_arrays(subject.with_contract(Contract((), "none", sizes=sizes)))
+    return []
+
+
+def _folded(subject: Subject, fold: Fold) -> list[Contract]:
+    """The readings of a loss whose arguments hold several arrays; none if that is not what they hold."""
+    twin = subject.with_contract(Contract((), "none", fold=fold))
+    if (tasks := tasks_of(fold)) is not None:
+        found = read_tasks(twin, tasks)
+        return [] if found is None else [found]
+    try:
+        return [replace(contract, pairs=_pairs(contract, fold)) for contract in _of_arrays(twin)]
+    except ContractError:
+        return []
+
+
+def _pairs(contract: Contract, fold: Fold) -> tuple[tuple[int, int], ...]:
+    """Of entries alike: each prediction with the target at its place, or with the only one."""
+    targets = [i for i, argument in enumerate(contract.arguments) if argument.role == "target"]
+    if not fold.alike or len(targets) not in (1, len(contract.preds)) or len(contract.preds) == 1:
+        return ()
+    return tuple(zip(contract.preds, targets * len(contract.preds), strict=False))
+
+
+def _of_arrays(subject: Subject) -> list[Contract]:
     names = subject.parameters
     for template in spoken_of(names):
         entry = judge(subject, template)
@@ -52,7 +101,7 @@ def readings(subject: Subject) -> list[Contract]:
         return _ranked(mirrored, BEST, hints)
     survivors = [entry for entry in fitting if entry.tier == best]
     for entry in survivors:
-        entry.score = _plausible(entry, hints, survivors, best)
+        entry.score = plausible(entry, hints, survivors, best)
     survivors.sort(key=lambda entry: -entry.score)
     if (plain := _plainly_real(survivors[0], judged, hints)) is not None:
         return _ranked([plain, *survivors], plain.tier, hints)
@@ -73,7 +122,7 @@ def _in_a_mirror(subject: Subject, fitting: Sequence[Judged], hints: dict[str, f
     ]
     right = [entry for entry in judged if entry.tier == BEST]
     for entry in right:
-        entry.score = _plausible(entry, hints, right, BEST)
+        entry.score = plausible(entry, hints, right, BEST)
     return sorted(right, key=lambda entry: -entry.score)
 
 
@@ -99,36 +148,6 @@ def _ranked(survivors: list[Judged], tier: int, hints: dict[str, float]) -> list
     meanings = {entry.template.meaning: entry for entry in reversed(others)}
     further = sorted(meanings.values(), key=lambda entry: -entry.score)[:2]
     return [replace(entry.contract, confidence=confidence) for entry in (first, *further)]
-
-
-def _plausible(entry: Judged, hints: dict[str, float], survivors: Sequence[Judged], tier: int) -> float:
-    """A template's rank, less what its traits say against it, plus what the words of the code say for it."""
-    kinds = set(entry.template.meaning)
-    traits = entry.traits.union(*(other.traits for other in survivors if "real" in other.template.meaning))
-    others = {kind for other in survivors for kind in other.template.meaning}
-    penalty = 0.0
-    if "clamped to [0, 1]" in traits and {"prob", "simplex"} & others and not {"prob", "simplex"} & kinds:
-        penalty += 6.0
-    if "zeros do not matter" in entry.traits and "logits" in kinds and "pm1" in others:
-        penalty += 6.0
-    if "zeros do not matter" in entry.traits and "prob" in kinds and "simplex" in others:
-        penalty += 3.0
-    if "label names do not matter" in traits and "embedding" not in kinds:
-        penalty += 6.0
-    # Where plain real numbers survive too, coupling comes from the reduction (a root of a mean), not from pairs.
-    coupled, directional = "couples samples" in traits, "scale invariant" in traits
-    paired = directional and not coupled if "real" in others else directional or coupled
-    if "embedding" in others and "embedding" not in kinds and paired:
-        penalty += 7.0
-    if "flat" in entry.traits:
-        penalty += 2.0
-    if "shift invariant" in traits:
-        elementwise = ({"real"}, {"positive"}, {"logits", "binary"}, {"logits", "soft"})
-        penalty += 6.0 if kinds & {"prob", "simplex"} or kinds in elementwise else 0.0
-    elif ("logits" in kinds and kinds & {"dist", "onehot"}) or entry.template.meaning == ("logits", "logits"):
-        penalty += 3.0
-    weight = 1.0 if tier == BEST else 3.0
-    return entry.template.rank - penalty + weight * sum(hints.get(kind, 0.0) for kind in kinds)
 
 
 def _not_found(subject: Subject, reason: str, judged: Sequence[Judged]) -> str:

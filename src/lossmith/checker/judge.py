@@ -5,7 +5,7 @@ tell kinds apart although both are right.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.contract import Contract
-from lossmith.checker.sample import FINITE_OPTIMUM, SIZES, class_axis, draw, generator, perfect
+from lossmith.checker.sample import FINITE_OPTIMUM, class_axis, draw, generator, perfect, sizes_for
 from lossmith.checker.subject import Subject
 from lossmith.checker.templates import Template
 
@@ -35,12 +35,22 @@ class Judged:
     traits: set[str] = field(default_factory=set[str])
 
 
-def judge(subject: Subject, template: Template) -> Judged:
+def contract_of(subject: Subject, template: Template) -> Contract:
+    """The template as a contract; the arrays of a fold have names of their own, and entries alike one domain."""
+    made, fold = replace(template.contract(subject.parameters), sizes=subject.contract.sizes), subject.contract.fold
+    if fold is None:
+        return made
+    arguments = [made.arguments[i] for i in fold.owners] if fold.alike else made.arguments
+    named = tuple(replace(one, name=leaf) for one, leaf in zip(arguments, fold.leaves, strict=True))
+    return replace(made, arguments=named, fold=fold)
+
+
+def judge(subject: Subject, template: Template, contract: Contract | None = None) -> Judged:
     """How far a template comes; each step must hold for every seed."""
-    entry = Judged(template, template.contract(subject.parameters))
+    entry = Judged(template, contract or contract_of(subject, template))
     twin = subject.with_contract(entry.contract)
     try:
-        for step in (_accepts, _has_effect, _perfect_beats_random, _perfect_is_optimal):
+        for step in (accepts, _has_effect, _perfect_beats_random, _perfect_is_optimal):
             for seed in SEEDS:
                 entry.stopped = step(twin, seed)
                 if entry.stopped == FLAT and template.meaning == ("real", "real"):
@@ -67,7 +77,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [""])[0][:120]
 
 
-def _accepts(subject: Subject, seed: int) -> str:
+def accepts(subject: Subject, seed: int) -> str:
     arguments = subject.draw(seed)
     trial = subject.run(arguments, grad=False)
     if trial.error is not None:
@@ -238,19 +248,19 @@ def _traits(subject: Subject) -> set[str]:
         if isfinite(ends[0]) and max(ends) - min(ends) < close:
             found.add("clamped to [0, 1]")
     if contract.target is not None and contract.target_kind() == "index":
-        renamed = (arguments[contract.target] + 1) % SIZES["C"]
+        renamed = (arguments[contract.target] + 1) % sizes_for(contract)["C"]
         if unchanged(contract.target, renamed):
             found.add("label names do not matter")
-    if _couples(subject, arguments, value):
+    if _couples(subject, contract, arguments, value):
         found.add("couples samples")
     if not _low_targets_matter(subject, arguments, value):
         found.add("zeros do not matter")
     return found
 
 
-def _couples(subject: Subject, arguments: tuple[Any, ...], value: float) -> bool:
+def _couples(subject: Subject, contract: Contract, arguments: tuple[Any, ...], value: float) -> bool:
     """True if the loss of the batch is neither the mean nor the sum of the losses of its samples."""
-    n = SIZES["N"]
+    n = sizes_for(contract)["N"]
     if any(len(array) != n for array in arguments):
         return False
     alone = [subject.values(tuple(array[i : i + 1] for array in arguments)) for i in range(n)]

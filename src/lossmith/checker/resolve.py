@@ -10,10 +10,14 @@ from torch import Tensor, nn
 
 from lossmith.checker.contract import TARGET_NAMES, Argument, Contract, Role, parse, target_first
 from lossmith.checker.facts import split
+from lossmith.checker.fold import Fold
 from lossmith.checker.infer import infer
 from lossmith.checker.known import known_contract
 from lossmith.checker.sample import perfect
+from lossmith.checker.spoken import side_of
 from lossmith.checker.subject import Subject
+from lossmith.checker.tasks import Tasks, tasks_of, with_roles
+from lossmith.checker.unfold import folds
 from lossmith.domains import Domain
 from lossmith.errors import ContractError, message
 
@@ -47,13 +51,22 @@ def _resolved(subject: Subject, declared: Declared, beside: Mapping[str, str]) -
     )
     for said, origin in sources:
         if said:
-            return [_tried(subject, parse(said, subject.parameters, origin, subject.name))]
+            return [_tried(subject, _parsed(subject, said, origin))]
     if declared.example is not None:
         return [_tried(subject, from_example(subject, declared.example))]
     if declared.table:
-        return [_tried(subject, parse(declared.table, subject.parameters, "pyproject.toml", subject.name))]
+        return [_tried(subject, _parsed(subject, declared.table, "pyproject.toml"))]
     known = known_contract(subject) or _from_face(subject)
     return [known] if known is not None else infer(subject)
+
+
+def _parsed(subject: Subject, said: Mapping[str, str], origin: str) -> Contract:
+    """A declaration by the loss's own arguments, or by the entries of its dictionaries and lists."""
+    sure, perhaps = folds(subject)
+    for fold in (*sure, *perhaps):
+        if set(said) - {"pred", "target"} <= set(fold.leaves) and len(said) == len(fold.leaves):
+            return with_roles(parse(said, fold.leaves, origin, subject.name), fold)
+    return parse(said, subject.parameters, origin, subject.name)
 
 
 def _owner(loss: Any) -> Any:
@@ -103,17 +116,51 @@ def _tried(subject: Subject, contract: Contract) -> Contract:
 
 def from_example(subject: Subject, example: Example) -> Contract:
     """A contract around the user's own arguments: shapes are theirs, kinds are read off the values."""
-    given = [_arguments(subject, example, seed) for seed in (0, 1, 2)]
+    returned = _returned(subject, example, 0)
+    fold = Fold.of(_names(subject, len(returned)), returned)
+    given = [_arguments(subject, example, seed, fold) for seed in (0, 1, 2)]
     first = given[0]
-    names = _names(subject, len(first))
-    roles = _roles(names, first)
-    domains = [_domain([values[i] for values in given], roles[i], first, roles) for i in range(len(first))]
+    names = fold.leaves if fold else _names(subject, len(first))
+    roles = _roles(_said(fold) if fold else names, first)
+    tasks = tasks_of(fold) if fold else None
+    for pair in tasks.pairs if tasks else ():
+        roles[pair[0]], roles[pair[1]] = "pred", "target"
+    domains = [
+        _domain([values[i] for values in given], roles[i], first, _beside(roles, i, tasks)) for i in range(len(first))
+    ]
     tensors = tuple(Argument(name, role, domain) for name, role, domain in zip(names, roles, domains, strict=True))
-    contract = Contract(tensors, "example()", draw=lambda seed: _arguments(subject, example, seed))
+    contract = Contract(tensors, "example()", draw=lambda seed: _arguments(subject, example, seed, fold), fold=fold)
+    contract = replace(contract, pairs=tasks.pairs if tasks else ())
     return _checked_perfect(subject, contract)
 
 
-def _arguments(subject: Subject, example: Example, seed: int) -> tuple[Any, ...]:
+def _beside(roles: list[Role], place: int, tasks: Tasks | None) -> list[Role]:
+    """The roles that matter for one argument: of several tasks, those of its own."""
+    own = next((pair for pair in tasks.pairs if place in pair), None) if tasks else None
+    return roles if own is None else [role if i in own else "other" for i, role in enumerate(roles)]
+
+
+def _said(fold: Fold) -> tuple[str, ...]:
+    """What speaks for the role of each entry: that it is a mask, else the argument that holds it."""
+    owners = [fold.holders[owner].name for owner in fold.owners]
+    return tuple(word if side_of(word) else owner for word, owner in zip(fold.words, owners, strict=True))
+
+
+def _arguments(subject: Subject, example: Example, seed: int, fold: Fold | None) -> tuple[Any, ...]:
+    values = _returned(subject, example, seed)
+    arrays = tuple(_as_tensor(value) for value in (fold.unpack(values) if fold else values))
+    if not any(isinstance(value, Tensor) and value.is_floating_point() for value in arrays):
+        raise ContractError(
+            message(
+                f"example() of {subject.name} returned no floating-point array",
+                {"returned": ", ".join(type(value).__name__ for value in values)},
+                fix="return the loss's arguments as a tuple, such as (pred, target)",
+            )
+        )
+    return arrays
+
+
+def _returned(subject: Subject, example: Example, seed: int) -> tuple[Any, ...]:
     if not callable(example):
         values: Any = example
     else:
@@ -125,17 +172,7 @@ def _arguments(subject: Subject, example: Example, seed: int) -> tuple[Any, ...]
             raise ContractError(
                 message(f"example() of {subject.name} raises {type(error).__name__}: {error}")
             ) from None
-    values = values if isinstance(values, (tuple, list)) else (values,)
-    arrays = tuple(_as_tensor(value) for value in values)
-    if not any(isinstance(value, Tensor) and value.is_floating_point() for value in arrays):
-        raise ContractError(
-            message(
-                f"example() of {subject.name} returned no floating-point array",
-                {"returned": ", ".join(type(value).__name__ for value in values)},
-                fix="return the loss's arguments as a tuple, such as (pred, target)",
-            )
-        )
-    return arrays
+    return tuple(values) if isinstance(values, (tuple, list)) else (values,)
 
 
 def _as_tensor(value: Any) -> Any:

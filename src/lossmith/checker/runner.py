@@ -43,7 +43,7 @@ def examine(
     """Find the contract of a loss, run the rules, and report. A contract that cannot be found becomes the `problem`.
 
     pictures   measure what a page shows beside the findings, which takes longer than the rules do
-    deep       run every rule on three draws of the inputs
+    deep       ask the rules that take long, and run every rule on three draws of the inputs
     Facts come with either of the two.
     """
     started = time.perf_counter()
@@ -53,7 +53,7 @@ def examine(
         except LossmithError as error:
             spent = time.perf_counter() - started
             return LossReport(subject.name, subject.location, seconds=spent, problem=str(error))
-        subject = subject.with_contract(contracts[0])
+        subject = replace(subject.with_contract(contracts[0]), deep=deep)
         answers = run_rules(subject, selection or Selection(), on_rule=on_rule)
         sweep(subject, answers, selection or Selection())
         if len(contracts) > 1:

@@ -4,6 +4,7 @@ Sizes are small and pairwise different, so that a reproducer fits on a screen an
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -153,6 +154,13 @@ FINITE_OPTIMUM = (_SAME - _AT_THE_EDGE) | {
 
 def perfect(contract: Contract, arguments: tuple[Tensor, ...], far: float = FAR) -> tuple[Tensor, ...] | None:
     """The same arguments with the best prediction for their target, or None where that is not known."""
+    for pred, target in contract.pairs:
+        found = perfect(one_task(contract, pred, target), arguments, far)
+        if found is None:
+            return None
+        arguments = found
+    if contract.pairs:
+        return arguments
     several = len(contract.preds) > 1
     if contract.pred.kind in ("embedding", "unit") and several:
         if len(contract.preds) == 2:
@@ -163,6 +171,13 @@ def perfect(contract: Contract, arguments: tuple[Tensor, ...], far: float = FAR)
     where = contract.preds[0]
     best = _best(contract, arguments[where], arguments[contract.target], far)
     return None if best is None else (*arguments[:where], best, *arguments[where + 1 :])
+
+
+def one_task(contract: Contract, pred: int, target: int) -> Contract:
+    """The same arguments, of which those of the other tasks are neither prediction nor target."""
+    every = enumerate(contract.arguments)
+    arguments = tuple(one if i in (pred, target) else replace(one, role="other") for i, one in every)
+    return replace(contract, arguments=arguments, pairs=())
 
 
 def _perfect_pair(contract: Contract, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:

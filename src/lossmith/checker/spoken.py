@@ -106,7 +106,7 @@ def _of_policy(name: str, side: Side | None) -> str:
 
 def groups_of(names: Sequence[str]) -> tuple[tuple[Template, ...], ...]:
     """Templates for a loss of more than two arguments: a pair that is found out, and what the names say of the rest."""
-    sides = [side_of(name) for name in names]
+    sides = _sides_of(names)
     mains = [index for index, side in enumerate(sides) if side is None]
     if len(mains) < 2 < len(names):  # `mu` may be the prediction itself
         mains = [index for index, side in enumerate(sides) if side is None or side.role == "pred"][:1] + mains[-1:]
@@ -114,6 +114,17 @@ def groups_of(names: Sequence[str]) -> tuple[tuple[Template, ...], ...]:
     if len(names) < 3 or len(mains) != 2:
         return ()
     return tuple(group for pairs in GROUPS[2] if (group := tuple(_composed(pairs, mains, sides))))
+
+
+def _sides_of(names: Sequence[str]) -> list[Side | None]:
+    """Beside a prediction, its target and a log-variance, `mean` is that of a latent, as `mu` is."""
+    sides = [side_of(name) for name in names]
+    if sides.count(None) == 3 and any(side is not None and side.kind == "real" for side in sides):
+        return [
+            Side("real", "pred", "pred") if n.lower() in ("mean", "loc") else s
+            for n, s in zip(names, sides, strict=True)
+        ]
+    return sides
 
 
 def _composed(pairs: Sequence[Template], mains: Sequence[int], sides: Sequence[Side | None]) -> Iterator[Template]:

@@ -13,7 +13,16 @@ from torch import Tensor, nn
 
 from lossmith.checker.accelerators import OnCpu, is_missing
 from lossmith.checker.contract import Contract
-from lossmith.checker.frameworks import Framework, as_torch, copy_of, first_of, framework_of, in_dtype, is_bridged
+from lossmith.checker.frameworks import (
+    Framework,
+    as_torch,
+    copy_of,
+    first_of,
+    framework_of,
+    in_dtype,
+    is_bridged,
+    path_of,
+)
 from lossmith.checker.limits import OverMemory, is_over_memory, limited_call
 from lossmith.checker.sample import draw
 
@@ -72,6 +81,7 @@ class Subject:
     notes: list[str] = field(default_factory=list[str])
     seed: int = 0  # shifts every draw
     range: float | None = None  # no prediction is larger than this
+    deep: bool = False  # ask what takes long, too
     reference: str = ""  # what it ought to equal: "torch.nn.HuberLoss"
     # Holds True once the loss has named an accelerator that this machine has not: the CPU stands in from then on.
     standing_in: list[bool] = field(default_factory=list[bool])
@@ -92,8 +102,11 @@ class Subject:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The names of the arguments that the loss must be given, in order."""
-        return required_parameters(self.loss)
+        """The names of the arrays that the loss must be given, in order; of a fold, one for each kind of entry."""
+        fold = self.contract.fold
+        if fold is None:
+            return required_parameters(self.loss)
+        return tuple(holder.name for holder in fold.holders) if fold.alike else fold.words
 
     def with_contract(self, contract: Contract) -> "Subject":
         return replace(self, contract=contract, cache={})
@@ -121,7 +134,9 @@ class Subject:
 
     def call(self, loss: Any, inputs: Sequence[Any]) -> Any:
         function = loss.apply if isinstance(loss, type) and issubclass(loss, torch.autograd.Function) else loss
-        return as_torch(function, self.framework)(*inputs)
+        fold = self.contract.fold
+        folded = function if fold is None else lambda *row: function(*fold.pack(row))
+        return as_torch(folded, self.framework)(*inputs)
 
     def draw(self, seed: int = 0, n: int | None = None) -> tuple[Any, ...]:
         return draw(self.contract, seed + 10_000 * self.seed, n)
@@ -156,6 +171,7 @@ class Subject:
                 with limited_call(), OnCpu() if self.standing_in else nullcontext():
                     with watch or nullcontext():
                         raw = self.call(chosen, live)
+                    self.cache["path"] = path_of(raw)
                     output, returned = as_tensor(raw)
                     total = output.sum() if output.ndim else output
                     grads = _gradients(total, live, wanted, cotangent)
@@ -230,15 +246,19 @@ def _texts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
     return tuple(str(entry.message) for entry in caught)
 
 
+def called(loss: Any) -> Any:
+    """The function that computes: forward of a module, call of a Keras loss, the loss itself."""
+    if (isinstance(loss, type) and issubclass(loss, torch.autograd.Function)) or isinstance(loss, nn.Module):
+        return loss.forward
+    if not inspect.isroutine(loss) and hasattr(loss, "call") and not isinstance(loss, functools.partial):
+        return loss.call
+    return loss
+
+
 def required_parameters(loss: Any) -> tuple[str, ...]:
     """Names of the positional parameters without a default; the first two if all have one."""
-    function: Any = loss
-    if (isinstance(loss, type) and issubclass(loss, torch.autograd.Function)) or isinstance(loss, nn.Module):
-        function = loss.forward
-    elif not inspect.isroutine(loss) and hasattr(loss, "call") and not isinstance(loss, functools.partial):
-        function = loss.call
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = list(inspect.signature(called(loss)).parameters.values())
     except (TypeError, ValueError):  # builtins without a signature
         return ("pred", "target")
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lossmith.checker.evidence import literal
 from lossmith.checker.options import class_weights, is_function, options
 from lossmith.checker.sample import batched
 from lossmith.checker.subject import Subject, Trial
@@ -31,6 +32,7 @@ class Weighing:
     count: int
     optional: bool
     run: Callable[[Sequence[Any], Tensor, torch.dtype], Trial]
+    call: str = ""  # the same as Python: a call with the weights in a variable of this name
 
     def rows(self, subject: Subject, inputs: Sequence[Any]) -> list[int]:
         """Which weight belongs to each row of the batch."""
@@ -57,7 +59,8 @@ def _arguments(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
         def run(values: Sequence[Any], w: Tensor, dtype: torch.dtype, i: int = index, shape: Any = shape) -> Trial:
             return subject.run((*values[:i], w.reshape(shape), *values[i + 1 :]), dtype=dtype)
 
-        found.append(Weighing(argument.name, "sample", len(inputs[index]), False, run))
+        call = f"loss_fn({', '.join(each.name for each in subject.contract.arguments)})"
+        found.append(Weighing(argument.name, "sample", len(inputs[index]), False, run, call))
     return found
 
 
@@ -82,7 +85,8 @@ def _keywords(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
             return replace(subject, loss=bound, build=None, _twins={}, cache={}).run(values, dtype=dtype)
 
         if run(inputs, torch.ones(n), torch.float32).ok:
-            found.append(Weighing(name, "sample", n, True, run))
+            call = f"loss_fn({_names(subject)}, {name}={name})"
+            found.append(Weighing(name, "sample", n, True, run, call))
     return found
 
 
@@ -104,8 +108,23 @@ def _classes(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
             return Trial(tuple(values)) if made is None else made.run(values, dtype=dtype)
 
         if run(inputs, torch.ones(len(weights)), torch.float32).ok:
-            found.append(Weighing(option.name, "class", len(weights), True, run))
+            found.append(Weighing(option.name, "class", len(weights), True, run, _rebuilt(subject, option.name)))
     return found
+
+
+def _names(subject: Subject) -> str:
+    return ", ".join(argument.name for argument in subject.contract.arguments)
+
+
+def _rebuilt(subject: Subject, name: str) -> str:
+    """A call of the loss that is built with weights; empty for one that has no name of its own."""
+    kept = {key: value for key, value in subject.settings.items() if key != name}
+    settings = ", ".join([*(f"{key}={literal(value)}" for key, value in kept.items()), f"{name}={name}"])
+    if subject.contract.fold is not None or not subject.recipe:
+        return ""
+    if is_function(subject.loss):
+        return f"{subject.name}({_names(subject)}, {settings})"
+    return f"{subject.name}({settings})({_names(subject)})"
 
 
 def powers(subject: Subject, weighing: Weighing, inputs: Sequence[Any], dtype: torch.dtype) -> list[float]:

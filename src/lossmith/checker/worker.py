@@ -11,6 +11,7 @@ import traceback
 from dataclasses import asdict
 from typing import IO, Any
 
+from lossmith.checker.family import keep
 from lossmith.checker.fence import fence, writable_places
 
 CALL_SECONDS = 10.0
@@ -19,6 +20,9 @@ CALL_SECONDS = 10.0
 def main() -> None:
     orders = os.fdopen(os.dup(0), "r", encoding="utf-8")
     job: dict[str, Any] = json.loads(orders.readline())
+    ended = keep()
+    if ended is not None:
+        os._exit(ended)
     pipe = os.fdopen(int(job["pipe"]), "w", encoding="utf-8")
     _be_quiet()
     os.register_at_fork(after_in_child=_end_at_once)
@@ -78,6 +82,7 @@ def _examine_all(job: dict[str, Any], say: Any, orders: IO[str]) -> None:
     from lossmith.checker.load import load
     from lossmith.checker.marks import changed, marks
     from lossmith.checker.place import Place
+    from lossmith.checker.rules import all_rules
 
     torch.set_num_threads(1)
     place = Place.parse(job["target"])
@@ -87,6 +92,7 @@ def _examine_all(job: dict[str, Any], say: Any, orders: IO[str]) -> None:
     say(event="names", names=list(found), left_out=left_out(place, module, found))
     limit_calls(job.get("call_seconds", CALL_SECONDS))
     limit_memory(job["memory"])
+    all_rules()  # all of them now: a loss may take the path of imports away
     before = marks()
     while name := orders.readline().rstrip("\n"):
         value = found[name]

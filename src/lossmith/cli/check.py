@@ -57,7 +57,9 @@ def check_command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Warnings fail too, and so does an allowance that is not needed.")
     ] = False,
-    deep: Annotated[bool, typer.Option("--deep", help="Every rule on three draws of the inputs, and facts.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Three draws of the inputs, the compiler's rules, and facts.")
+    ] = False,
     range: Annotated[
         float | None, typer.Option(metavar="NUMBER", help="No prediction is larger than this.", min=0.0)
     ] = None,

@@ -57,7 +57,13 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 
 def _must_work(subject: Subject, inputs: Sequence[Any], dtype: torch.dtype) -> None:
-    several = [inputs] if size(subject, inputs) == 2 else [inputs, take(subject, inputs, (0, 1))]
+    n = size(subject, inputs)
+    if n > 2 and not any(subject.run(take(subject, inputs, range(m)), dtype=dtype).ok for m in (2, n - 1, n - 2)):
+        raise SkipRule("it takes no smaller batch at all (LS616)")
+    takes = {m: subject.run(take(subject, inputs, range(m)), dtype=dtype).ok for m in (1, 2, 3)} if n > 3 else {}
+    if takes == {1: False, 2: True, 3: False}:
+        raise SkipRule("it takes only even numbers of samples, such as two views of each")
+    several = [inputs] if n == 2 else [inputs, take(subject, inputs, (0, 1))]
     if not any(_works(subject.run(part, dtype=dtype)) for part in several):
         raise SkipRule("its gradient is not finite for larger batches either")
 

@@ -28,7 +28,7 @@ from typing import Any
 import torch
 
 from lossmith.checker.batch import near, near_tensors, no_batch, precise, tolerance
-from lossmith.checker.evidence import evidence_of, finding, show
+from lossmith.checker.evidence import evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.subject import Subject, Trial
 from lossmith.checker.weighing import Weighing, powers, weighings
@@ -63,8 +63,27 @@ def check(subject: Subject) -> Iterator[Finding]:
                 evidence=rows,
                 why=why,
                 fix=fix,
+                reproducer=_script(subject, weighing, inputs),
             )
             return
+
+
+def _script(subject: Subject, weighing: Weighing, inputs: Sequence[Any]) -> str:
+    """The value and the gradient for all weights 1, one of them 2, and all of them 2."""
+    if not weighing.call:
+        return ""
+    pred, n = subject.contract.pred.name, weighing.count
+    index = next((i for i, each in enumerate(subject.contract.arguments) if each.name == weighing.name), None)
+    shape = f".reshape{tuple(inputs[index].shape)}" if index is not None and inputs[index].ndim > 1 else ""
+    tables = f"torch.ones({n}), torch.tensor([2.0] + {n - 1} * [1.0]), torch.full(({n},), 2.0)"
+    ending = [
+        f"{pred}.requires_grad_()",
+        f"for {weighing.name} in ({tables}):",
+        *([f"    {weighing.name} = {weighing.name}{shape}"] if shape else []),
+        f"    loss = {weighing.call}.sum()",
+        f"    print(loss.item(), torch.autograd.grad(loss, {pred})[0])",
+    ]
+    return reproduce(subject, inputs, ending)
 
 
 def _one(weighing: Weighing, first: float) -> torch.Tensor:

@@ -1,0 +1,54 @@
+"""Lengths that a loss insists on: a number of classes it was built with, a batch size written into its code.
+
+Inputs are drawn with small lengths of our own. A loss that refuses them all may have others in mind; those that its
+attributes and its code mention are tried then: an attribute as the number of classes first, as `num_classes` is, a
+number in the code as that of samples, as in `view(32, -1)`.
+"""
+
+import ast
+import functools
+import inspect
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lossmith.checker.sample import SIZES
+from lossmith.checker.subject import Subject
+
+MOST = {"C": 128, "D": 128, "N": 64}
+TRIED = 6  # lengths, so that a loss that no length helps is not tried for minutes
+
+
+def other_sizes(subject: Subject) -> Iterator[Mapping[str, int]]:
+    """Sizes of axes to draw with instead, the likeliest first."""
+    held, written = dict.fromkeys(_attributes(subject.loss)), dict.fromkeys(_literals(subject.loss))
+    for numbers, axes in ((held, "CDN"), (written, "NCD")):
+        for axis in axes:
+            for number in list(numbers)[:TRIED]:
+                if 1 < number <= MOST[axis] and number != SIZES[axis]:
+                    yield {axis: number}
+
+
+def _attributes(loss: Any) -> Iterator[int]:
+    """Whole numbers that the loss holds, and the lengths of what it holds."""
+    if isinstance(loss, functools.partial):
+        yield from (value for value in loss.keywords.values() if type(value) is int)
+        return
+    for value in getattr(loss, "__dict__", {}).values():
+        if type(value) is int:
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield len(value)
+    for value in (*getattr(loss, "_parameters", {}).values(), *getattr(loss, "_buffers", {}).values()):
+        yield from () if value is None else value.shape
+
+
+def _literals(loss: Any) -> Iterator[int]:
+    thing = loss if inspect.isroutine(loss) or isinstance(loss, type) else type(loss)
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
+    except (OSError, TypeError, SyntaxError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and type(node.value) is int:
+            yield node.value

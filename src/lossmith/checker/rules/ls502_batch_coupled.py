@@ -1,0 +1,91 @@
+"""LS502 batch-coupled
+
+What it checks
+    A batch is cut in two. Here no weights explain the total and the gradient of the whole by those of its parts: what
+    one sample contributes depends on which others are in its batch.
+
+Why it matters
+    A Dice over the batch, a contrastive loss, a ranking or a root of a mean is another loss for another batch size.
+    Gradient accumulation over K small batches does not give the gradient of one large batch, however it is scaled, and
+    data parallel training compares each device's samples with its own only.
+
+Example
+    p, t = pred.sigmoid(), target
+    return 1 - 2 * (p * t).sum() / (p.sum() + t.sum())
+
+Write instead
+    dims = tuple(range(1, p.ndim))
+    return (1 - 2 * (p * t).sum(dims) / (p.sum(dims) + t.sum(dims))).mean()
+
+When to allow it
+    Samples are compared on purpose. It is information, never more; losses of embeddings are not asked.
+"""
+
+import sys
+from collections.abc import Iterator
+
+from lossmith.checker.batch import Split, no_batch, precise, size, split
+from lossmith.checker.evidence import evidence_of, finding, reproduce, show
+from lossmith.checker.finding import Finding
+from lossmith.checker.sample import batched
+from lossmith.checker.subject import Subject
+
+CODE, NAME, SINCE = "LS502", "batch-coupled", "0.1"
+SEEDS = 3
+
+
+def applies(subject: Subject) -> str:
+    if reason := no_batch(subject):
+        return reason
+    if subject.contract.pred.kind in ("embedding", "unit"):
+        return "its samples are compared with each other: that is what it takes"
+    return "" if size(subject, subject.draw(0)) > 3 else "the example has fewer than four samples"
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    cuts: list[Split] = []
+    for seed in range(SEEDS):
+        inputs = subject.draw(seed)
+        dtype = precise(subject, inputs)
+        n = size(subject, inputs)
+        cuts += [split(subject, inputs, cut, dtype) for cut in sorted({2, n // 2})]
+    # A part that breaks is another matter (LS402, LS204); one draw without an explanation is no proof of a law.
+    if all(part.ok and not part.plain() and part.weights() is None for part in cuts):
+        yield _told(subject, max(cuts, key=_bias))
+
+
+def _bias(part: Split) -> float:
+    """How far the mean over two parts lies from the whole, relative to it."""
+    whole = part.whole.value
+    return min(abs(_mean(part) - whole), abs(part.first.value + part.second.value - whole)) / (abs(whole) + 1e-12)
+
+
+def _mean(part: Split) -> float:
+    return part.shares[0] * part.first.value + part.shares[1] * part.second.value
+
+
+def _told(subject: Subject, part: Split) -> Finding:
+    rows = {name: text for name, text in evidence_of(subject, part.whole).items() if not name.startswith("grad ")}
+    rows |= {
+        f"value of the first {part.cut}": show(part.first.value),
+        f"value of the last {part.n - part.cut}": show(part.second.value),
+        "their mean": show(_mean(part)),
+    }
+    names = [argument.name for argument in subject.contract.arguments]
+    has = batched(subject.contract, part.whole.inputs)
+
+    def call(rows: str) -> str:
+        given = [f"{name}[{rows}]" if row else name for name, row in zip(names, has, strict=True)]
+        return f"print(loss_fn({', '.join(given)}).sum())"
+
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="info",
+        message="samples of a batch interact: accumulated over micro-batches it is another loss, "
+        f"here {_bias(part):.1%} off for two",
+        evidence=rows,
+        why=f"no weights for the parts explain the value and the gradient of the whole, in {2 * SEEDS} cuts",
+        fix="reduce over each sample first, then average; or keep the batch whole",
+        reproducer=reproduce(subject, part.whole.inputs, [call(":"), call(f":{part.cut}"), call(f"{part.cut}:")]),
+    )

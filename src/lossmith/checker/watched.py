@@ -1,0 +1,137 @@
+"""One worker process from its start to its end: what it is told, what it says, how it ends and what it leaves."""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lossmith.checker.family import TOKEN, end_family
+from lossmith.checker.finding import LossReport
+from lossmith.checker.work import Watched, Work
+
+IMPORT_SECONDS = 180.0  # frameworks included; a cold disk and two cores are slow
+
+
+def one_worker(work: Work) -> tuple[Watched, str]:
+    """Run one worker to its end; returns what it was at, and how it ended (empty: of its own accord)."""
+    reading, writing = os.pipe()
+    token = uuid.uuid4().hex
+    with tempfile.TemporaryDirectory(prefix="lossmith-", ignore_cleanup_errors=True) as folder:
+        crash = Path(folder) / "crash.txt"
+        job = {
+            **work.options.as_job(),
+            "target": work.target,
+            "pipe": writing,
+            "crash_file": str(crash),
+            "folder": folder,
+        }
+        child = subprocess.Popen(
+            [sys.executable, "-m", "lossmith.checker.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(writing,),
+            start_new_session=True,
+            env={**os.environ, TOKEN: token, "TMPDIR": folder},
+        )
+        os.close(writing)
+        watched = Watched()
+        try:
+            _order(child, json.dumps(job))
+            finished = _listen(reading, watched, work, child)
+            late = (
+                "it wrote into a pipe of lossmith" if watched.babbled else f"stopped after {work.options.timeout:g} s"
+            )
+            ended = _end(child, finished) if finished else late
+        finally:
+            os.close(reading)
+            _order(child, None)
+            end_family(child.pid, token)
+            child.wait()
+        where = crash.read_text(encoding="utf-8", errors="replace") if crash.exists() else ""
+    return watched, ended + _crash_line(where) if ended else ""
+
+
+def _order(child: "subprocess.Popen[bytes]", line: str | None) -> None:
+    """Tell a worker what to do next; None: nothing more."""
+    assert child.stdin is not None
+    with suppress(BrokenPipeError, ValueError):  # it died before it heard: the end of its own pipe says so
+        if line is None:
+            child.stdin.close()
+        else:
+            child.stdin.write(line.encode() + b"\n")
+            child.stdin.flush()
+
+
+def _listen(pipe: int, watched: Watched, work: Work, child: "subprocess.Popen[bytes]") -> bool:
+    """Read events until the pipe closes (True) or the current loss runs out of time (False)."""
+    selector = selectors.DefaultSelector()
+    selector.register(pipe, selectors.EVENT_READ)
+    rest = b""
+    while True:
+        allowed = work.options.timeout if watched.current else IMPORT_SECONDS
+        left = watched.since + allowed - time.monotonic()
+        if left <= 0 or work.stopped.is_set():
+            return False
+        if not selector.select(min(left, 0.5)):
+            continue
+        chunk = os.read(pipe, 1 << 16)
+        if not chunk:
+            return True
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            try:
+                _hear(json.loads(line), watched, work, child)
+            except (ValueError, KeyError, TypeError):  # a stranger has written into the pipe: nothing it says counts
+                watched.babbled = True
+                return False
+
+
+def _hear(event: dict[str, Any], watched: Watched, work: Work, child: "subprocess.Popen[bytes]") -> None:
+    kind = event["event"]
+    if kind == "names":
+        watched.loaded = True
+        work.hear_names(event["names"], event["left_out"])
+        _order(child, work.next())
+    elif kind == "begin":
+        watched.current, watched.location, watched.since = event["name"], event["location"], time.monotonic()
+        watched.rule = ""
+    elif kind == "rule":
+        watched.rule = event["code"]
+    elif kind == "done":
+        report = LossReport.from_json(event["report"]) if work.options.work == "check" else event["report"]
+        watched.current, watched.since = "", time.monotonic()
+        work.take(report)
+        _order(child, None if event["left"] else work.next())
+    elif kind == "problem":
+        watched.problem = event["text"]
+    elif kind == "drawn":
+        work.drawn = event["drawn"]
+
+
+def _end(child: "subprocess.Popen[bytes]", finished: bool) -> str:
+    """How a worker whose pipe has closed ended: empty if well, else the signal or the exit code."""
+    try:
+        code = child.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        return "closed its pipe but did not end"
+    if code == 0:
+        return ""
+    number = -code if code < 0 else code - 128  # the keeper of a worker tells a signal as 128 and its number
+    known = {each.value: each.name for each in signal.Signals}
+    return f"signal {known[number]}" if number in known else f"exit code {code}"
+
+
+def _crash_line(text: str) -> str:
+    """The innermost line of the user's own code in a crash report of faulthandler."""
+    frames = [line.strip() for line in text.splitlines() if line.strip().startswith("File ")]
+    own = [frame for frame in frames if not any(part in frame for part in ("/torch/", "/lossmith/", "/lib/python"))]
+    return f", at {own[0].removeprefix('File ')}" if own else ""
