@@ -1,5 +1,8 @@
 """The contrastive losses on the pair kernels: what each compares, in a few lines; the mathematics is the formula's.
 
+Their rows are the samples that are here, their columns those of the whole batch, which is here too (`ALONE`) or on
+several processes (`lossmith.kernels.exchange`).
+
 Judge     the formula of the same name
 """
 
@@ -12,20 +15,20 @@ from torch import Tensor
 from lossmith import formulas
 from lossmith.formulas.infonce import capped_scale
 from lossmith.formulas.terms import unit
+from lossmith.kernels.exchange import ALONE, Batch
 from lossmith.kernels.kernel import computes
-from lossmith.kernels.pair_sums import softplus_sum
 from lossmith.kernels.pairs import log_sum
-from lossmith.kernels.tiles import Labelled, own_labels
+from lossmith.kernels.tiles import Both, Labelled, Rule, own_labels
 from lossmith.spec import Outcome
 
 
 @computes(formulas.nt_xent)
-def nt_xent(ops: Any, first: Tensor, second: Tensor, *, temperature: float) -> Tensor:
+def nt_xent(ops: Any, first: Tensor, second: Tensor, *, temperature: float, batch: Batch = ALONE) -> Tensor:
     u, v = unit(ops, first), unit(ops, second)
     own = (u * v).sum(-1) / temperature
-    sample = own_labels(len(u), u).repeat(2)
+    tags = batch.samples(u).repeat(2).unsqueeze(1)
     both = torch.cat([u, v]) * temperature**-0.5
-    rivals = log_sum(both, rule=Labelled(sample, sample, same=False), largest=1.0 / temperature)
+    rivals = batch.log_sum(both, both, others, tags, largest=1.0 / temperature)
     of_first, of_second = rivals.tensor_split(2)
     return 0.5 * (ops.softplus(of_first - own) + ops.softplus(of_second - own))
 
@@ -50,46 +53,67 @@ def info_nce(
 
 
 @computes(formulas.clip)
-def clip(ops: Any, first: Tensor, second: Tensor, *, log_scale: Tensor | float) -> Outcome[Tensor]:
+def clip(
+    ops: Any, first: Tensor, second: Tensor, *, log_scale: Tensor | float, batch: Batch = ALONE
+) -> Outcome[Tensor]:
     u, v = unit(ops, first), unit(ops, second)
     scale = capped_scale(ops, log_scale, first)
-    own, sample = (u * v).sum(-1) * scale, own_labels(len(u), u)
-    rivals = log_sum(u * scale, v, rule=Labelled(sample, sample, same=False), largest=_read(scale), both=True)
+    own, tags = (u * v).sum(-1) * scale, batch.samples(u).unsqueeze(1)
+    rivals = batch.log_sum(u * scale, v, others, tags, largest=_read(scale), both=True)
     there, back = (ops.softplus(each - own) for each in rivals)
     return Outcome(0.5 * (there + back), terms={"first_to_second": there, "second_to_first": back})
 
 
 @computes(formulas.sig_lip)
 def sig_lip(
-    ops: Any, first: Tensor, second: Tensor, *, log_scale: Tensor | float, bias: Tensor | float
+    ops: Any,
+    first: Tensor,
+    second: Tensor,
+    *,
+    log_scale: Tensor | float,
+    bias: Tensor | float,
+    batch: Batch = ALONE,
 ) -> Outcome[Tensor]:
     u, v = unit(ops, first), unit(ops, second)
     scale, shift = ops.asarray(log_scale, like=first).exp(), ops.asarray(bias, like=first)
-    positive, sample = ops.softplus(-((u * v).sum(-1) * scale + shift)), own_labels(len(u), u)
-    mismatches = Labelled(sample, sample, same=False)
-    negative = softplus_sum(u * scale, v, rule=mismatches, bias=shift.expand(len(v)))
+    positive, tags = ops.softplus(-((u * v).sum(-1) * scale + shift)), batch.samples(u).unsqueeze(1)
+    negative = batch.softplus_sum(u * scale, v, others, tags, shift=shift)
     return Outcome(positive + negative, terms={"positive": positive, "negative": negative})
 
 
 @computes(formulas.sup_con)
-def sup_con(ops: Any, embedding: Tensor, target: Tensor, *, temperature: float) -> Outcome[Tensor]:
+def sup_con(
+    ops: Any, embedding: Tensor, target: Tensor, *, temperature: float, batch: Batch = ALONE
+) -> Outcome[Tensor]:
     """The mean of -log p over a class: what the others add to the log-sum of the class, and the spread inside it.
 
     mean_p (log sum_all e^s - s_p) = softplus(others - own) + (own - mean_p s_p),   own = log sum_p e^s
     """
     order = target.argsort(stable=True)  # one class after another: most tiles then hold no pair of one class
     label, largest = target[order], 1.0 / temperature
+    tags = torch.stack([label, batch.samples(label)], 1)
     z = unit(ops, embedding)[order] * temperature**-0.5
-    own = log_sum(z, rule=Labelled(label, label, same=True, itself=False), largest=largest)
-    others = log_sum(z, rule=Labelled(label, label, same=False), largest=largest)
-    classes, place, size = label.unique_consecutive(return_inverse=True, return_counts=True)
-    count = size[place] - 1
-    sums = z.new_zeros(len(classes), z.shape[1]).index_add(0, place, z)[place]
+    own = batch.log_sum(z, z, partners, tags, largest=largest)
+    rivals = batch.log_sum(z, z, others, tags, largest=largest)
+    sums, size = batch.of_class(z, label)
+    count = size - 1
     mean = (z * (sums - z)).sum(-1) / count.clamp(min=1)
     spread = torch.where(count > 1, own - mean, 0.0)  # of one partner it is 0, which own, a logarithm, only nearly says
-    value = torch.where(count > 0, ops.softplus(others - torch.where(count > 0, own, 0.0)) + spread, 0.0)
+    value = torch.where(count > 0, ops.softplus(rivals - torch.where(count > 0, own, 0.0)) + spread, 0.0)
     back = order.argsort()
     return Outcome(value[back], counts=(count > 0).to(value.dtype)[back])
+
+
+def others(rows: Tensor, columns: Tensor) -> Rule:
+    """Pairs whose first tags differ: of other samples, or of other classes."""
+    return Labelled(rows[:, 0], columns[:, 0], same=False)
+
+
+def partners(rows: Tensor, columns: Tensor) -> Rule:
+    """Pairs of two samples, the second tag, of one class, the first."""
+    return Both(
+        Labelled(rows[:, 0], columns[:, 0], same=True), Labelled(rows[:, 1], columns[:, 1], same=False)
+    )
 
 
 def _read(scale: Tensor) -> float:

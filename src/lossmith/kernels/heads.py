@@ -60,8 +60,7 @@ def proxy_nca(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, s
 
 def _sums(u: Tensor, target: Tensor, proxies: Tensor, largest: float) -> ClassSums:
     """The sums over the directions of the proxies; leading axes are taken as one, but in the row of the class."""
-    label = target.reshape(-1).clamp(0, len(proxies) - 1)
-    sums = against_classes(u.reshape(-1, u.shape[-1]), proxies, label, largest=largest, unit=True)
+    sums = against_classes(u.reshape(-1, u.shape[-1]), proxies, target.reshape(-1), largest=largest, unit=True)
     return sums._replace(row=sums.row.reshape(u.shape))
 
 

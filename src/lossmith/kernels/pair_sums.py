@@ -9,6 +9,7 @@ Again      a graph of the gradient (double backward) is that of `dense`.
 Judge      `dense`, and `formulas.sig_lip`: value and every gradient, in `tests/kernels`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -50,9 +51,21 @@ class _SoftplusSum(torch.autograd.Function):
         u, v, bias = ctx.saved_tensors
         if torch.is_grad_enabled():
             return (*differentiable(dense, (u, v, bias), ctx.problem, slopes, ctx.needs_input_grad), None)
-        walk = Walk(u, v, bias, ctx.problem)
-        made = Gradients(walk, ctx.needs_input_grad)
-        for i, j in walk.tiles():
-            weight = walk.logits(i, j).sigmoid_().mul_(slopes[0][walk.rows[i], None])
-            made.add(i, j, none_outside(weight, walk.chosen(i, j), 0.0))
-        return (*made.found(), None)
+        return (*gradients(u, v, bias, ctx.problem, slopes[0], ctx.needs_input_grad), None)
+
+
+def gradients(
+    u: Tensor,
+    v: Tensor,
+    bias: Tensor | None,
+    problem: Problem,
+    slope: Tensor,
+    needed: Sequence[bool] = (True, True, True),
+) -> tuple[Tensor | None, ...]:
+    """The slopes by u, v and bias."""
+    walk = Walk(u, v, bias, problem)
+    made = Gradients(walk, needed)
+    for i, j in walk.tiles():
+        weight = walk.logits(i, j).sigmoid_().mul_(slope[walk.rows[i], None])
+        made.add(i, j, none_outside(weight, walk.chosen(i, j), 0.0))
+    return made.found()

@@ -20,6 +20,7 @@ Again      a graph of the gradient (double backward) is that of `dense`, the sam
 Judge      `dense`, and each formula that stands on it: value and every gradient, in `tests/kernels`.
 """
 
+from collections.abc import Sequence
 from math import inf
 from typing import Any, NamedTuple
 
@@ -76,11 +77,12 @@ def against_classes(
 ) -> ClassSums:
     """What each row of u has against its class: the log-sum-exp of its logits with all other classes.
 
-    Shapes    u: (N, D); classes: (C, D); label: (N,), from 0 to C - 1; bias: (C,); results: (N,), (N, D), (N,)
+    Shapes    u: (N, D); classes: (C, D); label: (N,); bias: (C,); results: (N,), (N, D), (N,). A label that is not
+              here, below 0 or from C on, has all classes against it, and any row
     Keywords  unit: each class is divided by its length before, but in `row`; totals: whether `total` is wanted
     """
     rule = Labelled(label, own_labels(len(classes), label), same=False)
-    problem = Problem(rule, largest, cap=cap, unit=unit, pick=label, totals=totals)
+    problem = Problem(rule, largest, cap=cap, unit=unit, pick=label.clamp(0, len(classes) - 1), totals=totals)
     rivals, _, row, total = _LogSum.apply(u, classes, bias, problem)
     return ClassSums(rivals, row, total)
 
@@ -142,18 +144,32 @@ class _LogSum(torch.autograd.Function):
         if torch.is_grad_enabled():
             asked = [slope if wanted else None for slope, wanted in zip(slopes, _asked(problem), strict=True)]
             return (*differentiable(dense, (u, v, bias), problem, asked, ctx.needs_input_grad), None)
-        walk = Walk(u, v, bias, problem)
-        by_row = Weights(walk, of_rows, slopes[0])
-        by_column = by_row if problem.symmetric else Weights(walk, of_columns, slopes[1]) if problem.both else None
-        made = Gradients(walk, ctx.needs_input_grad)
-        for number, (i, j) in enumerate(walk.tiles()):
-            tile = kept[number] if kept else walk.logits(i, j)
-            slope = None if problem.cap is None else 1.0 - (tile / problem.cap).square()
-            weight = _weights(walk, tile, i, j, by_row, by_column, given=bool(kept))
-            if problem.totals:
-                weight += slopes[3][walk.rows[i], None]
-            made.add(i, j, weight if slope is None else weight.mul_(slope))
-        return (*made.found(slopes[2]), None)
+        return (*gradients(u, v, bias, problem, (of_rows, of_columns), slopes, ctx.needs_input_grad, kept), None)
+
+
+def gradients(
+    u: Tensor,
+    v: Tensor,
+    bias: Tensor | None,
+    problem: Problem,
+    logs: Sequence[Tensor],
+    slopes: Sequence[Tensor],
+    needed: Sequence[bool] = (True, True, True),
+    kept: Sequence[Tensor] = (),
+) -> tuple[Tensor | None, ...]:
+    """The slopes by u, v and bias. The log-sums of rows and columns may be over more pairs than are here."""
+    walk = Walk(u, v, bias, problem)
+    by_row = Weights(walk, logs[0], slopes[0])
+    by_column = by_row if problem.symmetric else Weights(walk, logs[1], slopes[1]) if problem.both else None
+    made = Gradients(walk, needed)
+    for number, (i, j) in enumerate(walk.tiles()):
+        tile = kept[number] if kept else walk.logits(i, j)
+        slope = None if problem.cap is None else 1.0 - (tile / problem.cap).square()
+        weight = _weights(walk, tile, i, j, by_row, by_column, given=bool(kept))
+        if problem.totals:
+            weight += slopes[3][walk.rows[i], None]
+        made.add(i, j, weight if slope is None else weight.mul_(slope))
+    return made.found(slopes[2] if problem.pick is not None else None)
 
 
 def _asked(problem: Problem) -> tuple[bool, ...]:

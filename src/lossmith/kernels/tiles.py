@@ -81,6 +81,26 @@ class Labelled:
         return chosen
 
 
+@dataclass(frozen=True)
+class Both:
+    """The pairs that two rules choose."""
+
+    one: Rule
+    other: Rule
+
+    def split(self, rows: Sequence[slice], columns: Sequence[slice]) -> Tiled:
+        first, second = self.one.split(rows, columns), self.other.split(rows, columns)
+
+        def chosen(i: int, j: int) -> Tensor | bool:
+            here = first(i, j)
+            if here is False:
+                return False
+            there = second(i, j)
+            return here & there if isinstance(there, Tensor) and here is not True else here if there is True else there
+
+        return chosen
+
+
 def own_labels(count: int, like: Tensor) -> Tensor:
     """0, 1, 2, ...: a label of its own for each row."""
     return torch.arange(count, device=like.device)
