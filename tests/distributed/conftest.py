@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from processes import Processes
 
 
 @pytest.fixture(scope="session")
-def processes() -> Iterator["Processes"]:
+def processes() -> Iterator[Processes]:
     made = Processes(4)
     yield made
     made.close()
-
-
-from processes import Processes  # noqa: E402

@@ -111,9 +111,7 @@ def others(rows: Tensor, columns: Tensor) -> Rule:
 
 def partners(rows: Tensor, columns: Tensor) -> Rule:
     """Pairs of two samples, the second tag, of one class, the first."""
-    return Both(
-        Labelled(rows[:, 0], columns[:, 0], same=True), Labelled(rows[:, 1], columns[:, 1], same=False)
-    )
+    return Both(Labelled(rows[:, 0], columns[:, 0], same=True), Labelled(rows[:, 1], columns[:, 1], same=False))
 
 
 def _read(scale: Tensor) -> float:

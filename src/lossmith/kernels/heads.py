@@ -1,7 +1,8 @@
 """Losses against one vector for each class, without the matrix of logits; the mathematics is the formula's.
 
 -log p_y = softplus(log sum_{c != y} e^(t_c) - t_y): the others come from the pair kernel, and t_y, with its margin,
-from the row of the class alone.
+from the row of the class alone. The classes are here (`WHOLE`), or dealt out to several processes
+(`lossmith.kernels.shards`).
 
 Judge     the formula of the same name
 """
@@ -19,23 +20,42 @@ from lossmith.formulas.margins import multiplied, turned_away
 from lossmith.formulas.terms import unit
 from lossmith.kernels.kernel import computes
 from lossmith.kernels.pairs import ClassSums, against_classes
+from lossmith.kernels.shards import WHOLE, Shard, known
 
 
 @computes(formulas.arc_face)
-def arc_face(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, margin: float, scale: float) -> Tensor:
-    one = unit(ops, embedding)
-    sums = _sums(one * scale, target, proxies, scale)
+def arc_face(
+    ops: Any,
+    embedding: Tensor,
+    target: Tensor,
+    proxies: Tensor,
+    *,
+    margin: float,
+    scale: float,
+    shard: Shard = WHOLE,
+) -> Tensor:
+    one, label, classes = shard.rows(unit(ops, embedding), target, proxies)
+    sums = _sums(one * scale, label, classes, scale)
     other = unit(ops, sums.row)
     own = turned_away(ops, _cosine(one, other), one, other, margin)
-    return _cost(ops, sums.rivals, own * scale, target, proxies)
+    return shard.back(shard.cost(ops, sums.rivals, own * scale, label, classes)[0], target)
 
 
 @computes(formulas.cos_face)
-def cos_face(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, margin: float, scale: float) -> Tensor:
-    one = unit(ops, embedding)
-    sums = _sums(one * scale, target, proxies, scale)
+def cos_face(
+    ops: Any,
+    embedding: Tensor,
+    target: Tensor,
+    proxies: Tensor,
+    *,
+    margin: float,
+    scale: float,
+    shard: Shard = WHOLE,
+) -> Tensor:
+    one, label, classes = shard.rows(unit(ops, embedding), target, proxies)
+    sums = _sums(one * scale, label, classes, scale)
     own = _cosine(one, unit(ops, sums.row)) - margin
-    return _cost(ops, sums.rivals, own * scale, target, proxies)
+    return shard.back(shard.cost(ops, sums.rivals, own * scale, label, classes)[0], target)
 
 
 @computes(formulas.sphere_face)
@@ -43,7 +63,7 @@ def sphere_face(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *,
     one, length = unit(ops, embedding), distance(ops, embedding, torch.zeros_like(embedding))
     sums = _sums(one * length.unsqueeze(-1), target, proxies, inf)
     own = multiplied(ops, _cosine(one, unit(ops, sums.row)), margin)
-    return _cost(ops, sums.rivals, own * length, target, proxies)
+    return WHOLE.cost(ops, sums.rivals, own * length, target, proxies)[0]
 
 
 @computes(formulas.proxy_nca)
@@ -52,10 +72,10 @@ def proxy_nca(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, s
     sums = _sums(one * (2.0 * scale), target, proxies, 2.0 * scale)
     own = 2.0 * scale * _cosine(one, unit(ops, sums.row))
     if contrast == "all":
-        return _cost(ops, sums.rivals, own, target, proxies)
+        return WHOLE.cost(ops, sums.rivals, own, target, proxies)[0]
     alone = sums.rivals.reshape(target.shape) == -inf
     lead = torch.where(alone, 0.0, sums.rivals.reshape(target.shape)) - own
-    return torch.where(_known(target, proxies), torch.where(alone, 0.0, lead), nan)
+    return torch.where(known(target, proxies), torch.where(alone, 0.0, lead), nan)
 
 
 def _sums(u: Tensor, target: Tensor, proxies: Tensor, largest: float) -> ClassSums:
@@ -70,15 +90,6 @@ def _cosine(one: Tensor, other: Tensor) -> Tensor:
     return near + (near.clamp(-1.0, 1.0) - near).detach()
 
 
-def _cost(ops: Any, rivals: Tensor, own: Tensor, target: Tensor, proxies: Tensor) -> Tensor:
-    cost = ops.softplus(rivals.reshape(target.shape) - own)
-    return torch.where(_known(target, proxies), cost, nan)
-
-
-def _known(target: Tensor, proxies: Tensor) -> Tensor:
-    return (target >= 0) & (target < len(proxies))
-
-
 @computes(formulas.linear_cross_entropy)
 def linear_cross_entropy(
     ops: Any,
@@ -90,15 +101,16 @@ def linear_cross_entropy(
     label_smoothing: float,
     z_weight: float,
     soft_cap: float | None,
+    shard: Shard = WHOLE,
 ) -> Tensor:
-    rows, label = hidden.reshape(-1, hidden.shape[-1]), target.reshape(-1).clamp(0, len(classes) - 1)
+    rows, label, _ = shard.rows(hidden.reshape(-1, hidden.shape[-1]), target.reshape(-1), classes)
     offset = None if bias is None else ops.asarray(bias, like=hidden)
     sums = against_classes(rows, classes, label, bias=offset, cap=soft_cap, totals=label_smoothing > 0.0)
     own = (rows * sums.row).sum(-1)
-    own = capped(ops, own if offset is None else own + offset[label], soft_cap)
-    cost = ops.softplus(sums.rivals - own)
+    own = own if offset is None else own + offset[label.clamp(0, len(classes) - 1)]
+    cost, own = shard.cost(ops, sums.rivals, capped(ops, own, soft_cap), label, classes)
     whole, value = own + cost, cost
     if label_smoothing:
-        value = (1.0 - label_smoothing) * cost + label_smoothing * (whole - sums.total / len(classes))
+        value = (1.0 - label_smoothing) * cost + label_smoothing * (whole - shard.mean(sums.total, classes))
     value = value + z_weight * whole.square() if z_weight else value
-    return torch.where(_known(target, classes), value.reshape(target.shape), nan)
+    return shard.back(value, target)

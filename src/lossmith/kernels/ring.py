@@ -19,8 +19,8 @@ from typing import Any, Protocol
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from lossmith.errors import SettingError, message
 from lossmith.kernels import pair_sums, pairs
 from lossmith.kernels.ranks import Ranks
 from lossmith.kernels.tiles import Rule
@@ -113,8 +113,9 @@ class _Ring(torch.autograd.Function):
         return rows, columns
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise SettingError(message("a ring has no double backward", fix='exchange="gather"'))
         u, v, tags, rows, columns = ctx.saved_tensors
         ranks, sizes, summed = ctx.of
         du, dv = torch.zeros_like(u, dtype=rows.dtype), torch.zeros_like(v, dtype=rows.dtype)

@@ -7,30 +7,26 @@
 The batch is the rows of all ranks, one rank after another; they may have different numbers of rows, or none. Value and
 gradient are those of one process that has them all:
 
-    value      every rank returns the total of the whole batch; reduction "none" gives the values of its own rows
-    gradient   what reaches the rows of a rank is P times the slope of that total, for P ranks, so that the mean that
-               DistributedDataParallel and FSDP take of the ranks' gradients is the gradient of one process. Without
-               them, average the gradients yourself, as they do
-    learned    the parameters of the loss (`log_scale`, `bias`) get the gradient of one process on every rank, with or
-               without DDP around them; start them equal
-    exchange   "gather": every rank holds the columns of all, once. "ring": the columns of a rank at a time go round,
-               nobody holds more than two; no double backward. Both send (P - 1) / P of the batch to each rank
-    refused    arguments that one rank refuses are an error on all ranks, as are settings, dtypes or widths that
-               differ; which rank found what, it says itself
+    value      every rank returns the total of the whole batch; with reduction "none" the values of its own rows
+    gradient   that of the sum of what all ranks return, which is P totals for P ranks: the mean over the ranks, which
+               DistributedDataParallel and FSDP take, is the gradient of one process. Where neither is used, take it
+    learned    the parameters of the loss itself (`log_scale`, `bias`) get that mean at once, on every rank, with or
+               without DistributedDataParallel around them; they must start equal
+    refused    arguments that one rank refuses are an error on all ranks, and so are settings, dtypes or widths that
+               differ; only the call of `criterion` says so, not `criterion.forward`
 
-Embeddings travel as they are compared, in float32 or wider, divided by their length.
+Every rank calls, and every rank goes backward. Under `torch.compile` this part runs as it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from lossmith.criterion import Evaluated, evaluate
-from lossmith.errors import SettingError, ShapeError, message
-from lossmith.kernels import kernel_of
+from lossmith.criterion import Evaluated
+from lossmith.errors import SettingError, message
 from lossmith.kernels.exchange import Exchange, batch_over
 from lossmith.kernels.kernel import runs
 from lossmith.kernels.ranks import Ranks, ranks_of
@@ -43,7 +39,6 @@ class Grouped(Face):
     """A face whose batch may be shared by the processes of a group."""
 
     group: Any = None
-    exchange: Exchange = "gather"
 
     def __call__(self, *given: Any, **more: Any) -> Any:
         return super().__call__(*given, **more) if self.group is None else self._together(*given, **more)
@@ -53,30 +48,52 @@ class Grouped(Face):
         tensors = [x for x in given if isinstance(x, Tensor)]
         with self._ranks().agreeing(type(self).__name__, *self._said(tensors)):
             self._require_plain(tensors)
-            with torch.no_grad():  # whatever one process would refuse is refused here, on tensors without memory
-                self.forward(*tree_map(_without_memory, given), **tree_map(_without_memory, more))
+            self._rehearse(given, more)
         return super().__call__(*given, **more)
+
+    def _rehearse(self, given: tuple[Any, ...], more: dict[str, Any]) -> None:
+        """Refuse whatever one process would refuse, on tensors without memory; what was seen before is fine."""
+        seen = self.__dict__.setdefault("_seen", set())
+        shown = repr((self._plain(), tree_map(_described, (given, more))))
+        if shown not in seen:
+            with torch.no_grad():
+                self.forward(*tree_map(_without_memory, given), **tree_map(_without_memory, more))
+            seen.add(shown)
 
     def _ranks(self) -> Ranks:
         return ranks_of(type(self).__name__, self.group)
 
-    def _said(self, given: list[Tensor]) -> list[object]:
+    def _said(self, given: Sequence[Tensor]) -> list[object]:
         """What all ranks must have in common."""
-        plain = {name: value for name, value in self._settings().items() if not isinstance(value, Tensor)}
-        return [plain, torch.is_grad_enabled(), *((tuple(x.shape[1:]), x.dtype, x.requires_grad) for x in given)]
+        return [self._plain(), torch.is_grad_enabled(), *((*x.shape[1:], x.dtype, x.requires_grad) for x in given)]
 
-    def _settings(self) -> Mapping[str, Any]:
-        return {name: getattr(self, name) for name in self._declared().defaults if name != "group"}
+    def _plain(self) -> Mapping[str, Any]:
+        """The settings that are no tensors."""
+        settings = {name: getattr(self, name) for name in self._declared().defaults if name != "group"}
+        return {name: value for name, value in settings.items() if not isinstance(value, Tensor)}
 
-    def _require_plain(self, given: list[Tensor]) -> None:
+    def _require_plain(self, given: Sequence[Tensor]) -> None:
         if not runs(*given):
-            why = "the ranks talk to each other between two operations"
-            fix = "the gradient by `backward`, or group=None"
             headline = f"{type(self).__name__}: over several processes there are no transforms of torch.func"
-            raise SettingError(message(headline, why=why, fix=fix))
+            why = "the ranks talk to each other between two operations"
+            raise SettingError(message(headline, why=why))
+
+    def _adding(self, ops: Ops[Tensor], values: Tensor) -> Any:
+        return ops if self.group is None or values.is_meta else WholeBatch(self._ranks())
+
+
+class PairGrouped(Grouped):
+    """A face that compares the samples of a batch with each other.
+
+    exchange   "gather": every rank holds the embeddings of all. "ring": those of one rank at a time go round, so that
+               a rank holds its own and those of two others; no double backward. Embeddings travel as they are
+               compared: divided by their length, in float32 or wider
+    """
+
+    exchange: Exchange = "gather"
 
     def _evaluated(
-        self, ops: Ops[Tensor], arrays: list[Tensor], mask: Tensor | None, settings: dict[str, Any]
+        self, ops: Ops[Tensor], arrays: Sequence[Tensor], mask: Tensor | None, settings: dict[str, Any]
     ) -> Evaluated[Tensor]:
         if self.group is None or arrays[0].is_meta:
             return super()._evaluated(ops, arrays, mask, settings)
@@ -84,9 +101,17 @@ class Grouped(Face):
         settings = {n: ranks.replicated(x) if isinstance(x, nn.Parameter) else x for n, x in settings.items()}
         return super()._evaluated(ops, arrays, mask, {**settings, "batch": batch_over(ranks, self.exchange)})
 
-    def _adding(self, ops: Ops[Tensor], values: Tensor) -> Any:
-        return ops if self.group is None or values.is_meta else WholeBatch(self._ranks())
+    def _require_plain(self, given: Sequence[Tensor]) -> None:
+        super()._require_plain(given)
+        shape = tuple(given[0].shape) if given else ()
+        if len(shape) != 2 + (self.takes[-1] == "target" and len(shape) == 3):
+            headline = f"{type(self).__name__}: a batch that is shared has embeddings of (N, D)"
+            raise SettingError(message(headline, {self.takes[0]: shape}))
 
 
 def _without_memory(x: Any) -> Any:
     return torch.empty_like(x, device="meta") if isinstance(x, Tensor) else x
+
+
+def _described(x: Any) -> Any:
+    return (tuple(x.shape), x.dtype) if isinstance(x, Tensor) else x

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from lossmith import formulas
 from lossmith.errors import SettingError, ShapeError, message
-from lossmith.torch.group import Grouped
+from lossmith.torch.group import PairGrouped
 from lossmith.torch.loss import Face, Loss, Reduction, Total, ViewsLoss
 
 
 @final
-class NTXentLoss(Grouped, ViewsLoss, formula=formulas.nt_xent):
+class NTXentLoss(PairGrouped, ViewsLoss, formula=formulas.nt_xent):
     """SimCLR: each of the 2N embeddings of a batch is told from the others; its partner is of its own sample.
 
     Inputs (N, D) and (N, D), in the same order. No embedding is compared with itself.
@@ -86,7 +86,7 @@ class _Learning(ViewsLoss):
 
 
 @final
-class CLIPLoss(Grouped, _Learning, formula=formulas.clip):
+class CLIPLoss(PairGrouped, _Learning, formula=formulas.clip):
     """CLIP: each image is told its caption among those of the batch, and each caption its image.
 
     Inputs (N, D) and (N, D). `log_scale` is a parameter: hand `criterion.parameters()` to the optimizer too, without
@@ -102,7 +102,7 @@ class CLIPLoss(Grouped, _Learning, formula=formulas.clip):
 
 
 @final
-class SigLIPLoss(Grouped, _Learning, formula=formulas.sig_lip):
+class SigLIPLoss(PairGrouped, _Learning, formula=formulas.sig_lip):
     """SigLIP: for each of the N * N pairs of a batch, do this image and this caption belong together?
 
     Inputs (N, D) and (N, D). `log_scale` and `bias` are parameters: hand `criterion.parameters()` to the optimizer
@@ -119,7 +119,7 @@ class SigLIPLoss(Grouped, _Learning, formula=formulas.sig_lip):
 
 
 @final
-class SupConLoss(Grouped, Loss, formula=formulas.sup_con):
+class SupConLoss(PairGrouped, Loss, formula=formulas.sup_con):
     """Supervised contrast (its L_out): the samples of a class are drawn together, out of all others of the batch.
 
     Input (N, D), or V views of each sample, (N, V, D), where each view is an anchor and the other views of its sample
