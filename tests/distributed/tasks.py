@@ -63,7 +63,7 @@ def drawn(groups: Any, make: Any, given: list[Any], sizes: list[int]) -> Any:
 
 
 def with_fault(groups: Any, fault: str, *arguments: Any) -> Any:
-    """`rank_measured` with a mistake; the first is the usual one: gathered rows lose their gradient, but for the own ones."""
+    """`rank_measured` with a mistake. The usual one: gathered rows lose their gradient, but for one's own."""
     right = ranks._Gather.apply
 
     def own_rows_alone(x: Tensor, members: Any, sizes: tuple[int, ...]) -> Tensor:
@@ -75,6 +75,7 @@ def with_fault(groups: Any, fault: str, *arguments: Any) -> Any:
         "gather": (ranks.Ranks, "gathered", lambda self, x, sizes: own_rows_alone(x, self, tuple(sizes))),
         "sum": (ranks.Ranks, "summed", lambda self, x: x + (ranks._Sum.apply(x, self) - x).detach()),
         "mean": (ranks.Ranks, "replicated", lambda self, x: x),
+        "share": (ranks.Ranks, "held_apart", lambda self, x: x),
     }
     where, name, wrong = faults[fault]
     before = getattr(where, name)

@@ -5,7 +5,7 @@ from math import ceil
 
 import pytest
 import torch
-from tasks import drawn, head, measured, rank_measured, redrawn
+from tasks import drawn, head, measured, rank_measured, redrawn, with_fault
 from torch import Tensor
 
 from lossmith.errors import SettingError
@@ -57,13 +57,13 @@ def test_several_processes_are_one(processes, name, world):
     require_equal(processes.run(rank_measured, world, make, given, SIZES[world], {}, 1.7), want, world)
 
 
-def test_the_test_above_can_fail(processes):
+@pytest.mark.parametrize("fault", ["gather", "sum", "share"])
+def test_the_test_above_can_fail(processes, fault):
     given, state = problem("ArcFace")
-    want = measured(head(HEADS["ArcFace"], state), given, {}, 1.7)
-    other = {"weight": state["weight"].roll(1, 0)}
-    made = processes.run(rank_measured, 2, partial(head, HEADS["ArcFace"], other), given, SIZES[2], {}, 1.7)
+    make = partial(head, HEADS["ArcFace"], state)
+    made = processes.run(with_fault, fault, 2, make, given, SIZES[2], {}, 1.7)
     with pytest.raises(AssertionError, match="not close"):
-        require_equal(made, want, 2)
+        require_equal(made, measured(make(), given, {}, 1.7), 2)
 
 
 def test_a_label_that_no_rank_has_is_nan(processes):

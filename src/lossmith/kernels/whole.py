@@ -1,5 +1,8 @@
-"""The operations on torch tensors, with a sum of everything taken over all ranks: what reduces the values of a batch
-that several processes share to one total."""
+"""The operations on torch tensors of which each rank holds some rows: `across` adds up what the ranks have.
+
+A formula whose samples or pixels interact by sums alone, such as a Dice loss of the batch, is read with it as it is
+written. A sum of everything is over all ranks too: that reduces the values of their rows to one total.
+"""
 
 from typing import Any
 
@@ -18,6 +21,12 @@ class WholeBatch:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(here, name)
+
+    def across(self, x: Tensor) -> Tensor:
+        return self.ranks.summed(x)
+
+    def across_max(self, x: Tensor) -> Tensor:
+        return self.ranks.largest(x)
 
     def sum(self, x: Tensor, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
         part = here.sum(x, axis=axis, keepdims=keepdims)

@@ -45,9 +45,8 @@ class Grouped(Face):
 
     @torch.compiler.disable
     def _together(self, *given: Any, **more: Any) -> Any:
-        tensors = [x for x in given if isinstance(x, Tensor)]
-        with self._ranks().agreeing(type(self).__name__, *self._said(tensors)):
-            self._require_plain(tensors)
+        with self._ranks().agreeing(type(self).__name__, *self._said(given, more)):
+            self._require_plain([x for x in given if isinstance(x, Tensor)])
             self._rehearse(given, more)
         return super().__call__(*given, **more)
 
@@ -63,9 +62,15 @@ class Grouped(Face):
     def _ranks(self) -> Ranks:
         return ranks_of(type(self).__name__, self.group)
 
-    def _said(self, given: Sequence[Tensor]) -> list[object]:
+    def _said(self, given: tuple[Any, ...], more: dict[str, Any]) -> list[object]:
         """What all ranks must have in common."""
-        return [self._plain(), torch.is_grad_enabled(), *((*x.shape[1:], x.dtype, x.requires_grad) for x in given)]
+        named = [name for name, x in more.items() if x is not None]
+        said = [(x.ndim, *self._width(x), x.dtype, x.requires_grad) for x in given if isinstance(x, Tensor)]
+        return [self._plain(), torch.is_grad_enabled(), *said, *named]
+
+    def _width(self, x: Tensor) -> Sequence[int]:
+        """The lengths of an argument that are those of all ranks: of embeddings and logits the last."""
+        return x.shape[-1:] if x.is_floating_point() else ()
 
     def _plain(self) -> Mapping[str, Any]:
         """The settings that are no tensors."""
@@ -79,7 +84,14 @@ class Grouped(Face):
             raise SettingError(message(headline, why=why))
 
     def _adding(self, ops: Ops[Tensor], values: Tensor) -> Any:
-        return ops if self.group is None or values.is_meta else WholeBatch(self._ranks())
+        if self.group is None or values.is_meta or (self.coupled and "N" not in self.formula.shapes.result):
+            return ops  # which may be because the values are those of the whole batch already
+        return WholeBatch(self._ranks())
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """As without a group; with one the loss stays as it is."""
+        if self.group is None:
+            super().compile(*args, **options)
 
 
 class PairGrouped(Grouped):
@@ -107,6 +119,17 @@ class PairGrouped(Grouped):
         if len(shape) != 2 + (self.takes[-1] == "target" and len(shape) == 3):
             headline = f"{type(self).__name__}: a batch that is shared has embeddings of (N, D)"
             raise SettingError(message(headline, {self.takes[0]: shape}))
+
+
+class SumGrouped(Grouped):
+    """A face whose samples, or the pixels of its batch, interact by sums alone: these are taken over the ranks."""
+
+    def _evaluated(
+        self, ops: Ops[Tensor], arrays: Sequence[Tensor], mask: Tensor | None, settings: dict[str, Any]
+    ) -> Evaluated[Tensor]:
+        whole = self.group is not None and self.coupled and not arrays[0].is_meta
+        reader: Any = WholeBatch(self._ranks()) if whole else ops
+        return super()._evaluated(reader, arrays, mask, settings)
 
 
 def _without_memory(x: Any) -> Any:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lossmith import formulas
 from lossmith.errors import SettingError, ShapeError, message
-from lossmith.torch.group import PairGrouped
+from lossmith.torch.group import PairGrouped, SumGrouped
 from lossmith.torch.loss import Face, Loss, Reduction, Total, ViewsLoss
 
 
@@ -173,7 +173,7 @@ def _for_each_view(name: str, array: Tensor, views: tuple[int, ...]) -> Tensor:
 
 
 @final
-class BarlowTwinsLoss(ViewsLoss, formula=formulas.barlow_twins):
+class BarlowTwinsLoss(SumGrouped, ViewsLoss, formula=formulas.barlow_twins):
     """Barlow Twins: the cross-correlation of the two views over the batch is drawn to the identity.
 
     Inputs (N, D) and (N, D). The loss is one number a batch: reduction "none" gives it too, and `weight` is one number.
@@ -187,7 +187,7 @@ class BarlowTwinsLoss(ViewsLoss, formula=formulas.barlow_twins):
 
 
 @final
-class VICRegLoss(ViewsLoss, formula=formulas.vicreg):
+class VICRegLoss(SumGrouped, ViewsLoss, formula=formulas.vicreg):
     """VICReg: the views of a sample alike, every dimension spread out over the batch, no two dimensions correlated.
 
     Inputs (N, D) and (N, D). The loss is one number a batch, as that of `BarlowTwinsLoss`. `return_terms` gives
