@@ -6,8 +6,8 @@ What a column gathers on the way, its log-sum over the rows of all ranks and in 
 it and is complete when it is home. A weight of the backward needs the sums over all columns, not those of a block, and
 these are known by then: no block is summed a second time.
 
-Memory     beside the rows and the columns of a rank and their gradients, two blocks of visiting columns and one of
-           their gradients, in float32 or wider
+Memory     beside the rows and the columns of a rank and their gradients: two blocks of visiting columns, one of
+           their gradients, and what a block adds to the gradients of both sides
 Time       as one process has for a block of rows, if the next columns arrive before the present ones are done with
 Again      no double backward: gather the columns for that
 """
@@ -67,7 +67,8 @@ class LogSum:
 
     def slopes(self, u: Tensor, v: Tensor, rows: Tensor, columns: Tensor, whole: Sides, slopes: Sides) -> Sides:
         problem = Problem(self.chooses(rows, columns), self.largest, self.both)
-        return pairs.gradients(u, v, None, problem, whole, slopes)[:2]
+        made: Any = pairs.gradients(u, v, None, problem, whole, slopes)
+        return made[0], made[1]
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ class SoftplusSum:
         return one + other
 
     def slopes(self, u: Tensor, v: Tensor, rows: Tensor, columns: Tensor, whole: Sides, slopes: Sides) -> Sides:
-        return pair_sums.gradients(u, v, None, Problem(self.chooses(rows, columns)), slopes[0])[:2]
+        made: Any = pair_sums.gradients(u, v, None, Problem(self.chooses(rows, columns)), slopes[0])
+        return made[0], made[1]
 
 
 def ring_sums(ranks: Ranks, u: Tensor, v: Tensor, tags: Tensor, summed: Any) -> Sides:
@@ -123,6 +125,7 @@ class _Ring(torch.autograd.Function):
             whole, upstream = ((rows, block[2]), (slopes[0], block[3])) if summed.both else ((rows, rows), slopes)
             more = summed.slopes(u, block[0], tags, block[1], whole, upstream)
             du, dv = du.add_(more[0]), dv.add_(more[1])
+            del more  # a block of the gradient, which is not to wait for the next
             (dv,) = _passed_on(ranks, (dv,), visiting)
         return du.to(u.dtype), dv.to(v.dtype), None, None, None, None
 
