@@ -6,6 +6,7 @@ python benchmarks/scaling.py --measure   one process beside two that talk throug
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -151,9 +152,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", action="store_true")
     if parser.parse_args().measure:
-        print(table(measured()))
+        sys.stdout.write(table(measured()) + "\n")
     else:
-        print(table(pair_rows()), table(head_rows()), sep="\n\n")
+        sys.stdout.write(table(pair_rows()) + "\n\n" + table(head_rows()) + "\n")
 
 
 if __name__ == "__main__":

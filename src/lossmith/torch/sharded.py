@@ -36,10 +36,6 @@ class Sharded(Grouped):
     embedding_dim: int
     sample_rate = 1.0  # a setting of the faces that say so
 
-    def __init__(self, *positional: object, **settings: Any) -> None:
-        super().__init__(*positional, **settings)
-        self.register_load_state_dict_pre_hook(_own_part)
-
     @property
     def classes(self) -> range:
         """The classes whose vectors are here."""
@@ -58,6 +54,15 @@ class Sharded(Grouped):
             return self.state_dict()
         ranks = self._ranks()
         return {name: ranks.gathered(x, ranks.sizes(len(x), x)) for name, x in self.state_dict().items()}
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *more: Any, **named: Any) -> None:
+        """As every module does; of vectors of all classes, those that are here."""
+        here = self.classes
+        for name, _ in self.named_parameters(recurse=False):
+            given = state_dict.get(prefix + name)
+            if given is not None and len(given) == self.num_classes:
+                state_dict[prefix + name] = given[here.start : here.stop]
+        super()._load_from_state_dict(state_dict, prefix, *more, **named)
 
     def _generator(self) -> torch.Generator | None:
         """What draws the vectors: other ones on every rank, though all may have one seed."""
@@ -83,12 +88,3 @@ class Sharded(Grouped):
         settings = {n: ranks.held_apart(x) if isinstance(x, nn.Parameter) else x for n, x in settings.items()}
         shard = Shard(self.num_classes, self.classes.start, ranks, sizes, rate)
         return super()._evaluated(ops, arrays, mask, {**settings, "shard": shard})
-
-
-def _own_part(face: Any, state: dict[str, Any], prefix: str, *more: object) -> None:
-    """Of vectors of all classes, take those that are here."""
-    here = face.classes
-    for name, _ in face.named_parameters(recurse=False):
-        given = state.get(prefix + name)
-        if given is not None and len(given) == face.num_classes:
-            state[prefix + name] = given[here.start : here.stop]
