@@ -57,7 +57,7 @@ def test_several_processes_are_one(processes, name, exchange, world):
 
 @every_loss
 @both_ways
-@pytest.mark.parametrize("reduction", ["none", "sum", "weighted_mean"])
+@pytest.mark.parametrize("reduction", ["none", "weighted_mean"])
 def test_weights_masks_and_reductions_are_of_the_whole_batch(processes, name, exchange, reduction):
     given, more = batch(name), {"weight": torch.arange(N, dtype=torch.float64).sin() + 2.0, "mask": torch.ones(N)}
     more["mask"][[0, 5, 6, 7, 11]] = 0.0  # 5, 6, 7: all that one rank has
@@ -68,8 +68,7 @@ def test_weights_masks_and_reductions_are_of_the_whole_batch(processes, name, ex
     require_equal(made, want, 4, values=reduction == "none")
 
 
-@every_loss
-@both_ways
+@pytest.mark.parametrize(("name", "exchange"), [("NTXent", "gather"), ("SigLIP", "ring")])
 def test_half_precision_is_widened_before_it_is_compared(processes, name, exchange):
     given = batch(name, torch.bfloat16)
     want = measured(LOSSES[name](), given, {})
@@ -106,9 +105,7 @@ def test_what_one_rank_refuses_all_ranks_refuse(processes):
     assert "[2]" in said[0]
 
 
-@pytest.mark.parametrize(
-    ("settings", "other"), [({"temperature": 0.1}, None), ({}, torch.float64), ({"exchange": "ring"}, None)]
-)
+@pytest.mark.parametrize(("settings", "other"), [({"temperature": 0.1}, None), ({}, torch.float64)])
 def test_ranks_that_say_different_things_are_told_so(processes, settings, other):
     given = [[torch.ones(3, 2, dtype=torch.float32)] * 2 for _ in range(4)]
     given[1] = [x.to(other or x.dtype) for x in given[1]]

@@ -45,8 +45,10 @@ class Grouped(Face):
 
     @torch.compiler.disable
     def _together(self, *given: Any, **more: Any) -> Any:
-        with self._ranks().agreeing(type(self).__name__, *self._said(given, more)):
-            self._require_plain([x for x in given if isinstance(x, Tensor)])
+        arguments = [x for x in (*given, *map(more.get, self.takes)) if isinstance(x, Tensor)]
+        named = [name for name, x in more.items() if x is not None]
+        with self._ranks().agreeing(type(self).__name__, *self._said(arguments), *named):
+            self._require_plain(arguments)
             self._rehearse(given, more)
         return super().__call__(*given, **more)
 
@@ -62,11 +64,10 @@ class Grouped(Face):
     def _ranks(self) -> Ranks:
         return ranks_of(type(self).__name__, self.group)
 
-    def _said(self, given: tuple[Any, ...], more: dict[str, Any]) -> list[object]:
+    def _said(self, given: Sequence[Tensor]) -> list[object]:
         """What all ranks must have in common."""
-        named = [name for name, x in more.items() if x is not None]
-        said = [(x.ndim, *self._width(x), x.dtype, x.requires_grad) for x in given if isinstance(x, Tensor)]
-        return [self._plain(), torch.is_grad_enabled(), *said, *named]
+        said = [(x.ndim, *self._width(x), x.dtype, x.requires_grad) for x in given]
+        return [self._plain(), torch.is_grad_enabled(), *said]
 
     def _width(self, x: Tensor) -> Sequence[int]:
         """The lengths of an argument that are those of all ranks: of embeddings and logits the last."""
@@ -84,9 +85,8 @@ class Grouped(Face):
             raise SettingError(message(headline, why=why))
 
     def _adding(self, ops: Ops[Tensor], values: Tensor) -> Any:
-        if self.group is None or values.is_meta or (self.coupled and "N" not in self.formula.shapes.result):
-            return ops  # which may be because the values are those of the whole batch already
-        return WholeBatch(self._ranks())
+        of_all_ranks = self.coupled and "N" not in self.formula.shapes.result  # such as the Dice of a batch
+        return ops if self.group is None or values.is_meta or of_all_ranks else WholeBatch(self._ranks())
 
     def compile(self, *args: Any, **options: Any) -> None:
         """As without a group; with one the loss stays as it is."""
