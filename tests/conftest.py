@@ -4,3 +4,5 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "torch")
+# Most of jax's time here is LLVM's; the passes over the graph, which could change a formula, still run.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")

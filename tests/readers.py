@@ -23,6 +23,7 @@ ALL = (*HALF, "float32", "float64")
 class Reader:
     """One reader: how to make its arrays, how to read them back, and how it differentiates.
 
+    `both` gives values and the gradient of their sum by the first argument, in one compilation where there is one.
     `prepare` compiles a function where running it operation by operation would take long.
     """
 
@@ -31,12 +32,15 @@ class Reader:
     make: Callable[[np.ndarray], Any]
     read: Callable[[Any], np.ndarray]
     dtypes: tuple[str, ...] = ALL
-    gradient: Callable[..., list[Any]] | None = None
+    both: Callable[..., tuple[Any, Any]] | None = None
     scope: Callable[[], AbstractContextManager[Any]] = nullcontext
     prepare: Callable[[Any], Any] = lambda function: function
 
     def __repr__(self) -> str:
         return self.name
+
+    def gradient(self, function, *arrays) -> list[Any]:
+        return [self.both(function, *arrays)[1]]
 
 
 def _torch_make(x):
@@ -49,21 +53,28 @@ def _torch_read(x):
     return (x.double() if x.dtype.is_floating_point else x).detach().numpy()
 
 
-def _torch_gradient(function, *arrays):
+def _torch_both(function, *arrays):
     arrays = [a.clone().requires_grad_() if a.dtype.is_floating_point else a for a in arrays]
-    return list(torch.autograd.grad(function(*arrays).sum(), arrays[0]))
+    values = function(*arrays)
+    return values, torch.autograd.grad(values.sum(), arrays[0])[0]
 
 
-def _jax_gradient(function, *arrays):
-    return [jax.jit(jax.grad(lambda x, *rest: function(x, *rest).sum()))(*arrays)]
+def _jax_both(function, *arrays):
+    def total(x, *rest):
+        values = function(x, *rest)
+        return values.sum(), values
+
+    (_, values), slope = jax.jit(jax.value_and_grad(total, has_aux=True))(*arrays)
+    return values, slope
 
 
-def _tf_gradient(function, *arrays):
+def _tf_both(function, *arrays):
     with tf.GradientTape() as tape:
         tape.watch(arrays[0])
-        total = tf.reduce_sum(function(*arrays))
+        values = function(*arrays)
+        total = tf.reduce_sum(values)
     gradient = tape.gradient(total, arrays[0])
-    return [tf.zeros_like(arrays[0]) if gradient is None else gradient]
+    return values, tf.zeros_like(arrays[0]) if gradient is None else gradient
 
 
 def _plain(x):
@@ -79,17 +90,17 @@ def _tf_make(x):
 
 READERS = [
     Reader("numpy", reader_of(np.zeros(1)), np.asarray, _plain, dtypes=("float16", "float32", "float64")),
-    Reader("torch", reader_of(torch.zeros(1)), _torch_make, _torch_read, gradient=_torch_gradient),
+    Reader("torch", reader_of(torch.zeros(1)), _torch_make, _torch_read, both=_torch_both),
     Reader(
         "jax",
         reader_of(jnp.zeros(1)),
         jnp.asarray,
         _plain,
-        gradient=_jax_gradient,
+        both=_jax_both,
         scope=lambda: jax.enable_x64(True),
         prepare=jax.jit,
     ),
-    Reader("tensorflow", reader_of(tf.zeros(1)), _tf_make, _plain, gradient=_tf_gradient),
+    Reader("tensorflow", reader_of(tf.zeros(1)), _tf_make, _plain, both=_tf_both),
     Reader(
         "keras",  # on the back end of this process: KERAS_BACKEND=jax pytest tests/ops is another test
         reader_of(keras.KerasTensor((1,))),
@@ -99,4 +110,4 @@ READERS = [
     ),
     Reader("digits", digits.ops, digits.array, np.asarray, dtypes=("float64",)),
 ]
-DIFFERENTIABLE = [reader for reader in READERS if reader.gradient]
+DIFFERENTIABLE = [reader for reader in READERS if reader.both]

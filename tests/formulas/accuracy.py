@@ -47,15 +47,26 @@ def values(reader, case: Case, dtype: str, formula=None):
     return reader.read(function(*map(reader.make, case.held(dtype))))
 
 
-def gradient(reader, case: Case, dtype: str, wrt: int):
-    """The gradient of their sum by one argument."""
+def both(reader, case: Case, dtype: str, wrt: int):
+    """The values, and the gradient of their sum by one argument."""
     arrays = [reader.make(a) for a in case.held(dtype)]
 
     def function(x, *rest):
         return FORMULAS[case.name].values(reader.ops, *rest[:wrt], x, *rest[wrt:], **case.settings)
 
-    (slope,) = reader.gradient(function, arrays[wrt], *arrays[:wrt], *arrays[wrt + 1 :])
-    return reader.read(slope)
+    found = reader.both(function, arrays[wrt], *arrays[:wrt], *arrays[wrt + 1 :])
+    return tuple(map(reader.read, found))
+
+
+def errors(reader, case: Case, dtype: str):
+    """(what, error in ulps, where it is) of a case in a reader: of its values, and of its gradient by each argument."""
+    with reader.scope():
+        found = [both(reader, case, dtype, wrt) for wrt in case.wrt if reader.both]
+        got = found[0][0] if found else values(reader, case, dtype)
+    yield "value", *worst(got, truth(case), dtype, value_scale(case))
+    for wrt, (_, slope) in zip(case.wrt, found, strict=False):
+        error, where = worst(slope, truth(case, wrt), dtype, case.slope_scale)
+        yield "gradient", error, f"by {wrt} {where}"
 
 
 def measured(name: str) -> dict[tuple[str, str], float]:
@@ -63,16 +74,9 @@ def measured(name: str) -> dict[tuple[str, str], float]:
     largest = dict.fromkeys(COLUMNS, (0.0, ""))
     for case in (case for case in CASES if case.name == name):
         for dtype in DTYPES:
-            for reader in READERS:
-                with reader.scope():
-                    if dtype in reader.dtypes:
-                        error, where = worst(values(reader, case, dtype), truth(case), dtype, value_scale(case))
-                        largest["value", dtype] = max(largest["value", dtype], (error, f"{reader} {case} {where}"))
-                    for wrt in case.wrt if reader.gradient else ():
-                        got = gradient(reader, case, dtype, wrt)
-                        error, where = worst(got, truth(case, wrt), dtype, case.slope_scale)
-                        label = f"{reader} {case} by {wrt} {where}"
-                        largest["gradient", dtype] = max(largest["gradient", dtype], (error, label))
+            for reader in (reader for reader in READERS if dtype in reader.dtypes):
+                for what, error, where in errors(reader, case, dtype):
+                    largest[what, dtype] = max(largest[what, dtype], (error, f"{reader} {case} {where}"))
     for key, (error, where) in largest.items():
         print(f"{name:32} {'-'.join(key):18} {error:9.3g}  {where}")
     return {key: ceil(10 * error) / 10 for key, (error, _) in largest.items()}

@@ -89,7 +89,12 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
 
 def under_autocast(device: str) -> bool:
     """Some devices, such as meta, have no autocast, and refuse the question whether it is on."""
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return _has_autocast(device) and torch.is_autocast_enabled(device)
+
+
+@torch.compiler.assume_constant_result  # older versions of torch (2.11) cannot trace the question
+def _has_autocast(device: str) -> bool:
+    return torch.amp.is_autocast_available(device)
 
 
 def matrix_transpose(x: Tensor) -> Tensor:
