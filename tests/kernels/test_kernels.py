@@ -4,11 +4,12 @@ from functools import partial
 
 import pytest
 import torch
+from on_device import DEVICE, here, randint, randn
 from torch import Tensor
 from torch_cases import CASES
 
 from lossmith.criterion import evaluate, summarise
-from lossmith.kernels import kernels, tiles
+from lossmith.kernels import devices, kernels
 from lossmith.ops import torch as ops
 from lossmith.spec import FORMULAS
 
@@ -19,12 +20,13 @@ every_kernel = pytest.mark.parametrize(("name", "kernel"), KERNELS, ids=[name fo
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(tiles, "ON_CPU", (16, 11))
+    monkeypatch.setattr(devices, "TILES", {DEVICE: (16, 11)})
+    with torch.device(DEVICE):
+        yield
 
 
 def arrays_of(name: str, n: int = N, dtype: torch.dtype = torch.float64, tied: bool = False) -> list[Tensor]:
     """The arguments by what they hold: embeddings, labels of which some occur once, one vector for each class."""
-    g = torch.Generator().manual_seed(n)
     formula, made = FORMULAS[name], []
     lengths = {"N": n, "D": 5, "C": 23, "M": 29}
     for index, (kind, patterns) in enumerate(zip(formula.kinds, formula.shapes.arguments, strict=True)):
@@ -32,9 +34,9 @@ def arrays_of(name: str, n: int = N, dtype: torch.dtype = torch.float64, tied: b
         if "..." in patterns[0] and "N" not in patterns[0]:
             shape = [n, *shape]
         if kind.partition("|")[0] == "index":
-            made.append(torch.randint(0, 23 if "C" in str(formula.shapes.text) else n // 3 + 1, shape, generator=g))
+            made.append(randint(23 if "C" in str(formula.shapes.text) else n // 3 + 1, *shape, seed=n + index))
         else:
-            made.append((2.0 * torch.randn(shape, generator=g, dtype=torch.float64)).to(dtype))
+            made.append((2.0 * randn(*shape, seed=n + index)).to(dtype))
         if tied and index == 0 and n > 3:
             made[0][3] = made[0][1]
     return made
@@ -45,7 +47,9 @@ def total(
 ) -> tuple[Tensor, list[Tensor]]:
     """The total of values that weigh differently, and its gradients."""
     leaves = [a.detach().clone().requires_grad_() if a.is_floating_point() else a for a in arrays]
-    settings = {k: x.detach().clone().requires_grad_() if isinstance(x, Tensor) else x for k, x in settings.items()}
+    settings = {
+        k: here(x).detach().clone().requires_grad_() if isinstance(x, Tensor) else x for k, x in settings.items()
+    }
     learned = [x for x in settings.values() if isinstance(x, Tensor)]
     made = evaluate(ops, formula, leaves, caller="test", settings={**formula.keywords, **settings}, **given)
     n = len(arrays[0])

@@ -4,9 +4,10 @@ from math import inf
 
 import pytest
 import torch
+from on_device import DEVICE, randint, randn
 from torch import Tensor
 
-from lossmith.kernels import All, Explicit, Labelled, log_sum, pairs, softplus_sum, tiles, walk
+from lossmith.kernels import All, AllBut, Explicit, Labelled, Others, devices, log_sum, pairs, softplus_sum, tiles, walk
 
 F64 = torch.float64
 
@@ -14,24 +15,28 @@ F64 = torch.float64
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch):
     """Several tiles, the last ones odd, in problems of a few rows."""
-    monkeypatch.setattr(tiles, "ON_CPU", (4, 3))
+    monkeypatch.setattr(devices, "TILES", {DEVICE: (4, 3)})
+    with torch.device(DEVICE):
+        yield
 
 
 def draw(*shape: int, seed: int = 0, size: float = 1.0, dtype: torch.dtype = F64) -> Tensor:
-    g = torch.Generator().manual_seed(seed)
-    return (size * torch.randn(*shape, generator=g, dtype=F64)).to(dtype)
+    return (size * randn(*shape, seed=seed)).to(dtype)
 
 
 def labels(n: int, seed: int = 0) -> Tensor:
-    return torch.randint(0, 3, (n,), generator=torch.Generator().manual_seed(seed))
+    return randint(3, n, seed=seed)
 
 
 def rules(n: int, m: int):
-    chosen = torch.rand(n, m, generator=torch.Generator().manual_seed(5)) < 0.5
+    chosen = randn(n, m, seed=5) < 0.0
     yield "all", All()
     yield "same", Labelled(labels(n, 1), labels(m, 2), same=True)
     yield "other", Labelled(labels(n, 1).sort().values, labels(m, 2).sort().values, same=False)
-    yield "not itself", Labelled(torch.arange(n), torch.arange(m), same=False)
+    yield "not itself", Others()
+    yield "not its sample", Others(5)
+    if m:
+        yield "all but one", AllBut(labels(n, 3).clamp(max=m - 1))
     yield "class but itself", Labelled(labels(n, 1), labels(m, 1), same=True, itself=False)
     yield "explicit", Explicit(chosen)
 
@@ -134,7 +139,7 @@ def test_sums_of_softplus_are_those_of_the_whole_matrix(n, m, name, rule):
     given = [draw(n, 4).requires_grad_(), draw(m, 4, seed=1).requires_grad_(), draw(m, seed=2).requires_grad_()]
     found = softplus_sum(*given[:2], rule=rule, bias=given[2])
     u, v, bias = given
-    chosen = torch.as_tensor(rule.split([slice(0, n)], [slice(0, m)])(0, 0)).expand(n, m)
+    chosen = walk.belong(rule, n, m, u.device)
     wanted = torch.where(chosen, torch.nn.functional.softplus(u @ v.T + bias, threshold=700.0), 0.0).sum(1)
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
     upstream = torch.arange(n, dtype=F64).cos()
@@ -184,3 +189,29 @@ def test_nan_and_infinity_stay_in_their_rows():
         rows = out[0] if isinstance(out, tuple) else out
         want = torch.logsumexp(u @ v.T, 1)
         torch.testing.assert_close(rows, want, equal_nan=True)
+
+
+def test_rules_say_which_pairs_belong():
+    i, j = torch.arange(9)[:, None], torch.arange(7)[None, :]
+    one, other = labels(9, 1), labels(7, 1)
+    wanted = [
+        (All(), torch.ones(9, 7, dtype=torch.bool)),
+        (Others(), i != j),
+        (Others(3), i % 3 != j % 3),
+        (AllBut(one), one[:, None] != j),
+        (Labelled(one, other, same=True), one[:, None] == other),
+        (Labelled(one, other, same=True, itself=False), (one[:, None] == other) & (i != j)),
+        (
+            Labelled(one.sort().values, other.sort().values, same=False),
+            one.sort().values[:, None] != other.sort().values,
+        ),
+    ]
+    for rule, chosen in wanted:
+        for height, width in ((4, 3), (2, 5), (9, 7)):
+            rows, columns = tiles.pieces(9, height), tiles.pieces(7, width)
+            tiled, found = rule.split(rows, columns), torch.zeros(9, 7, dtype=torch.bool)
+            for r, row in enumerate(rows):
+                for c, column in enumerate(columns):
+                    whole = torch.ones(len(i[row]), len(j[0, column]), dtype=torch.bool)
+                    found[row, column] = tiled.leave(whole, r, c, False) if tiled.some(r, c) else False
+            assert torch.equal(found, chosen)

@@ -12,20 +12,20 @@ from torch import Tensor
 from lossmith import formulas
 from lossmith.formulas.infonce import capped_scale
 from lossmith.formulas.terms import unit
+from lossmith.kernels.devices import product_dtype
 from lossmith.kernels.kernel import computes
 from lossmith.kernels.pair_sums import softplus_sum
 from lossmith.kernels.pairs import log_sum
-from lossmith.kernels.tiles import Labelled, own_labels
+from lossmith.kernels.tiles import All, Labelled, Others
 from lossmith.spec import Outcome
 
 
 @computes(formulas.nt_xent)
 def nt_xent(ops: Any, first: Tensor, second: Tensor, *, temperature: float) -> Tensor:
-    u, v = unit(ops, first), unit(ops, second)
+    u, v = unit(ops, ops.widen(first)), unit(ops, ops.widen(second))
     own = (u * v).sum(-1) / temperature
-    sample = own_labels(len(u), u).repeat(2)
     both = torch.cat([u, v]) * temperature**-0.5
-    rivals = log_sum(both, rule=Labelled(sample, sample, same=False), largest=1.0 / temperature)
+    rivals = log_sum(both, rule=Others(len(u)), largest=1.0 / temperature, narrow=product_dtype(first))
     of_first, of_second = rivals.tensor_split(2)
     return 0.5 * (ops.softplus(of_first - own) + ops.softplus(of_second - own))
 
@@ -34,27 +34,24 @@ def nt_xent(ops: Any, first: Tensor, second: Tensor, *, temperature: float) -> T
 def info_nce(
     ops: Any, first: Tensor, second: Tensor, negatives: Tensor, *, temperature: float, in_batch: bool
 ) -> Tensor:
-    u, v, w = unit(ops, first), unit(ops, second), unit(ops, negatives)
+    u, v, w = (unit(ops, ops.widen(x)) for x in (first, second, negatives))
     own = (u * v).sum(-1) / temperature
-    sample, scaled, largest = own_labels(len(u), u), u / temperature, 1.0 / temperature
-    shared, nobodys = w if w.ndim == 2 else w.new_empty(0, u.shape[-1]), -1
-    columns = torch.cat([v, shared]) if in_batch else shared
-    labels = torch.full((len(columns),), nobodys, device=u.device)
-    if in_batch:
-        labels[: len(u)] = sample
-    rivals = log_sum(scaled, columns, rule=Labelled(sample, labels, same=False), largest=largest)
+    scaled, largest = u / temperature, 1.0 / temperature
+    shared = w if w.ndim == 2 else w.new_empty(0, u.shape[-1])
+    columns, rule = (torch.cat([v, shared]), Others()) if in_batch else (shared, All())
+    rivals = log_sum(scaled, columns, rule=rule, largest=largest, narrow=product_dtype(first))
     if w.ndim == 3:
-        each = (w @ scaled.unsqueeze(-1)).squeeze(-1)
+        each = ops.matmul(w, scaled.unsqueeze(-1)).squeeze(-1)
         rivals = ops.logsumexp(torch.cat([each, rivals.unsqueeze(-1)], -1), axis=-1)
     return ops.softplus(rivals - own)
 
 
 @computes(formulas.clip)
 def clip(ops: Any, first: Tensor, second: Tensor, *, log_scale: Tensor | float) -> Outcome[Tensor]:
-    u, v = unit(ops, first), unit(ops, second)
-    scale = capped_scale(ops, log_scale, first)
-    own, sample = (u * v).sum(-1) * scale, own_labels(len(u), u)
-    rivals = log_sum(u * scale, v, rule=Labelled(sample, sample, same=False), largest=_read(scale), both=True)
+    u, v = unit(ops, ops.widen(first)), unit(ops, ops.widen(second))
+    scale = capped_scale(ops, log_scale, u)
+    own, narrow = (u * v).sum(-1) * scale, product_dtype(first)
+    rivals = log_sum(u * scale, v, rule=Others(), largest=_read(scale), both=True, narrow=narrow)
     there, back = (ops.softplus(each - own) for each in rivals)
     return Outcome(0.5 * (there + back), terms={"first_to_second": there, "second_to_first": back})
 
@@ -63,11 +60,10 @@ def clip(ops: Any, first: Tensor, second: Tensor, *, log_scale: Tensor | float) 
 def sig_lip(
     ops: Any, first: Tensor, second: Tensor, *, log_scale: Tensor | float, bias: Tensor | float
 ) -> Outcome[Tensor]:
-    u, v = unit(ops, first), unit(ops, second)
-    scale, shift = ops.asarray(log_scale, like=first).exp(), ops.asarray(bias, like=first)
-    positive, sample = ops.softplus(-((u * v).sum(-1) * scale + shift)), own_labels(len(u), u)
-    mismatches = Labelled(sample, sample, same=False)
-    negative = softplus_sum(u * scale, v, rule=mismatches, bias=shift.expand(len(v)))
+    u, v = unit(ops, ops.widen(first)), unit(ops, ops.widen(second))
+    scale, shift = ops.asarray(log_scale, like=u).exp(), ops.asarray(bias, like=u)
+    positive, narrow = ops.softplus(-((u * v).sum(-1) * scale + shift)), product_dtype(first)
+    negative = softplus_sum(u * scale, v, rule=Others(), bias=shift.expand(len(v)), narrow=narrow)
     return Outcome(positive + negative, terms={"positive": positive, "negative": negative})
 
 
@@ -78,10 +74,10 @@ def sup_con(ops: Any, embedding: Tensor, target: Tensor, *, temperature: float) 
     mean_p (log sum_all e^s - s_p) = softplus(others - own) + (own - mean_p s_p),   own = log sum_p e^s
     """
     order = target.argsort(stable=True)  # one class after another: most tiles then hold no pair of one class
-    label, largest = target[order], 1.0 / temperature
-    z = unit(ops, embedding)[order] * temperature**-0.5
-    own = log_sum(z, rule=Labelled(label, label, same=True, itself=False), largest=largest)
-    others = log_sum(z, rule=Labelled(label, label, same=False), largest=largest)
+    label, largest, narrow = target[order], 1.0 / temperature, product_dtype(embedding)
+    z = unit(ops, ops.widen(embedding))[order] * temperature**-0.5
+    own = log_sum(z, rule=Labelled(label, label, same=True, itself=False), largest=largest, narrow=narrow)
+    others = log_sum(z, rule=Labelled(label, label, same=False), largest=largest, narrow=narrow)
     classes, place, size = label.unique_consecutive(return_inverse=True, return_counts=True)
     count = size[place] - 1
     sums = z.new_zeros(len(classes), z.shape[1]).index_add(0, place, z)[place]

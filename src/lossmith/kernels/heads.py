@@ -17,40 +17,42 @@ from lossmith.formulas.contrastive import distance
 from lossmith.formulas.linear import capped
 from lossmith.formulas.margins import multiplied, turned_away
 from lossmith.formulas.terms import unit
+from lossmith.kernels.devices import product_dtype
 from lossmith.kernels.kernel import computes
 from lossmith.kernels.pairs import ClassSums, against_classes
 
 
 @computes(formulas.arc_face)
 def arc_face(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, margin: float, scale: float) -> Tensor:
-    one = unit(ops, embedding)
-    sums = _sums(one * scale, target, proxies, scale)
-    other = unit(ops, sums.row)
+    one = unit(ops, ops.widen(embedding))
+    sums = _sums(one * scale, target, proxies, scale, product_dtype(embedding))
+    other = unit(ops, ops.widen(sums.row))
     own = turned_away(ops, _cosine(one, other), one, other, margin)
     return _cost(ops, sums.rivals, own * scale, target, proxies)
 
 
 @computes(formulas.cos_face)
 def cos_face(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, margin: float, scale: float) -> Tensor:
-    one = unit(ops, embedding)
-    sums = _sums(one * scale, target, proxies, scale)
-    own = _cosine(one, unit(ops, sums.row)) - margin
+    one = unit(ops, ops.widen(embedding))
+    sums = _sums(one * scale, target, proxies, scale, product_dtype(embedding))
+    own = _cosine(one, unit(ops, ops.widen(sums.row))) - margin
     return _cost(ops, sums.rivals, own * scale, target, proxies)
 
 
 @computes(formulas.sphere_face)
 def sphere_face(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, margin: int) -> Tensor:
-    one, length = unit(ops, embedding), distance(ops, embedding, torch.zeros_like(embedding))
-    sums = _sums(one * length.unsqueeze(-1), target, proxies, inf)
-    own = multiplied(ops, _cosine(one, unit(ops, sums.row)), margin)
+    wide = ops.widen(embedding)
+    one, length = unit(ops, wide), distance(ops, wide, torch.zeros_like(wide))
+    sums = _sums(one * length.unsqueeze(-1), target, proxies, inf, product_dtype(embedding))
+    own = multiplied(ops, _cosine(one, unit(ops, ops.widen(sums.row))), margin)
     return _cost(ops, sums.rivals, own * length, target, proxies)
 
 
 @computes(formulas.proxy_nca)
 def proxy_nca(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, scale: float, contrast: str) -> Tensor:
-    one = unit(ops, embedding)
-    sums = _sums(one * (2.0 * scale), target, proxies, 2.0 * scale)
-    own = 2.0 * scale * _cosine(one, unit(ops, sums.row))
+    one = unit(ops, ops.widen(embedding))
+    sums = _sums(one * (2.0 * scale), target, proxies, 2.0 * scale, product_dtype(embedding))
+    own = 2.0 * scale * _cosine(one, unit(ops, ops.widen(sums.row)))
     if contrast == "all":
         return _cost(ops, sums.rivals, own, target, proxies)
     alone = sums.rivals.reshape(target.shape) == -inf
@@ -58,10 +60,10 @@ def proxy_nca(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, s
     return torch.where(_known(target, proxies), torch.where(alone, 0.0, lead), nan)
 
 
-def _sums(u: Tensor, target: Tensor, proxies: Tensor, largest: float) -> ClassSums:
+def _sums(u: Tensor, target: Tensor, proxies: Tensor, largest: float, narrow: torch.dtype | None) -> ClassSums:
     """The sums over the directions of the proxies; leading axes are taken as one, but in the row of the class."""
-    label = target.reshape(-1).clamp(0, len(proxies) - 1)
-    sums = against_classes(u.reshape(-1, u.shape[-1]), proxies, label, largest=largest, unit=True)
+    label, rows = target.reshape(-1).clamp(0, len(proxies) - 1), u.reshape(-1, u.shape[-1])
+    sums = against_classes(rows, proxies, label, largest=largest, unit=True, narrow=narrow)
     return sums._replace(row=sums.row.reshape(u.shape))
 
 
@@ -93,9 +95,10 @@ def linear_cross_entropy(
     soft_cap: float | None,
 ) -> Tensor:
     rows, label = hidden.reshape(-1, hidden.shape[-1]), target.reshape(-1).clamp(0, len(classes) - 1)
-    offset = None if bias is None else ops.asarray(bias, like=hidden)
-    sums = against_classes(rows, classes, label, bias=offset, cap=soft_cap, totals=label_smoothing > 0.0)
-    own = (rows * sums.row).sum(-1)
+    offset = None if bias is None else ops.widen(bias).to(hidden.device)
+    narrow, smooth = product_dtype(hidden), label_smoothing > 0.0
+    sums = against_classes(rows, classes, label, bias=offset, cap=soft_cap, totals=smooth, narrow=narrow)
+    own = (ops.widen(rows) * ops.widen(sums.row)).sum(-1)
     own = capped(ops, own if offset is None else own + offset[label], soft_cap)
     cost = ops.softplus(sums.rivals - own)
     whole, value = own + cost, cost

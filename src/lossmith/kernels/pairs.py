@@ -16,6 +16,9 @@ Time       three matrix products of (N, M, D), or four where tiles are computed 
 Numerics   tiles and sums are float32 or wider, whatever the inputs are. Where |t| <= `largest` is known beforehand
            and small enough, as for cosines, e^t cannot leave the range of the dtype and no maximum is subtracted;
            otherwise sums follow the running maximum of each row. No pair at all gives -inf with gradient 0.
+Narrow     `narrow` names a half precision for what is multiplied: u, v, and in the backward the weights w. On CUDA t
+           is then that of the rounded u and v, to float32; on a CPU it is rounded too. A gradient is off by at most
+           2^-8 (bfloat16; float16: 2^-11) of the sum of the sizes of its terms.
 Again      a graph of the gradient (double backward) is that of `dense`, the same sums with the whole matrix.
 Judge      `dense`, and each formula that stands on it: value and every gradient, in `tests/kernels`.
 """
@@ -26,8 +29,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lossmith.kernels.tiles import All, Labelled, Rule, own_labels
-from lossmith.kernels.walk import Gradients, Problem, Walk, differentiable, logits, none_outside
+from lossmith.kernels.tiles import All, AllBut, Rule
+from lossmith.kernels.walk import Gradients, Problem, Walk, differentiable, logits
 
 KEPT = 2**24  # bytes of tiles that the forward may leave for the backward
 
@@ -41,14 +44,16 @@ def log_sum(
     cap: float | None = None,
     largest: float = inf,
     both: bool = False,
+    narrow: torch.dtype | None = None,
 ) -> Any:
     """log sum_j e^(u_i . v_j + b_j) of each row over the pairs that the rule chooses, all without one.
 
     Shapes    u: (N, D); v: (M, D), or None for u itself; bias: (M,); result: (N,), with `both` also (M,)
     Dtype     float32 for half precision, else that of u
-    Keywords  cap: soft-cap of the logits; largest: a bound on |u_i . v_j|, that lets sums go without a maximum
+    Keywords  cap: soft-cap of the logits; largest: a bound on |u_i . v_j|, that lets sums go without a maximum;
+              narrow: the half precision that tiles are multiplied in (`devices.product_dtype`)
     """
-    problem = Problem(rule or All(), largest, both, v is None, cap)
+    problem = Problem(rule or All(), largest, both, v is None, cap, narrow=narrow)
     if problem.symmetric and (both or bias is not None):
         raise AssertionError("a symmetric problem has equal rows and columns, and no bias")
     rows, columns, _, _ = _LogSum.apply(u, u if v is None else v, bias, problem)
@@ -73,14 +78,14 @@ def against_classes(
     largest: float = inf,
     unit: bool = False,
     totals: bool = False,
+    narrow: torch.dtype | None = None,
 ) -> ClassSums:
     """What each row of u has against its class: the log-sum-exp of its logits with all other classes.
 
     Shapes    u: (N, D); classes: (C, D); label: (N,), from 0 to C - 1; bias: (C,); results: (N,), (N, D), (N,)
     Keywords  unit: each class is divided by its length before, but in `row`; totals: whether `total` is wanted
     """
-    rule = Labelled(label, own_labels(len(classes), label), same=False)
-    problem = Problem(rule, largest, cap=cap, unit=unit, pick=label, totals=totals)
+    problem = Problem(AllBut(label), largest, cap=cap, unit=unit, pick=label, totals=totals, narrow=narrow)
     rivals, _, row, total = _LogSum.apply(u, classes, bias, problem)
     return ClassSums(rivals, row, total)
 
@@ -111,25 +116,25 @@ class _LogSum(torch.autograd.Function):
     def forward(ctx: Any, u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem) -> tuple[Tensor, ...]:
         walk = Walk(u, v, bias, problem)
         rows, columns = Sums(len(u), walk), Sums(len(v) if problem.both else 0, walk)
-        totals = u.new_zeros(len(u) if problem.totals else 0, dtype=walk.wide)
+        totals = rows.total.new_zeros(len(u) if problem.totals else 0)
         others = rows if problem.symmetric else columns
         kept: list[Tensor] = []
         keep = walk.bounded and any(ctx.needs_input_grad) and walk.bytes <= KEPT and problem.cap is None
-        for i, j in walk.tiles():
-            tile, chosen = walk.logits(i, j, fresh=keep), walk.chosen(i, j)
+        for i, j in walk.tiles:
+            tile = walk.logits(i, j, fresh=keep)
             if problem.totals:
                 totals[walk.rows[i]] += tile.sum(1)
             if walk.bounded:
-                tile = none_outside(tile.exp_(), chosen, 0.0)
+                tile = walk.leave(tile.exp_(), i, j, 0.0)
                 kept += [tile] if keep else []
             else:
-                tile = none_outside(tile, chosen, -inf)
+                tile = walk.leave(tile, i, j, -inf)
             rows.add(walk.rows[i], tile, 1)
             if problem.both or (problem.symmetric and i != j):
                 others.add(walk.columns[j], tile, 0)
         logs = rows.logs(), columns.logs()
         row = v.new_empty(0) if problem.pick is None else v[problem.pick]
-        ctx.problem = problem
+        ctx.problem, ctx.tiled = problem, walk.rule
         ctx.save_for_backward(u, v, bias, *logs, *kept)
         empty = [out for out, asked in zip((logs[1], row, totals), _asked(problem)[1:], strict=True) if not asked]
         ctx.mark_non_differentiable(*empty)
@@ -142,16 +147,17 @@ class _LogSum(torch.autograd.Function):
         if torch.is_grad_enabled():
             asked = [slope if wanted else None for slope, wanted in zip(slopes, _asked(problem), strict=True)]
             return (*differentiable(dense, (u, v, bias), problem, asked, ctx.needs_input_grad), None)
-        walk = Walk(u, v, bias, problem)
-        by_row = Weights(walk, of_rows, slopes[0])
-        by_column = by_row if problem.symmetric else Weights(walk, of_columns, slopes[1]) if problem.both else None
-        made = Gradients(walk, ctx.needs_input_grad)
-        for number, (i, j) in enumerate(walk.tiles()):
+        walk = Walk(u, v, bias, problem, ctx.tiled)
+        made = Gradients(walk, ctx.needs_input_grad, slopes)
+        for_row, for_column, _, for_total = made.slopes
+        by_row = Weights(walk, of_rows, for_row)
+        by_column = by_row if problem.symmetric else Weights(walk, of_columns, for_column) if problem.both else None
+        for number, (i, j) in enumerate(walk.tiles):
             tile = kept[number] if kept else walk.logits(i, j)
             slope = None if problem.cap is None else 1.0 - (tile / problem.cap).square()
             weight = _weights(walk, tile, i, j, by_row, by_column, given=bool(kept))
             if problem.totals:
-                weight += slopes[3][walk.rows[i], None]
+                weight += for_total[walk.rows[i], None]
             made.add(i, j, weight if slope is None else weight.mul_(slope))
         return (*made.found(slopes[2]), None)
 
@@ -170,11 +176,13 @@ def _weights(
         factor = factor if columns is None else factor + columns.factor[None, column]
         if given:
             return tile * factor
-        return none_outside(tile.exp_().mul_(factor), walk.chosen(i, j), 0.0)
-    weight = (tile - rows.logs[row, None]).exp_().mul_(rows.slopes[row, None])
-    if columns is not None:
-        weight += (tile - columns.logs[None, column]).exp_().mul_(columns.slopes[None, column])
-    return none_outside(weight, walk.chosen(i, j), 0.0)
+        return walk.leave(tile.exp_().mul_(factor), i, j, 0.0)
+    if columns is None:
+        weight = tile.sub_(rows.logs[row, None]).exp_().mul_(rows.slopes[row, None])
+    else:
+        weight = (tile - rows.logs[row, None]).exp_().mul_(rows.slopes[row, None])
+        weight += tile.sub_(columns.logs[None, column]).exp_().mul_(columns.slopes[None, column])
+    return walk.leave(weight, i, j, 0.0)
 
 
 class Sums:
