@@ -31,3 +31,15 @@ def randn(*shape: int, seed: int = 0) -> Tensor:
 def randint(end: int, *shape: int, seed: int = 0) -> Tensor:
     g = torch.Generator().manual_seed(seed)
     return here(torch.randint(0, end, shape, generator=g, device="cpu"))
+
+
+def wide_product(out: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """As a CUDA device multiplies half precision: exactly, and added up in float32."""
+    return torch.mm(left.to(out.dtype), right.to(out.dtype), out=out)
+
+
+def multiply_in_half(monkeypatch: Any, devices: Any) -> None:
+    """Let this device multiply tiles in half precision, as CUDA devices do."""
+    monkeypatch.setattr(devices, "_multiplies", lambda device, dtype: True)
+    if DEVICE == "cpu":
+        monkeypatch.setattr(devices, "_half_product", wide_product)

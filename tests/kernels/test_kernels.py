@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from on_device import DEVICE, here, randint, randn
+from on_device import DEVICE, here, multiply_in_half, randint, randn
 from torch import Tensor
 from torch_cases import CASES
 
@@ -123,15 +123,35 @@ def test_nan_is_no_less_nan(name, kernel):
 
 @every_kernel
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_lower_precision_is_as_good_as_the_formulas(name, kernel, dtype):
+@pytest.mark.parametrize("narrow", [False, True])
+def test_lower_precision_is_as_good_as_the_formulas(name, kernel, dtype, narrow, monkeypatch):
+    """Against float64 on the rounded numbers; with products in half precision, directions are rounded as well."""
+    if narrow:
+        multiply_in_half(monkeypatch, devices)
+    else:
+        monkeypatch.setattr(devices, "_multiplies", lambda device, dtype: False)
     arrays = [a.to(dtype) if a.is_floating_point() else a for a in arrays_of(name)]
     wide = [a.double() if a.is_floating_point() else a for a in arrays]
     exact, slopes = total(FORMULAS[name], wide, {})
-    worst = 1e-5 if dtype is torch.float32 else 2e-2
+    half = narrow and dtype is not torch.float32
     got, grads = total(kernel, arrays, {})
-    torch.testing.assert_close(got.double(), exact, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(got.double(), exact, rtol=2.0 * torch.finfo(dtype).eps if half else 1e-5, atol=1e-5)
+    worst = (5e-2 if half else 2e-2) if dtype is not torch.float32 else 1e-5
     for one, other in zip(grads, slopes, strict=True):
         assert (one.double() - other).abs().max() <= worst * other.abs().max()
+
+
+@every_kernel
+def test_autocast_multiplies_tiles_in_its_dtype(name, kernel, monkeypatch):
+    multiply_in_half(monkeypatch, devices)
+    arrays = [a.float() if a.is_floating_point() else a for a in arrays_of(name)]
+    exact, slopes = total(FORMULAS[name], arrays, {})
+    with torch.autocast(DEVICE, torch.bfloat16):
+        got, grads = total(kernel, arrays, {})
+    assert not torch.equal(got, total(kernel, arrays, {})[0])
+    torch.testing.assert_close(got, exact, rtol=2.0**-7, atol=1e-5)
+    for one, other in zip(grads, slopes, strict=True):
+        assert (one - other).abs().max() <= 0.1 * other.abs().max()
 
 
 @every_kernel

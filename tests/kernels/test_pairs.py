@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 import torch
-from on_device import DEVICE, randint, randn
+from on_device import DEVICE, multiply_in_half, randint, randn
 from torch import Tensor
 
 from lossmith.kernels import All, AllBut, Explicit, Labelled, Others, devices, log_sum, pairs, softplus_sum, tiles, walk
@@ -160,15 +160,29 @@ def test_nothing_to_sum_is_minus_infinity_without_a_gradient():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("largest", [20.0, inf])
-def test_half_precision_is_summed_in_float32(dtype, largest):
+@pytest.mark.parametrize("narrow", [True, False])
+def test_half_precision_is_summed_in_float32(dtype, largest, narrow, monkeypatch):
+    """Also of products in half precision: the sums are those of the given numbers, and only weights are rounded."""
+    multiply_in_half(monkeypatch, devices)
     u, v = draw(70, 3, dtype=dtype).requires_grad_(), draw(90, 3, seed=1, dtype=dtype).requires_grad_()
-    out = log_sum(u, v, largest=largest)
-    wide = [x.detach().float().requires_grad_() for x in (u, v)]
-    want = log_sum(*wide, largest=largest)
+    out = log_sum(u, v, largest=largest, narrow=dtype if narrow else None)
+    wide = [x.detach().double().requires_grad_() for x in (u, v)]
+    want = log_sum(*wide)
     assert out.dtype == torch.float32
-    assert torch.equal(out, want)
-    for got, wanted in zip(torch.autograd.grad(out.sum(), (u, v)), torch.autograd.grad(want.sum(), wide), strict=True):
-        assert torch.equal(got, wanted.to(dtype))
+    torch.testing.assert_close(out.double(), want, rtol=1e-6, atol=1e-6)
+    upstream = 1e-7 * torch.arange(70.0).cos()  # beyond the smallest numbers of float16
+    found = torch.autograd.grad(out, (u, v), upstream)
+    half, smallest = torch.finfo(dtype).eps / 2, torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps
+    for got, wanted in zip(found, torch.autograd.grad(want, wide, upstream.double()), strict=True):
+        assert got.dtype == dtype
+        assert (got.double() - wanted).abs().max() <= (3.0 if narrow else 1.001) * half * wanted.abs().max() + smallest
+
+
+def test_where_a_device_rounds_the_product_too_logits_are_off_by_half_an_eps(monkeypatch):
+    u, v = draw(20, 3, dtype=torch.bfloat16), draw(30, 3, seed=1, dtype=torch.bfloat16)
+    off = log_sum(u, v, narrow=torch.bfloat16).double() - log_sum(u.double(), v.double())
+    assert off.abs().max() <= 2.0**-8 * (u.double() @ v.double().T).abs().max()
+    assert DEVICE != "cpu" or off.abs().max() > 1e-5
 
 
 def test_views_of_any_stride_and_values_of_any_size_are_right():

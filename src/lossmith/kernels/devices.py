@@ -19,7 +19,6 @@ ENTRIES = 2**25  # of a tile elsewhere, at most
 TILES: dict[str, tuple[int, int]] = {}  # rows and columns by type of device, in place of what follows
 
 _HALF = (torch.bfloat16, torch.float16)
-_INSTRUCTIONS = {torch.bfloat16: ("avx512_bf16", "amx_bf16"), torch.float16: ("avx512_fp16", "amx_fp16")}
 _WIDE_RESULT = "dtype_out" in torch.ops.aten.mm.overloads()  # torch 2.8 and later
 
 
@@ -47,11 +46,7 @@ def product_dtype(x: Tensor) -> torch.dtype | None:
 
 def product(out: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """left @ right in `out`, which may be wider: then sums are float32, and so is the result where the device can."""
-    if left.dtype == out.dtype:
-        return torch.mm(left, right, out=out)
-    if _WIDE_RESULT and left.device.type == "cuda":
-        return torch.mm(left, right, out_dtype=out.dtype, out=out)
-    return out.copy_(torch.mm(left, right))
+    return torch.mm(left, right, out=out) if left.dtype == out.dtype else _half_product(out, left, right)
 
 
 def add_product(out: Tensor, left: Tensor, right: Tensor) -> Tensor:
@@ -61,14 +56,18 @@ def add_product(out: Tensor, left: Tensor, right: Tensor) -> Tensor:
     return out.add_(product(torch.empty_like(out), left, right))
 
 
+def _half_product(out: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    if _WIDE_RESULT and left.device.type == "cuda":
+        return torch.mm(left, right, out_dtype=out.dtype, out=out)
+    return out.copy_(torch.mm(left, right))
+
+
 @lru_cache
 def _multiplies(device: torch.device, dtype: torch.dtype) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= ((8, 0) if dtype == torch.bfloat16 else (7, 0))
-    if device.type == "cpu":
-        able = getattr(torch.cpu, "get_capabilities", dict)()
-        return any(able.get(name, False) for name in _INSTRUCTIONS[dtype])
-    return False
+    able = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+    return dtype == torch.bfloat16 and any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def _free_bytes(device: torch.device) -> int:

@@ -43,7 +43,7 @@ def cos_face(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, ma
 def sphere_face(ops: Any, embedding: Tensor, target: Tensor, proxies: Tensor, *, margin: int) -> Tensor:
     wide = ops.widen(embedding)
     one, length = unit(ops, wide), distance(ops, wide, torch.zeros_like(wide))
-    sums = _sums(one * length.unsqueeze(-1), target, proxies, inf, product_dtype(embedding))
+    sums = _sums(embedding, target, proxies, inf, product_dtype(embedding))
     own = multiplied(ops, _cosine(one, unit(ops, ops.widen(sums.row))), margin)
     return _cost(ops, sums.rivals, own * length, target, proxies)
 

@@ -16,9 +16,10 @@ Time       three matrix products of (N, M, D), or four where tiles are computed 
 Numerics   tiles and sums are float32 or wider, whatever the inputs are. Where |t| <= `largest` is known beforehand
            and small enough, as for cosines, e^t cannot leave the range of the dtype and no maximum is subtracted;
            otherwise sums follow the running maximum of each row. No pair at all gives -inf with gradient 0.
-Narrow     `narrow` names a half precision for what is multiplied: u, v, and in the backward the weights w. On CUDA t
-           is then that of the rounded u and v, to float32; on a CPU it is rounded too. A gradient is off by at most
-           2^-8 (bfloat16; float16: 2^-11) of the sum of the sizes of its terms.
+Narrow     `narrow` names a half precision for what is multiplied: u, v, and in the backward the weights w. Each is
+           off by at most half an eps of that dtype (2^-8 in bfloat16), and with it a logit by eps |u| |v|, for numbers
+           in that dtype not at all; a CPU also rounds the logit itself. Rounding differs from entry to entry, so that
+           what is left of it is smaller by the root of D. Sums are float32.
 Again      a graph of the gradient (double backward) is that of `dense`, the same sums with the whole matrix.
 Judge      `dense`, and each formula that stands on it: value and every gradient, in `tests/kernels`.
 """
