@@ -7,7 +7,20 @@ import torch
 from on_device import DEVICE, multiply_in_half, randint, randn
 from torch import Tensor
 
-from lossmith.kernels import All, AllBut, Explicit, Labelled, Others, devices, log_sum, pairs, softplus_sum, tiles, walk
+from lossmith.kernels import (
+    All,
+    AllBut,
+    Explicit,
+    Labelled,
+    Others,
+    devices,
+    log_sum,
+    pairs,
+    softplus_sum,
+    tiles,
+    transforms,
+    walk,
+)
 
 F64 = torch.float64
 
@@ -50,8 +63,10 @@ WAYS = {
     "bounded": {"largest": 60.0},
     "running maximum": {},
     "bias": {"bias": True},
-    "cap": {"cap": 2.0},
-    "cap and bias": {"cap": 90.0, "bias": True},
+    "cap": {"transform": transforms.Cap(2.0)},
+    "cap and bias": {"transform": transforms.Cap(90.0), "bias": True},
+    "above": {"above": True},
+    "above, bounded": {"above": True, "largest": 60.0},
     "both": {"largest": 60.0, "both": True},
     "both, running maximum": {"both": True},
 }
@@ -72,7 +87,9 @@ def against_the_matrix(n: int, m: int, rule, way: dict, compute) -> None:
     bias = draw(m, seed=2).requires_grad_() if settings.pop("bias", False) else None
     given = [x for x in (u, v, bias) if x is not None]
     both = settings.get("both", False)
-    problem = walk.Problem(rule, both=both, cap=settings.get("cap"))
+    if settings.get("above"):
+        settings["above"] = draw(n, seed=3)
+    problem = walk.Problem(rule, both=both, transform=settings.get("transform"), above=settings.get("above"))
     wanted = pairs.dense(u, v, bias, problem)[: 2 if both else 1]
     found = compute(u, v, rule=rule, bias=bias, **settings)
     found = found if both else (found,)
@@ -126,12 +143,25 @@ def test_a_symmetric_problem_is_one_with_equal_sides(n, kept, largest, monkeypat
 def test_a_gradient_has_a_gradient(way):
     settings = dict(way)
     biased = settings.pop("bias", False)
+    if settings.get("above"):
+        settings["above"] = draw(5, seed=3)
     given = [draw(5, 2).requires_grad_(), draw(4, 2, seed=1).requires_grad_()]
     given += [draw(4, seed=2).requires_grad_()] if biased else []
     rule = Labelled(torch.arange(5), torch.arange(4), same=False)
     compute = lambda u, v, bias=None: log_sum(u, v, rule=rule, bias=bias, **settings)
     assert torch.autograd.gradgradcheck(compute, given)
     assert torch.autograd.gradgradcheck(lambda z: log_sum(z, rule=All()), given[:1])
+
+
+def test_a_side_that_is_made_of_the_other_is_differentiated_once():
+    z = draw(6, 2).requires_grad_()
+    other = Labelled(labels(6), labels(6), same=False)
+    for compute in (lambda z: log_sum(2.0 * z, z, rule=other), lambda z: softplus_sum(z, 2.0 * z, rule=other)):
+        once, again = (
+            torch.autograd.grad(compute(z), z, torch.arange(6, dtype=F64), create_graph=graph)[0]
+            for graph in (False, True)
+        )
+        torch.testing.assert_close(again, once)
 
 
 @every_rule
@@ -229,3 +259,14 @@ def test_rules_say_which_pairs_belong():
                     whole = torch.ones(len(i[row]), len(j[0, column]), dtype=torch.bool)
                     found[row, column] = tiled.leave(whole, r, c, False) if tiled.some(r, c) else False
             assert torch.equal(found, chosen)
+
+
+@pytest.mark.parametrize("margin", [0.25, 0.0])
+@pytest.mark.parametrize("made", [transforms.Cap, transforms.Pull, transforms.Push], ids=lambda made: made.__name__)
+def test_a_transform_knows_its_slope(made, margin):
+    """Of cosines, some of which are rounded beyond 1; the weights of circle loss may be constant."""
+    x = torch.tensor([-1.0, -0.7, -0.25, -0.1, 0.0, 0.3, 0.9, 1.0], dtype=F64).requires_grad_()
+    for transform in [made(2.0)] if made is transforms.Cap else [made(80.0, margin, constant) for constant in (0, 1)]:
+        (slope,) = torch.autograd.grad(transform(x).sum(), x)
+        inside = (x.detach() != -margin) & (x.detach() != 1.0)  # at a kink either side will do
+        torch.testing.assert_close(transform.slope(x.detach(), transform(x).detach())[inside], slope[inside])

@@ -1,7 +1,8 @@
 """What formulas say, faster or in less memory, on torch tensors.
 
     pairs, pair_sums   sums over the pairs of a batch, or of a batch and a list of classes, without their matrix
-    contrastive, heads the losses that stand on them
+    hardest            the largest similarity of each row, and where it is
+    contrastive, heads, metric    the losses that stand on them
     one_pass           total and gradient of any loss in one compiled kernel
     devices            how large tiles are, and in which dtype they are multiplied
     kernel             how a formula comes to its kernel, and where it does not
@@ -10,7 +11,8 @@ A kernel computes what its formula says; tests hold it to the formula, in value 
 `lossmith.torch` use them by themselves.
 """
 
-from lossmith.kernels import contrastive, heads  # noqa: F401  (enter their kernels)
+from lossmith.kernels import contrastive, heads, metric  # noqa: F401  (enter their kernels)
+from lossmith.kernels.hardest import Hardest, hardest
 from lossmith.kernels.kernel import kernel_of, kernels
 from lossmith.kernels.one_pass import OnePass
 from lossmith.kernels.pair_sums import softplus_sum
@@ -22,11 +24,13 @@ __all__ = [
     "AllBut",
     "ClassSums",
     "Explicit",
+    "Hardest",
     "Labelled",
     "OnePass",
     "Others",
     "Rule",
     "against_classes",
+    "hardest",
     "kernel_of",
     "kernels",
     "log_sum",

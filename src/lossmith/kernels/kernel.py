@@ -79,7 +79,8 @@ def _guarded(formula: Formula, body: Callable[..., Any]) -> Callable[..., Any]:
             return body(ops, *arrays, **settings)
         own = have_entries(ops, formula, arrays)
         left = [array[kept] if each else array for array, each in zip(arrays, own, strict=True)]
-        return _put_back(body(ops, *left, **settings), kept)
+        made = body(ops, *left, **settings)
+        return _put_back(made, kept) if set(formula.coupled) <= set(formula.shapes.result) else made
 
     return run
 
@@ -89,6 +90,8 @@ def _put_back(made: Any, kept: Tensor) -> Outcome[Tensor]:
     outcome: Outcome[Tensor] = made if isinstance(made, Outcome) else Outcome(made)
 
     def spread(part: Tensor) -> Tensor:
+        if part.ndim == 0:  # a count over the batch
+            return part
         return part.new_zeros(kept.shape).masked_scatter(kept, part)
 
     counts = None if outcome.counts is None else spread(outcome.counts)

@@ -1,10 +1,10 @@
 """Log-sum-exp over pairs, tile by tile: the matrix of similarities is never held.
 
-    t_ij = cap(u_i . v_j + b_j)            cap(x) = c tanh(x / c) where a cap c is asked for, else x
+    t_ij = f(u_i . v_j + b_j)              f elementwise (`lossmith.kernels.transforms`), else nothing
     r_i  = log sum_j e^(t_ij)              over the pairs that a rule chooses (`lossmith.kernels.tiles`)
     c_j  = log sum_i e^(t_ij)              from the same tiles, for `both`; for `v=None` it is r itself
 
-    backward   w_ij = g_i e^(t_ij - r_i) + h_j e^(t_ij - c_j),  times cap'(x_ij)
+    backward   w_ij = g_i e^(t_ij - r_i) + h_j e^(t_ij - c_j),  times f'
                du_i = sum_j w_ij v_j,  dv_j = sum_i w_ij u_i,  db_j = sum_i w_ij
 
 A scale is a factor of u, and a margin a term of what r is compared with: both are differentiated outside.
@@ -31,6 +31,7 @@ import torch
 from torch import Tensor
 
 from lossmith.kernels.tiles import All, AllBut, Rule
+from lossmith.kernels.transforms import Cap, Transform
 from lossmith.kernels.walk import Gradients, Problem, Walk, differentiable, logits
 
 KEPT = 2**24  # bytes of tiles that the forward may leave for the backward
@@ -42,21 +43,23 @@ def log_sum(
     *,
     rule: Rule | None = None,
     bias: Tensor | None = None,
-    cap: float | None = None,
+    transform: Transform | None = None,
+    above: Tensor | None = None,
     largest: float = inf,
     both: bool = False,
     narrow: torch.dtype | None = None,
 ) -> Any:
-    """log sum_j e^(u_i . v_j + b_j) of each row over the pairs that the rule chooses, all without one.
+    """log sum_j e^f(u_i . v_j + b_j) of each row over the pairs that the rule chooses, all without one.
 
     Shapes    u: (N, D); v: (M, D), or None for u itself; bias: (M,); result: (N,), with `both` also (M,)
     Dtype     float32 for half precision, else that of u
-    Keywords  cap: soft-cap of the logits; largest: a bound on |u_i . v_j|, that lets sums go without a maximum;
-              narrow: the half precision that tiles are multiplied in (`devices.product_dtype`)
+    Keywords  transform: f; above: (N,), pairs whose f is not larger are left out; largest: a bound on |u_i . v_j|,
+              that lets sums go without a maximum; narrow: the half precision that tiles are multiplied in
+              (`devices.product_dtype`)
     """
-    problem = Problem(rule or All(), largest, both, v is None, cap, narrow=narrow)
-    if problem.symmetric and (both or bias is not None):
-        raise AssertionError("a symmetric problem has equal rows and columns, and no bias")
+    problem = Problem(rule or All(), largest, both, v is None, transform, above, narrow=narrow)
+    if problem.symmetric and (both or bias is not None or above is not None):
+        raise AssertionError("a symmetric problem has equal rows and columns, no bias and no bounds")
     rows, columns, _, _ = _LogSum.apply(u, u if v is None else v, bias, problem)
     return (rows, columns) if both else rows
 
@@ -86,7 +89,15 @@ def against_classes(
     Shapes    u: (N, D); classes: (C, D); label: (N,), from 0 to C - 1; bias: (C,); results: (N,), (N, D), (N,)
     Keywords  unit: each class is divided by its length before, but in `row`; totals: whether `total` is wanted
     """
-    problem = Problem(AllBut(label), largest, cap=cap, unit=unit, pick=label, totals=totals, narrow=narrow)
+    problem = Problem(
+        AllBut(label),
+        largest,
+        transform=None if cap is None else Cap(cap),
+        unit=unit,
+        pick=label,
+        totals=totals,
+        narrow=narrow,
+    )
     rivals, _, row, total = _LogSum.apply(u, classes, bias, problem)
     return ClassSums(rivals, row, total)
 
@@ -120,7 +131,7 @@ class _LogSum(torch.autograd.Function):
         totals = rows.total.new_zeros(len(u) if problem.totals else 0)
         others = rows if problem.symmetric else columns
         kept: list[Tensor] = []
-        keep = walk.bounded and any(ctx.needs_input_grad) and walk.bytes <= KEPT and problem.cap is None
+        keep = walk.bounded and any(ctx.needs_input_grad) and walk.bytes <= KEPT and problem.transform is None
         for i, j in walk.tiles:
             tile = walk.logits(i, j, fresh=keep)
             if problem.totals:
@@ -155,7 +166,7 @@ class _LogSum(torch.autograd.Function):
         by_column = by_row if problem.symmetric else Weights(walk, of_columns, for_column) if problem.both else None
         for number, (i, j) in enumerate(walk.tiles):
             tile = kept[number] if kept else walk.logits(i, j)
-            slope = None if problem.cap is None else 1.0 - (tile / problem.cap).square()
+            slope = None if problem.transform is None else problem.transform.slope(walk.last, tile)
             weight = _weights(walk, tile, i, j, by_row, by_column, given=bool(kept))
             if problem.totals:
                 weight += for_total[walk.rows[i], None]

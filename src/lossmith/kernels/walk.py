@@ -10,6 +10,7 @@ from torch import Tensor
 from lossmith.formulas.terms import unit
 from lossmith.kernels.devices import add_product, product, tile_shape
 from lossmith.kernels.tiles import Rule, Tiled, pieces
+from lossmith.kernels.transforms import Transform
 from lossmith.ops import reader_of
 
 SAFE = {torch.float32: 64.0, torch.float64: 600.0}  # e^64 times 1e9 pairs, and e^-64, are far inside float32
@@ -23,7 +24,8 @@ class Problem:
     largest    a bound on |u_i . v_j|, inf for none
     both       sums of the columns too
     symmetric  v is u
-    cap        the soft-cap of the logits
+    transform  what is made of u_i . v_j + b_j, None for nothing
+    above      a number for each row: pairs whose t is not larger do not belong
     unit       columns are divided by their length first
     pick       a row of v for each row of u that is wanted besides, as it was given
     totals     sum_j t_ij over all columns besides
@@ -34,7 +36,8 @@ class Problem:
     largest: float = inf
     both: bool = False
     symmetric: bool = False
-    cap: float | None = None
+    transform: Transform | None = None
+    above: Tensor | None = None
     unit: bool = False
     pick: Tensor | None = None
     totals: bool = False
@@ -56,21 +59,30 @@ class Walk:
         self.rows, self.columns = pieces(len(u), height), pieces(len(v), width)
         self.rule = tiled or problem.rule.split(self.rows, self.columns)
         self.tiles = [place for place in self._all() if problem.totals or self.rule.some(*place)]
-        limit = problem.largest if problem.cap is None else min(problem.largest, abs(problem.cap))
-        self.bounded = limit <= SAFE.get(self.wide, 0.0) and (bias is None or problem.cap is not None)
+        limit = problem.largest if bias is None else inf
+        limit = limit if problem.transform is None else problem.transform.limit
+        self.bounded = limit <= SAFE.get(self.wide, 0.0)
         self.bytes = sum(self._size(i, j) for i, j in self.tiles)
         self._buffer = u.new_empty(min(len(u), height) * min(len(v), width), dtype=self.wide)
         self._column: tuple[int, Tensor] | None = None
+        self.last = self._buffer  # u_i . v_j + b_j of the last tile, where a transform left them
 
     def logits(self, i: int, j: int, *, fresh: bool = False) -> Tensor:
-        """t of a tile, where the last one was, or in memory of its own."""
+        """t of a tile, in memory of its own if that is asked for; -inf where it is not above its row's bound."""
+        transform, above = self.problem.transform, self.problem.above
+        self.last = self.similarities(i, j, fresh=fresh)
+        t = self.last if transform is None else transform(self.last)
+        return t if above is None else t.masked_fill_(~(t > above[self.rows[i], None]), -inf)
+
+    def similarities(self, i: int, j: int, *, fresh: bool = False) -> Tensor:
+        """u_i . v_j + b_j of a tile, where the last one was, or in memory of its own."""
         left, right = self.left(i), self.right(j)
         shape = len(left), len(right)
         out = self._buffer.new_empty(shape) if fresh else self._buffer[: shape[0] * shape[1]].view(shape)
         product(out, left, right.T)
         if self.bias is not None:
             out += self.bias[self.columns[j]]
-        return out if self.problem.cap is None else out.div_(self.problem.cap).tanh_().mul_(self.problem.cap)
+        return out
 
     def left(self, i: int) -> Tensor:
         return self.u[self.rows[i]].to(self.factors)
@@ -116,7 +128,8 @@ class Gradients:
 
     def __init__(self, walk: Walk, needed: Sequence[bool], slopes: Sequence[Tensor]) -> None:
         self.walk, self._open = walk, -1
-        self._gain = _gain(slopes) if walk.factors == torch.float16 else None
+        transform = walk.problem.transform
+        self._gain = _gain(slopes, transform) if walk.factors == torch.float16 else None
         self.slopes = slopes if self._gain is None else [slope * self._gain for slope in slopes]
         self.du = torch.zeros_like(walk.u, dtype=walk.wide) if needed[0] else None
         self.dv = torch.zeros_like(walk.v) if needed[1] and not walk.problem.symmetric else None
@@ -180,10 +193,10 @@ class Gradients:
         return du, self.dv, db
 
 
-def _gain(slopes: Sequence[Tensor]) -> Tensor:
-    """2^12 over the largest upstream gradient: a weight is at most a few times that."""
+def _gain(slopes: Sequence[Tensor], transform: Transform | None) -> Tensor:
+    """2^12 over the largest upstream gradient, so that a weight is at most a few times that."""
     top = torch.stack([slope.abs().amax() for slope in slopes if slope is not None and slope.ndim == 1 and len(slope)])
-    top = top.amax()
+    top = top.amax() * (1.0 if transform is None else transform.steepest)
     return torch.where((top > 0) & top.isfinite(), 4096.0 / top, 1.0)
 
 
@@ -204,8 +217,9 @@ def logits(u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem) -> tuple
     x, y = u.to(wide), v.to(wide)
     x = ops.matmul(x, ops.matrix_transpose(unit(ops, y) if problem.unit else y))
     x = x if bias is None else x + bias
-    x = x if problem.cap is None else problem.cap * torch.tanh(x / problem.cap)
-    return x, belong(problem.rule, len(u), len(v), x.device)
+    x = x if problem.transform is None else problem.transform(x)
+    chosen = belong(problem.rule, len(u), len(v), x.device)
+    return x, chosen if problem.above is None else chosen & (x.detach() > problem.above[:, None])
 
 
 def belong(rule: Rule, rows: int, columns: int, device: torch.device) -> Tensor:
@@ -224,9 +238,9 @@ def differentiable(
     needed: Sequence[bool],
 ) -> list[Tensor | None]:
     """The gradient as a function of everything, the upstream gradient included, that can be differentiated again."""
-    u, v, bias = given
-    sides = [u, None if problem.symmetric else v, bias]
     with torch.enable_grad():
+        u, v, bias = (None if x is None else x.view_as(x) for x in given)  # v may be made of u, or u of v
+        sides = [u, None if problem.symmetric else v, bias]
         outcome = dense(u, u if problem.symmetric else v, bias, problem)
         pairs = [(out, slope) for out, slope in zip(outcome, slopes, strict=True)]
         pairs = [(out, slope) for out, slope in pairs if slope is not None and out.requires_grad]
