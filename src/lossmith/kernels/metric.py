@@ -74,9 +74,12 @@ def circle(
     remove_diagonal: bool,
     normalise: bool,
 ) -> Outcome[Tensor]:
+    if not normalise:  # what is not of length 1 has cosines beyond 1, whose gradient stands in for that of the cut
+        settings = {"gamma": gamma, "margin": margin, "constant_weights": constant_weights}
+        settings |= {"remove_diagonal": remove_diagonal, "normalise": normalise}
+        return formulas.circle.outcome(ops, embedding, target, **settings)
     order, label = _by_class(target)
-    wide, narrow = ops.widen(embedding)[order], product_dtype(embedding)
-    z = unit(ops, wide) if normalise else wide
+    z, narrow = unit(ops, ops.widen(embedding))[order], product_dtype(embedding)
     same = Labelled(label, label, same=True, itself=not remove_diagonal)
     other = Labelled(label, label, same=False)
     pull = log_sum(z, rule=same, transform=Pull(gamma, margin, constant_weights), narrow=narrow)
