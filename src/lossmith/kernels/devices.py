@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lossmith.ops.torch import under_autocast
 
-ON_CPU = (512, 512)
+ON_CPU = (512, 1024)  # of a batch with itself (512, 512)
 ENTRIES = 2**25  # of a tile elsewhere, at most
 TILES: dict[str, tuple[int, int]] = {}  # rows and columns by type of device, in place of what follows
 

@@ -65,6 +65,8 @@ class Walk:
         self.bytes = sum(self._size(i, j) for i, j in self.tiles)
         self._buffer = u.new_empty(min(len(u), height) * min(len(v), width), dtype=self.wide)
         self._column: tuple[int, Tensor] | None = None
+        self.unit = u, u  # of the last columns, where they are divided by their length: `directions`
+        self.ends = {j: i for i, j in self.tiles}  # the last tile of each column of tiles
         self.last = self._buffer  # u_i . v_j + b_j of the last tile, where a transform left them
 
     def logits(self, i: int, j: int, *, fresh: bool = False) -> Tensor:
@@ -91,7 +93,9 @@ class Walk:
         """The columns of tile j, of length 1 where that is asked for; the last ones are remembered."""
         if self._column is None or self._column[0] != j:
             block = self.v[self.columns[j]]
-            block = directions(block.to(self.wide))[0] if self.problem.unit else block
+            if self.problem.unit:
+                self.unit = directions(block.to(self.wide))
+                block = self.unit[0]
             self._column = j, block.to(self.factors)
         return self._column[1]
 
@@ -147,39 +151,32 @@ class Gradients:
             if symmetric and i != j:
                 add_product(self.du[column], weight.T, walk.left(i))
         if self.dv is not None:
-            self._turn_to(j)
+            if self._open != j:
+                self._begin(j, self.dv[column])
             add_product(self._column, weight.T, walk.left(i))
+            if walk.ends[j] == i:
+                self._finish(self.dv[column])
 
-    def _turn_to(self, j: int) -> None:
-        """Put the finished column of tiles where it belongs, and begin column j."""
-        if self.dv is None or self._open == j:
-            return
-        walk = self.walk
-        if self._open >= 0:
-            done = walk.columns[self._open]
-            if self._gain is not None:
-                self._column /= self._gain
-            if walk.problem.unit:
-                self._through_length(self._column, walk.v[done].to(walk.wide))
-            if self.dv.dtype != walk.wide:
-                self.dv[done] = self._column
+    def _begin(self, j: int, there: Tensor) -> None:
+        """Gather a column of tiles where it belongs, or in memory of its own where that is not wide enough."""
         self._open = j
-        if j >= 0:
-            there = self.dv[walk.columns[j]]
-            self._column = there if there.dtype == walk.wide else torch.zeros_like(there, dtype=walk.wide)
+        self._column = there if there.dtype == self.walk.wide else torch.zeros_like(there, dtype=self.walk.wide)
 
-    @staticmethod
-    def _through_length(slope: Tensor, given: Tensor) -> None:
-        """The slope by the given columns, out of that by their directions."""
-        one, factors = directions(given)
-        slope -= (slope * one).sum(-1, keepdim=True) * one
-        slope *= factors[:, :1]
-        slope *= factors[:, 1:]
+    def _finish(self, there: Tensor) -> None:
+        slope = self._column
+        if self._gain is not None:
+            slope /= self._gain
+        if self.walk.problem.unit:  # the slope by the given columns, out of that by their directions
+            one, factors = self.walk.unit
+            slope -= (slope * one).sum(-1, keepdim=True) * one
+            slope *= factors[:, :1]
+            slope *= factors[:, 1:]
+        if there.dtype != slope.dtype:
+            there.copy_(slope)
 
     def found(self, picked: Tensor | None = None) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """The gradients in the dtypes of what they belong to; `picked` is that of the picked rows."""
         walk = self.walk
-        self._turn_to(-1)
         for sums in (self.du, self.db):
             if sums is not None and self._gain is not None:
                 sums /= self._gain
