@@ -15,20 +15,22 @@ from torch import Tensor
 from lossmith import formulas
 from lossmith.formulas.infonce import capped_scale
 from lossmith.formulas.terms import unit
+from lossmith.kernels.devices import product_dtype
 from lossmith.kernels.exchange import ALONE, Batch
 from lossmith.kernels.kernel import computes
 from lossmith.kernels.pairs import log_sum
-from lossmith.kernels.tiles import Both, Labelled, Rule, own_labels
+from lossmith.kernels.tiles import All, Both, Labelled, Others, Rule
 from lossmith.spec import Outcome
 
 
 @computes(formulas.nt_xent)
 def nt_xent(ops: Any, first: Tensor, second: Tensor, *, temperature: float, batch: Batch = ALONE) -> Tensor:
-    u, v = unit(ops, first), unit(ops, second)
+    u, v = unit(ops, ops.widen(first)), unit(ops, ops.widen(second))
     own = (u * v).sum(-1) / temperature
     tags = batch.samples(u).repeat(2).unsqueeze(1)
     both = torch.cat([u, v]) * temperature**-0.5
-    rivals = batch.log_sum(both, both, others, tags, largest=1.0 / temperature)
+    narrow = product_dtype(first)
+    rivals = batch.log_sum(both, both, _other_samples, tags, largest=1.0 / temperature, narrow=narrow)
     of_first, of_second = rivals.tensor_split(2)
     return 0.5 * (ops.softplus(of_first - own) + ops.softplus(of_second - own))
 
@@ -37,17 +39,14 @@ def nt_xent(ops: Any, first: Tensor, second: Tensor, *, temperature: float, batc
 def info_nce(
     ops: Any, first: Tensor, second: Tensor, negatives: Tensor, *, temperature: float, in_batch: bool
 ) -> Tensor:
-    u, v, w = unit(ops, first), unit(ops, second), unit(ops, negatives)
+    u, v, w = (unit(ops, ops.widen(x)) for x in (first, second, negatives))
     own = (u * v).sum(-1) / temperature
-    sample, scaled, largest = own_labels(len(u), u), u / temperature, 1.0 / temperature
-    shared, nobodys = w if w.ndim == 2 else w.new_empty(0, u.shape[-1]), -1
-    columns = torch.cat([v, shared]) if in_batch else shared
-    labels = torch.full((len(columns),), nobodys, device=u.device)
-    if in_batch:
-        labels[: len(u)] = sample
-    rivals = log_sum(scaled, columns, rule=Labelled(sample, labels, same=False), largest=largest)
+    scaled, largest = u / temperature, 1.0 / temperature
+    shared = w if w.ndim == 2 else w.new_empty(0, u.shape[-1])
+    columns, rule = (torch.cat([v, shared]), Others()) if in_batch else (shared, All())
+    rivals = log_sum(scaled, columns, rule=rule, largest=largest, narrow=product_dtype(first))
     if w.ndim == 3:
-        each = (w @ scaled.unsqueeze(-1)).squeeze(-1)
+        each = ops.matmul(w, scaled.unsqueeze(-1)).squeeze(-1)
         rivals = ops.logsumexp(torch.cat([each, rivals.unsqueeze(-1)], -1), axis=-1)
     return ops.softplus(rivals - own)
 
@@ -56,10 +55,10 @@ def info_nce(
 def clip(
     ops: Any, first: Tensor, second: Tensor, *, log_scale: Tensor | float, batch: Batch = ALONE
 ) -> Outcome[Tensor]:
-    u, v = unit(ops, first), unit(ops, second)
-    scale = capped_scale(ops, log_scale, first)
-    own, tags = (u * v).sum(-1) * scale, batch.samples(u).unsqueeze(1)
-    rivals = batch.log_sum(u * scale, v, others, tags, largest=_read(scale), both=True)
+    u, v = unit(ops, ops.widen(first)), unit(ops, ops.widen(second))
+    scale = capped_scale(ops, log_scale, u)
+    own, tags, narrow = (u * v).sum(-1) * scale, batch.samples(u).unsqueeze(1), product_dtype(first)
+    rivals = batch.log_sum(u * scale, v, _other_rows, tags, largest=_read(scale), both=True, narrow=narrow)
     there, back = (ops.softplus(each - own) for each in rivals)
     return Outcome(0.5 * (there + back), terms={"first_to_second": there, "second_to_first": back})
 
@@ -74,10 +73,10 @@ def sig_lip(
     bias: Tensor | float,
     batch: Batch = ALONE,
 ) -> Outcome[Tensor]:
-    u, v = unit(ops, first), unit(ops, second)
-    scale, shift = ops.asarray(log_scale, like=first).exp(), ops.asarray(bias, like=first)
+    u, v = unit(ops, ops.widen(first)), unit(ops, ops.widen(second))
+    scale, shift = ops.asarray(log_scale, like=u).exp(), ops.asarray(bias, like=u)
     positive, tags = ops.softplus(-((u * v).sum(-1) * scale + shift)), batch.samples(u).unsqueeze(1)
-    negative = batch.softplus_sum(u * scale, v, others, tags, shift=shift)
+    negative = batch.softplus_sum(u * scale, v, _other_rows, tags, shift=shift, narrow=product_dtype(first))
     return Outcome(positive + negative, terms={"positive": positive, "negative": negative})
 
 
@@ -90,11 +89,11 @@ def sup_con(
     mean_p (log sum_all e^s - s_p) = softplus(others - own) + (own - mean_p s_p),   own = log sum_p e^s
     """
     order = target.argsort(stable=True)  # one class after another: most tiles then hold no pair of one class
-    label, largest = target[order], 1.0 / temperature
+    label, largest, narrow = target[order], 1.0 / temperature, product_dtype(embedding)
     tags = torch.stack([label, batch.samples(label)], 1)
-    z = unit(ops, embedding)[order] * temperature**-0.5
-    own = batch.log_sum(z, z, partners, tags, largest=largest)
-    rivals = batch.log_sum(z, z, others, tags, largest=largest)
+    z = unit(ops, ops.widen(embedding))[order] * temperature**-0.5
+    own = batch.log_sum(z, z, _partners, tags, largest=largest, narrow=narrow)
+    rivals = batch.log_sum(z, z, _other_classes, tags, largest=largest, narrow=narrow)
     sums, size = batch.of_class(z, label)
     count = size - 1
     mean = (z * (sums - z)).sum(-1) / count.clamp(min=1)
@@ -104,14 +103,28 @@ def sup_con(
     return Outcome(value[back], counts=(count > 0).to(value.dtype)[back])
 
 
-def others(rows: Tensor, columns: Tensor) -> Rule:
-    """Pairs whose first tags differ: of other samples, or of other classes."""
+# Rules by the tags of rows and of columns. Columns that are the rows need no tags: they are known by their place.
+def _other_classes(rows: Tensor, columns: Tensor) -> Rule:
+    """Pairs whose first tags differ."""
     return Labelled(rows[:, 0], columns[:, 0], same=False)
 
 
-def partners(rows: Tensor, columns: Tensor) -> Rule:
+def _other_rows(rows: Tensor, columns: Tensor) -> Rule:
+    """Pairs of two samples, of which each has one row."""
+    return Others() if columns is rows else _other_classes(rows, columns)
+
+
+def _other_samples(rows: Tensor, columns: Tensor) -> Rule:
+    """Pairs of two samples, of which each has one row in either half."""
+    return Others(len(rows) // 2) if columns is rows and len(rows) else _other_classes(rows, columns)
+
+
+def _partners(rows: Tensor, columns: Tensor) -> Rule:
     """Pairs of two samples, the second tag, of one class, the first."""
-    return Both(Labelled(rows[:, 0], columns[:, 0], same=True), Labelled(rows[:, 1], columns[:, 1], same=False))
+    if columns is rows:
+        return Labelled(rows[:, 0], columns[:, 0], same=True, itself=False)
+    same = Labelled(rows[:, 0], columns[:, 0], same=True)
+    return Both(same, Labelled(rows[:, 1], columns[:, 1], same=False))
 
 
 def _read(scale: Tensor) -> float:

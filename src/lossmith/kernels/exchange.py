@@ -22,7 +22,7 @@ from torch import Tensor
 from lossmith.kernels import pair_sums, pairs
 from lossmith.kernels.ranks import Ranks
 from lossmith.kernels.ring import LogSum, SoftplusSum, ring_sums
-from lossmith.kernels.tiles import Rule, own_labels
+from lossmith.kernels.tiles import Rule
 
 Exchange = Literal["gather", "ring"]
 Chooses = Callable[[Tensor, Tensor], Rule]  # a rule for the tags of rows (n, T) and of columns (m, T)
@@ -36,12 +36,29 @@ class Batch(Protocol):
         ...
 
     def log_sum(
-        self, u: Tensor, v: Tensor, chooses: Chooses, tags: Tensor, *, largest: float = inf, both: bool = False
+        self,
+        u: Tensor,
+        v: Tensor,
+        chooses: Chooses,
+        tags: Tensor,
+        *,
+        largest: float = inf,
+        both: bool = False,
+        narrow: torch.dtype | None = None,
     ) -> Any:
         """`pairs.log_sum`, of rows and columns with these tags; with `both` also of the columns that are here."""
         ...
 
-    def softplus_sum(self, u: Tensor, v: Tensor, chooses: Chooses, tags: Tensor, *, shift: Tensor) -> Tensor:
+    def softplus_sum(
+        self,
+        u: Tensor,
+        v: Tensor,
+        chooses: Chooses,
+        tags: Tensor,
+        *,
+        shift: Tensor,
+        narrow: torch.dtype | None = None,
+    ) -> Tensor:
         """`pair_sums.softplus_sum` with one shift for all pairs."""
         ...
 
@@ -54,15 +71,33 @@ class Alone:
     """One process that has the whole batch."""
 
     def samples(self, like: Tensor) -> Tensor:
-        return own_labels(len(like), like)
+        return torch.arange(len(like), device=like.device)
 
     def log_sum(
-        self, u: Tensor, v: Tensor, chooses: Chooses, tags: Tensor, *, largest: float = inf, both: bool = False
+        self,
+        u: Tensor,
+        v: Tensor,
+        chooses: Chooses,
+        tags: Tensor,
+        *,
+        largest: float = inf,
+        both: bool = False,
+        narrow: torch.dtype | None = None,
     ) -> Any:
-        return pairs.log_sum(u, None if v is u else v, rule=chooses(tags, tags), largest=largest, both=both)
+        rule = chooses(tags, tags)
+        return pairs.log_sum(u, None if v is u else v, rule=rule, largest=largest, both=both, narrow=narrow)
 
-    def softplus_sum(self, u: Tensor, v: Tensor, chooses: Chooses, tags: Tensor, *, shift: Tensor) -> Tensor:
-        return pair_sums.softplus_sum(u, v, rule=chooses(tags, tags), bias=shift.expand(len(v)))
+    def softplus_sum(
+        self,
+        u: Tensor,
+        v: Tensor,
+        chooses: Chooses,
+        tags: Tensor,
+        *,
+        shift: Tensor,
+        narrow: torch.dtype | None = None,
+    ) -> Tensor:
+        return pair_sums.softplus_sum(u, v, rule=chooses(tags, tags), bias=shift.expand(len(v)), narrow=narrow)
 
     def of_class(self, z: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         classes, place, size = label.unique(return_inverse=True, return_counts=True)
@@ -79,7 +114,7 @@ class _Shared:
         self.ranks = ranks
 
     def samples(self, like: Tensor) -> Tensor:
-        return own_labels(len(like), like) + sum(self.ranks.sizes(len(like), like)[: self.ranks.rank])
+        return torch.arange(len(like), device=like.device) + sum(self.ranks.sizes(len(like), like)[: self.ranks.rank])
 
     def of_class(self, z: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         everyones = self.ranks.gathered(label, self.ranks.sizes(len(label), label))
@@ -93,18 +128,36 @@ class Gathered(_Shared):
     """Every rank holds all columns."""
 
     def log_sum(
-        self, u: Tensor, v: Tensor, chooses: Chooses, tags: Tensor, *, largest: float = inf, both: bool = False
+        self,
+        u: Tensor,
+        v: Tensor,
+        chooses: Chooses,
+        tags: Tensor,
+        *,
+        largest: float = inf,
+        both: bool = False,
+        narrow: torch.dtype | None = None,
     ) -> Any:
         columns, everyones, sizes = self._all(v, tags)
-        made = pairs.log_sum(u, columns, rule=chooses(tags, everyones), largest=largest, both=both)
+        rule = chooses(tags, everyones)
+        made = pairs.log_sum(u, columns, rule=rule, largest=largest, both=both, narrow=narrow)
         if not both:
             return made
         return made[0], self.ranks.log_summed(made[1]).split(sizes)[self.ranks.rank]
 
-    def softplus_sum(self, u: Tensor, v: Tensor, chooses: Chooses, tags: Tensor, *, shift: Tensor) -> Tensor:
+    def softplus_sum(
+        self,
+        u: Tensor,
+        v: Tensor,
+        chooses: Chooses,
+        tags: Tensor,
+        *,
+        shift: Tensor,
+        narrow: torch.dtype | None = None,
+    ) -> Tensor:
         columns, everyones, _ = self._all(v, tags)
         rule = chooses(tags, everyones)
-        return pair_sums.softplus_sum(u, columns, rule=rule, bias=shift.expand(len(columns)))
+        return pair_sums.softplus_sum(u, columns, rule=rule, bias=shift.expand(len(columns)), narrow=narrow)
 
     def _all(self, v: Tensor, tags: Tensor) -> tuple[Tensor, Tensor, list[int]]:
         sizes = self.ranks.sizes(len(v), v)
@@ -115,15 +168,32 @@ class Ring(_Shared):
     """Every rank sees the columns of one rank at a time."""
 
     def log_sum(
-        self, u: Tensor, v: Tensor, chooses: Chooses, tags: Tensor, *, largest: float = inf, both: bool = False
+        self,
+        u: Tensor,
+        v: Tensor,
+        chooses: Chooses,
+        tags: Tensor,
+        *,
+        largest: float = inf,
+        both: bool = False,
+        narrow: torch.dtype | None = None,
     ) -> Any:
-        rows, columns = ring_sums(self.ranks, u, v, tags, LogSum(chooses, largest, both))
+        rows, columns = ring_sums(self.ranks, u, v, tags, LogSum(chooses, largest, both, narrow))
         return (rows, columns) if both else rows
 
-    def softplus_sum(self, u: Tensor, v: Tensor, chooses: Chooses, tags: Tensor, *, shift: Tensor) -> Tensor:
+    def softplus_sum(
+        self,
+        u: Tensor,
+        v: Tensor,
+        chooses: Chooses,
+        tags: Tensor,
+        *,
+        shift: Tensor,
+        narrow: torch.dtype | None = None,
+    ) -> Tensor:
         # the shift is one more coordinate: u . v + shift = (u, shift) . (v, 1)
         u, v = torch.cat([u, shift.expand(len(u), 1)], -1), torch.cat([v, v.new_ones(len(v), 1)], -1)
-        return ring_sums(self.ranks, u, v, tags, SoftplusSum(chooses))[0]
+        return ring_sums(self.ranks, u, v, tags, SoftplusSum(chooses, narrow))[0]
 
 
 def batch_over(ranks: Ranks, exchange: Exchange) -> Batch:

@@ -55,18 +55,19 @@ class LogSum:
     chooses: Callable[[Tensor, Tensor], Rule]
     largest: float
     both: bool
+    narrow: torch.dtype | None
     start = -torch.inf
 
     def block(self, u: Tensor, v: Tensor, rows: Tensor, columns: Tensor) -> Sides:
         rule = self.chooses(rows, columns)
-        made = pairs.log_sum(u, v, rule=rule, largest=self.largest, both=self.both)
+        made = pairs.log_sum(u, v, rule=rule, largest=self.largest, both=self.both, narrow=self.narrow)
         return made if self.both else (made, made.new_empty(0))
 
     def add(self, one: Tensor, other: Tensor) -> Tensor:
         return torch.logaddexp(one, other)
 
     def slopes(self, u: Tensor, v: Tensor, rows: Tensor, columns: Tensor, whole: Sides, slopes: Sides) -> Sides:
-        problem = Problem(self.chooses(rows, columns), self.largest, self.both)
+        problem = Problem(self.chooses(rows, columns), self.largest, self.both, narrow=self.narrow)
         made: Any = pairs.gradients(u, v, None, problem, whole, slopes)
         return made[0], made[1]
 
@@ -76,18 +77,20 @@ class SoftplusSum:
     """`pair_sums.softplus_sum`."""
 
     chooses: Callable[[Tensor, Tensor], Rule]
+    narrow: torch.dtype | None
     both = False
     start = 0.0
 
     def block(self, u: Tensor, v: Tensor, rows: Tensor, columns: Tensor) -> Sides:
-        made = pair_sums.softplus_sum(u, v, rule=self.chooses(rows, columns))
+        made = pair_sums.softplus_sum(u, v, rule=self.chooses(rows, columns), narrow=self.narrow)
         return made, made.new_empty(0)
 
     def add(self, one: Tensor, other: Tensor) -> Tensor:
         return one + other
 
     def slopes(self, u: Tensor, v: Tensor, rows: Tensor, columns: Tensor, whole: Sides, slopes: Sides) -> Sides:
-        made: Any = pair_sums.gradients(u, v, None, Problem(self.chooses(rows, columns)), slopes[0])
+        problem = Problem(self.chooses(rows, columns), narrow=self.narrow)
+        made: Any = pair_sums.gradients(u, v, None, problem, slopes[:1])
         return made[0], made[1]
 
 

@@ -42,7 +42,8 @@ class Shard:
         A class that is not here is at -1, or behind the last.
         """
         if self.ranks is not None:
-            u = self.ranks.gathered(u.reshape(-1, u.shape[-1]), self.sizes)
+            wide = u.to(torch.promote_types(u.dtype, torch.float32))  # their gradient is added up over the ranks
+            u = self.ranks.gathered(wide.reshape(-1, u.shape[-1]), self.sizes)
             target = self.ranks.gathered(target.reshape(-1), self.sizes) - self.first
         if self.sample_rate >= 1.0:
             return u, target, classes
