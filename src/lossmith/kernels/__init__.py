@@ -5,6 +5,10 @@
     contrastive, heads, metric    the losses that stand on them
     one_pass           total and gradient of any loss in one compiled kernel
     devices            how large tiles are, and in which dtype they are multiplied
+    ranks              what several processes that share a batch tell each other, with its gradient
+    exchange, ring     the pairs of a batch over several processes
+    shards             the classes of a head over several processes
+    whole              formulas of sums over several processes
     kernel             how a formula comes to its kernel, and where it does not
 
 A kernel computes what its formula says; tests hold it to the formula, in value and in gradient. The faces of

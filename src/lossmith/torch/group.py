@@ -15,7 +15,8 @@ gradient are those of one process that has them all:
     refused    arguments that one rank refuses are an error on all ranks, and so are settings, dtypes or widths that
                differ; only the call of `criterion` says so, not `criterion.forward`
 
-Every rank calls, and every rank goes backward. Under `torch.compile` this part runs as it is.
+Every rank calls, and every rank goes backward. Under `torch.compile` this part runs as it is. `True` is copied and
+pickled with the loss; a process group of torch can be neither.
 """
 
 from collections.abc import Mapping, Sequence
