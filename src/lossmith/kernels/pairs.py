@@ -20,6 +20,10 @@ Narrow     `narrow` names a half precision for what is multiplied: u, v, and in 
            off by at most half an eps of that dtype (2^-8 in bfloat16), and with it a logit by eps |u| |v|, for numbers
            in that dtype not at all; a CPU also rounds the logit itself. Rounding differs from entry to entry, so that
            what is left of it is smaller by the root of D. Sums are float32.
+Not done   tiles whose weights are all too small to count are not left out of the backward. Of 1024 x 32 768 logits like
+           those of a trained model (64 topics, frequencies by Zipf, entropies of 3.4 to 4.7 nats) 97 % of the weights
+           are below 2^-24, but not one tile, nor one of 128 x 128, nor at 2^-12, with classes in any order or by
+           frequency; and to ask a tile costs a pass over it, and on a device a wait.
 Again      a graph of the gradient (double backward) is that of `dense`, the same sums with the whole matrix.
 Judge      `dense`, and each formula that stands on it: value and every gradient, in `tests/kernels`.
 """
