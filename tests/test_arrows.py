@@ -34,11 +34,11 @@ BELOW = {
         *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"),
         *("class_weights", "sides", "balance"),
     },
-    "checker": {"errors", "domains", "trace", "prove"},
+    "checker": {"errors", "domains", "ops", "spec", "trace", "prove"},
     "entries": {"errors", "spec", "formulas"},
     "trace": {"errors", "ops", "spec"},
     "prove": {"errors", "domains", "ops", "shapes", "spec", "entries"},
-    "forging": {"errors", "domains", "ops", "spec", "prove", "checker"},
+    "forging": {"errors", "domains", "ops", "spec", "trace", "prove", "checker"},
     "report": {"errors", "checker", "entries", "prove", "forging"},
     "plots": {"errors", "spec", "entries", "balance", "checker", "report", "torch"},
     "testing": {"errors", "checker"},
@@ -47,7 +47,7 @@ BELOW = {
 }
 # Named exceptions, each with its reason.
 ALLOWED = {
-    ("checker", "report"): "`str(report)` is the words of the report, imported when it is asked for",
+    ("checker", "report"): "`str(report)` is the words of the report; facts are worded there for `lossmith show`, too",
     ("prove", "report"): "`str(derivation)` likewise",
 }
 

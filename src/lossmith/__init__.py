@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lossmith.entries import catalogue as catalogue
     from lossmith.errors import LossmithError as LossmithError
     from lossmith.forging import forge as forge
+    from lossmith.forging import forge_from as forge_from
     from lossmith.prove.derive import derive as derive
     from lossmith.prove.facts import facts as facts
     from lossmith.spec import formula as formula
@@ -31,6 +32,7 @@ _HOME = {
     "derive": "lossmith.prove.derive",
     "facts": "lossmith.prove.facts",
     "forge": "lossmith.forging",
+    "forge_from": "lossmith.forging",
     "formula": "lossmith.spec",
 }
 __all__ = [
@@ -44,17 +46,32 @@ __all__ = [
     "derive",
     "facts",
     "forge",
+    "forge_from",
     "formula",
     "formulas",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("derive", "facts"):
+        return _proving(name)
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     if name in ("formulas", "torch", "keras", "ops", "plots", "testing"):
         return import_module(f"lossmith.{name}")
     raise AttributeError(f"module 'lossmith' has no attribute {name!r}")
+
+
+def _proving(name: str) -> Any:
+    """A function that needs the extra `prove`, or the error that says so."""
+    try:
+        return getattr(import_module(_HOME[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("sympy", "mpmath", "flint"):
+            raise
+        from lossmith.errors import missing_extra
+
+        raise missing_extra(f"lossmith.{name}", error.name, "prove") from None
 
 
 def __dir__() -> list[str]:

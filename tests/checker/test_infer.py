@@ -176,8 +176,17 @@ def worst_of_all(pred, target):
     return -((pred - target) ** 2).mean()
 
 
-def test_a_loss_with_the_wrong_sign_is_unsure_and_gets_a_second_reading():
-    contracts = inferred(worst_of_all)
+def similarity(pred, target):
+    return worst_of_all(pred, target)
+
+
+def test_a_loss_with_the_wrong_sign_is_read_in_a_mirror():
+    contract = inferred(worst_of_all)[0]
+    assert (contract.kinds(), contract.confidence) == (("real", "real"), "likely")
+
+
+def test_what_is_called_a_similarity_is_unsure_and_gets_a_second_reading():
+    contracts = inferred(similarity)
     assert [contract.confidence for contract in contracts] == ["unsure", "unsure"]
     assert contracts[0].kinds() != contracts[1].kinds()
 

@@ -9,7 +9,7 @@ from lossmith.checker.build import subject_of_object
 from lossmith.checker.cost import cost_of
 from lossmith.checker.drawn import pictures_of
 from lossmith.checker.mathematics import mathematics_of
-from lossmith.checker.picture import Fact, Pictures
+from lossmith.checker.picture import Pictures
 from lossmith.checker.resolve import Declared, resolve
 from lossmith.torch import HuberLoss
 
@@ -37,13 +37,13 @@ def test_the_child_measures_only_when_it_is_asked_to(tmp_path):
     assert made.surface.minimum[:2] == pytest.approx(made.surface.target, abs=0.1)
     assert [one.dtype for one in made.precision.errors] == ["float32", "bfloat16", "float16"]
     assert made.cost.predictions > 10_000
-    assert made.mathematics is None
-    assert made.facts == []
+    assert [line.text for line in made.mathematics.lines] == ["r**2", "2*r", "2"]
+    assert {fact.code for fact in report.facts} == {f"F{n}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 10)}
 
 
 def test_pictures_go_through_json_and_back():
-    made = pictures_of(subject(HuberLoss))
-    made = Pictures(made.curve, made.surface, made.precision, made.cost, made.mathematics, [Fact("convex", "yes")])
+    huber = subject(HuberLoss)
+    made = pictures_of(huber, mathematics_of(huber), cost_of(huber))
     back = Pictures.from_json(json.loads(json.dumps(made.as_json())))
     assert json.dumps(back.as_json()) == json.dumps(made.as_json())  # as text: a hole is not equal to itself
     assert Pictures.from_json(json.loads(json.dumps(Pictures().as_json()))) == Pictures()
@@ -79,5 +79,5 @@ def raising(pred, target):
 def test_a_loss_that_cannot_be_drawn_has_no_pictures_and_no_error():
     contract = subject(kept, pred="real[N]", target="real[N]").contract
     made = pictures_of(subject_of_object(raising).with_contract(contract))
-    assert (made.precision, made.cost) == (None, None)
+    assert made.precision is None
     assert pictures_of(subject_of_object(kept)) == Pictures()  # no contract: nothing is known to move

@@ -11,6 +11,7 @@ from lossmith.report.shown import in_text
 
 LOSSES = """
     import os
+    import jax.numpy
     import keras
     import torch
 
@@ -25,6 +26,9 @@ LOSSES = """
     def dice(logits, target):
         p = torch.sigmoid(logits)
         return 1 - 2 * (p * target).sum() / (p.sum() + target.sum() + 1)
+
+    def jax_square(pred, target):
+        return jax.numpy.mean((pred - target) ** 2)
 
     def ends_it(pred, target):
         if torch.is_grad_enabled() or True:
@@ -51,13 +55,17 @@ def test_a_keras_loss_is_traced_through_torch(shown):
     assert "smooth                            two continuous derivatives or more" in in_text(shown["LogCosh"])
 
 
+def test_a_loss_of_jax_is_traced_through_its_jaxpr(shown):
+    assert "gradient      2⋅r" in in_text(shown["jax_square"])
+
+
 def test_what_is_no_loss_of_single_numbers_is_said(shown):
     assert "dice is not a loss of single numbers" in shown["dice"]["problem"]
 
 
 def test_a_loss_that_ends_its_process_leaves_the_others_shown(shown):
     assert "ended the process" in shown["ends_it"]["problem"]
-    assert len(shown) == 4
+    assert len(shown) == 5
 
 
 def test_a_file_that_is_not_there_is_refused_in_words():

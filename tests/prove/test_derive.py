@@ -181,3 +181,62 @@ def test_a_wrong_derivative_is_not_shown(monkeypatch):
     monkeypatch.setattr(module, "shortest", lambda exprs, points: exprs[0] + 1)
     with pytest.raises(LossmithError, match="does not agree with fifty digits"):
         derive("MSELoss")
+
+
+def test_pieces_that_write_one_function_twice_are_one_region():
+    region = only("charbonnier")
+    scale = sympy.Symbol("scale", positive=True)
+    assert str(region.value) == str(sympy.sqrt(r**2 + scale**2) - scale)
+
+
+def test_a_family_with_a_letter_for_its_shape_is_one_expression():
+    region = only("general_robust")
+    ((_, gradient),) = region.gradient.items()
+    at = {"r": 0.7, "alpha": 1.3, "scale": 0.9}
+    got = float(gradient.subs({one: at[str(one)] for one in gradient.free_symbols}))
+    pred = torch.tensor([0.7], dtype=torch.float64, requires_grad=True)
+    value = formulas.general_robust(pred, torch.zeros(1, dtype=torch.float64), alpha=1.3, scale=0.9)
+    (want,) = torch.autograd.grad(value.sum(), pred)
+    assert got == pytest.approx(float(want), rel=1e-12)
+
+
+def test_two_temperatures_are_two_softmaxes():
+    derivation = derive("distillation")
+    (region,) = derivation.cases[0].regions
+    assert str(next(iter(region.gradient.values()))) == "alpha*(p1 - 1) - temperature*(alpha - 1)*(q1 - s1)"
+    assert derivation.letters["q1"] == "softmax of z1/temperature"
+
+
+def brier(pred, target):
+    hot = torch.nn.functional.one_hot(target, pred.shape[-1])
+    return ((pred.softmax(-1) - hot) ** 2).sum(-1).mean()
+
+
+def soft(pred, target):
+    return -(target * pred.log_softmax(-1)).sum(-1).mean()
+
+
+def smoothed(pred, target):
+    return torch.nn.functional.cross_entropy(pred, target, label_smoothing=0.1)
+
+
+def test_rows_of_traced_code_are_written_in_probabilities():
+    from lossmith.trace.rows import formula_of_rows
+
+    soft_region = derive(formula_of_rows(soft, "soft", "logits", "dist")[0]).cases[0].regions[0]
+    assert list(map(str, soft_region.gradient.values())) == ["p1 - t1", "p2 - t2"]
+
+
+@pytest.mark.parametrize("loss", [brier, smoothed])
+def test_the_gradient_of_a_traced_row_is_that_of_autograd(loss):
+    from lossmith.trace.rows import formula_of_rows
+
+    region = derive(formula_of_rows(loss, loss.__name__, "logits", "index")[0]).cases[0].regions[0]
+    logits = torch.tensor([[0.4, -1.1, 0.9]], dtype=torch.float64, requires_grad=True)
+    (want,) = torch.autograd.grad(loss(logits, torch.zeros(1, dtype=torch.long)), logits)
+    shares = {f"p{index + 1}": float(p) for index, p in enumerate(logits.softmax(-1)[0])}
+    got = [
+        float(one.subs({symbol: shares[str(symbol)] for symbol in one.free_symbols}))
+        for one in region.gradient.values()
+    ]
+    assert got == pytest.approx(want[0, :2].tolist(), rel=1e-12)

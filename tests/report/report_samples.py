@@ -2,12 +2,11 @@
 
 from math import inf, nan
 
-from lossmith.checker.finding import ContractNote, Finding, LossReport, Report, Status
+from lossmith.checker.finding import ContractNote, Fact, Finding, LossReport, Report, Status
 from lossmith.checker.picture import (
     Cost,
     Curve,
     Errors,
-    Fact,
     Line,
     Mathematics,
     Pictures,
@@ -82,6 +81,12 @@ RMSE = LossReport(
     ),
     seconds=1.26,
     notes=("it was called with its defaults: eps=1e-8",),
+    facts=(
+        Fact("F1", "formula", "-r  for r < 0", "measured", "r = pred - target"),
+        Fact("F1", "formula", "r  for 0 < r", "measured"),
+        Fact("F2", "convex", "convex", "proved", "for -8 <= r <= 8"),
+        Fact("F7", "predicts", "not known", "open", "the slope could not be read at every target"),
+    ),
     pictures=Pictures(
         curve=Curve(
             "pred[0], the others at their targets",
@@ -121,7 +126,6 @@ RMSE = LossReport(
             ],
             "compared with fifty digits at 64 points",
         ),
-        facts=[Fact("convex", "yes", "proved", "on [-8, 8]")],
     ),
 )
 WARNED = LossReport(
@@ -188,7 +192,6 @@ def hostile(text: str = HOSTILE) -> Report:
         Precision(text, text, [0.0, 1.0], [Errors(text, [0.1, inf], [0.1, nan], 0.1, absent="")], text),
         Cost(1, text, 1.0, 1.0, 1, text),
         Mathematics({text: text}, [Line(text, text, text, text, text, text)], text),
-        [Fact(text, text, text, text)],
     )
     loss = LossReport(
         text,
@@ -199,6 +202,7 @@ def hostile(text: str = HOSTILE) -> Report:
         0.1,
         text,
         (text,),
+        (Fact(text, text, text, "open", text), Fact(text, text, text, text, text)),
         pictures,
     )
     return Report((loss, loss))

@@ -20,7 +20,7 @@ ARGUMENTS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
-SIZES = {"desk": (1360, 900), "phone": (390, 844)}
+SIZES = {"desk": (1360, 900), "phone": (360, 780)}
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +138,56 @@ def test_the_surface_is_read_by_two_sliders_from_its_minimum(visit):
     assert figure.locator("[data-out=y]").inner_text() == "1"
     assert figure.locator("[data-out=value]").inner_text() == "2"
     assert figure.locator("[data-out=slope_y]").inner_text() == "4"
+
+
+CORNERS = "[...document.querySelectorAll('.relief .cells path')].map((one) => one.getAttribute('d'))"
+
+
+def test_the_solid_surface_is_turned_by_keyboard_with_its_marks(visit):
+    page = visit()
+    turn = page.locator(".relief input").first
+    before, minimum = page.evaluate(CORNERS), page.locator(".relief .minimum").get_attribute("cx")
+    assert len(before) == 64
+    assert all(before)
+    turn.focus()
+    page.keyboard.press("Home")
+    assert page.locator("[data-out=turn]").inner_text() == "-180\N{DEGREE SIGN}"
+    assert turn.get_attribute("aria-valuetext") == "turned by -180 degrees"
+    assert page.evaluate(CORNERS) != before
+    assert page.locator(".relief .minimum").get_attribute("cx") == minimum == "200"  # the middle of the plane stays
+    assert page.locator(".relief .target").is_visible()
+    assert page.locator(".relief text").all_text_contents() == ["prediction 1", "prediction 2"]
+
+
+def test_the_solid_surface_from_above_is_the_plane_and_shows_the_point_that_is_read(visit):
+    page = visit()
+    turn, tilt = page.locator(".relief input").all()
+    turn.fill("0")
+    tilt.fill("90")
+    across = page.locator("figure[data-kind=surface] .controls").first.locator("input").first
+    across.focus()
+    page.keyboard.press("End")
+    read, target = (page.locator(f".relief .{name}").bounding_box() for name in ("dot", "target"))
+    middle = page.locator(".relief .minimum").bounding_box()
+    centre = [box["x"] + box["width"] / 2 for box in (read, target, middle)]
+    assert centre[0] - centre[2] == pytest.approx(2 * (centre[1] - centre[2]), abs=1.5)  # x = 1, and 0.5
+    assert target["y"] > middle["y"]  # its second prediction is below 0
+
+
+def test_dragging_turns_the_solid_surface(visit):
+    page = visit()
+    svg = page.locator(".relief svg")
+    svg.scroll_into_view_if_needed()
+    box = svg.bounding_box()
+    page.mouse.move(box["x"] + 150, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 190, box["y"] + 120)
+    page.mouse.up()
+    assert page.locator("[data-out=turn]").inner_text() == "-16\N{DEGREE SIGN}"
+    assert page.locator("[data-out=tilt]").inner_text() == "40\N{DEGREE SIGN}"
+    page.mouse.move(box["x"] + 10, box["y"] + 10)
+    assert page.locator("[data-out=turn]").inner_text() == "-16\N{DEGREE SIGN}"
+    assert page.faults == []
 
 
 def test_a_finger_reads_a_picture_too(visit):

@@ -131,7 +131,7 @@ def test_each_loss_has_the_pictures_that_were_made_of_it_and_no_others(document)
     sections = document.split('<section class="loss"')[1:]
     kinds = [re.findall(r'<figure data-kind="(\w+)"', section) for section in sections]
     assert kinds == [["curve", "surface", "precision"], ["curve"], [], []]
-    assert [section.count('role="img"') for section in sections] == [3, 1, 0, 0]
+    assert [section.count('role="img"') for section in sections] == [4, 1, 0, 0]
 
 
 def test_the_legend_names_each_line_and_explains_the_cross(page):
@@ -153,7 +153,8 @@ def test_what_was_measured_is_said_in_words_beside_the_pictures(page):
         "overflows largest relative error of the value in bfloat16",
         "float16: it raises RuntimeError in float16.",
         "one CPU, 1 thread, float32, best of 7",
-        "convex yes proved on [-8, 8]",
+        "convex F2 convex proved for -8 <= r <= 8",
+        "predicts F7 not known open the slope could not be read at every target",
         "compared with fifty digits at 64 points",
     ):
         assert words_ in said

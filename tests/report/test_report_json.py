@@ -36,7 +36,8 @@ def test_the_keys_are_the_promised_ones():
     report = json.loads(dump(EVERY_CASE))
     assert list(report) == ["losses"]
     for loss in report["losses"]:
-        assert set(loss) == LOSS | {"problem", "notes"}
+        assert set(loss) == LOSS | {"problem", "notes", "facts"}
+        assert all(set(fact) == {"code", "name", "verdict", "grade", "detail"} for fact in loss["facts"])
         assert all(set(finding) == FINDING for finding in loss["findings"])
         assert all(set(status) == {"status", "reason"} for status in loss["statuses"].values())
 

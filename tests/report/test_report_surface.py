@@ -3,6 +3,7 @@
 import struct
 import zlib
 from base64 import b64decode
+from dataclasses import replace
 from math import inf, nan
 from re import findall, search
 
@@ -56,6 +57,23 @@ def test_the_script_begins_at_the_minimum_with_the_numbers_of_the_surface():
     assert probe["at"] == [4, 4]
     assert probe["value"][4][4] == 0.0
     assert probe["value"][8][0] == 3.0
+
+
+def test_the_solid_has_the_heights_of_the_tint_and_its_marks_on_the_grid():
+    drawn = RMSE.pictures.surface
+    solid = surface.figure(drawn).probe["solid"]
+    assert solid["marks"] == {"minimum": [4, 4], "target": [6, 2]}
+    assert solid["height"][4][4] == 0.0
+    assert solid["height"][8][0] == 1.0
+    assert not surface.is_bent(drawn)
+
+
+def test_what_is_flat_or_mostly_holes_has_no_third_dimension():
+    flat = replace(RMSE.pictures.surface, value=[[1.0] * 9] * 9)
+    holes = replace(RMSE.pictures.surface, value=[[nan] * 5 + [1.0, 2.0, 3.0, 4.0]] * 9)
+    for one in (flat, holes):
+        assert not surface.has_relief(one)
+        assert "solid" not in surface.figure(one).probe
 
 
 def test_an_error_that_overflows_has_a_cross_and_one_that_is_not_told_has_nothing():

@@ -21,7 +21,7 @@ def check(
     loss: Any,
     *,
     example: Any = None,
-    contract: Mapping[str, str] | None = None,
+    contract: Mapping[str, Any] | None = None,
     select: Sequence[str] | None = None,
     ignore: Sequence[str] | None = None,
     expected_failures: Mapping[str, str] | None = None,
@@ -36,14 +36,15 @@ def check(
     loss      a function, an `nn.Module` or Keras loss (class or object), an `autograd.Function`; or a target as the
               command line takes it, such as "losses.py" or "torch.nn:HuberLoss", which runs in a child process
     example   the loss's arguments as a tuple, or a function of a seed that returns them; fixes the contract
-    contract  what the loss takes, such as {"pred": "logits[N,C]", "target": "index[N]"}
+    contract  what the loss takes, such as {"pred": "logits[N,C]", "target": "index[N]"}, and facts that it must keep,
+              such as {"convex": True}
     select    codes or their beginnings: only these rules run; `ignore`: these do not
     allow     {code: reason}: findings that are not reported, as `# lossmith: allow LS501 reason` beside it
     expected_failures  {code: reason}: not reported while they fail; one that does not fail any more is an error
     range     no prediction is larger than this
     reference  what the loss ought to equal, such as "torch.nn.HuberLoss"
     strict    warnings fail the check too, and so does an allowance that is not needed
-    deep      every rule on three draws of the inputs
+    deep      every rule on three draws of the inputs, and the facts of the loss: its formula, convexity, ...
 
     An object runs in this process, without limits of time and memory: give its file where it may hang or crash.
     Raises `LossmithError` for a target or a setting that does not exist. A loss whose contract is not found is
@@ -95,9 +96,12 @@ def codes_of(given: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def explain(code: str) -> str:
-    """The documentation of a rule: what it checks, why it matters, an example, what to write instead."""
+    """The documentation of a rule (LS104) or of a fact (F2): what it says, why it matters, how it is found."""
+    from lossmith.checker.facts import fact_codes, fact_file
     from lossmith.checker.rules import PROCESS_CODES, rule_file
 
+    if code.upper() in fact_codes():
+        return inspect.getdoc(import_module(fact_file(code))) or ""
     if code in PROCESS_CODES:
         return inspect.getdoc(import_module("lossmith.checker.stopped")) or ""
     return inspect.getdoc(import_module(rule_file(code))) or ""

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lossmith.checker.facts import fact_codes
 from lossmith.checker.rules import known_codes
 from lossmith.errors import SettingError, message
 
 _SAYS = re.compile(r"#\s*lossmith:\s*(?P<verb>\w+)\b(?P<rest>.*)")
-_CODES = re.compile(r"\s*(?P<codes>[A-Z]{2}\d+(?:\s*,\s*[A-Z]{2}\d+)*)\s*[:,-]?\s*(?P<reason>.*)")
+_CODES = re.compile(r"\s*(?P<codes>[A-Z]{1,2}\d+(?:\s*,\s*[A-Z]{1,2}\d+)*)\s*[:,-]?\s*(?P<reason>.*)")
 
 
 def allowed_beside(loss: Any) -> dict[str, str]:
@@ -54,10 +55,10 @@ def _read(verb: str, rest: str, where: str) -> dict[str, str]:
     parts = _CODES.fullmatch(rest)
     if parts is None:
         raise SettingError(message(f"{where}: `lossmith: allow` names no rule", {"given": rest.strip()}, fix=form))
-    codes = re.findall(r"[A-Z]{2}\d+", parts["codes"])
+    codes = re.findall(r"[A-Z]{1,2}\d+", parts["codes"])
     if not parts["reason"].strip():
         raise SettingError(message(f"{where}: {', '.join(codes)} is allowed without a reason", fix=form))
-    known = known_codes()
+    known = [*known_codes(), *fact_codes()]
     if unknown := [code for code in codes if code not in known]:
         raise SettingError(message(f"{where}: {unknown[0]} is no rule", {"rules": ", ".join(known)}))
     return dict.fromkeys(codes, parts["reason"].strip())

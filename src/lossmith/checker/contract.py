@@ -6,9 +6,10 @@ framework ships and documents), or inferred by probing. Everything that the rule
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from lossmith.checker.facts import split
 from lossmith.checker.finding import ContractNote
 from lossmith.domains import Domain
 from lossmith.errors import ContractError, message
@@ -57,6 +58,7 @@ class Contract:
     """The arguments in the order in which the loss takes them, and where that knowledge comes from.
 
     `draw`, if given, is the user's own `example(seed)`: its shapes are kept and only its values are varied.
+    `claims` are the facts that the loss declares: {"convex": True}.
     """
 
     arguments: tuple[Argument, ...]
@@ -65,6 +67,7 @@ class Contract:
     draw: Callable[[int], tuple[Any, ...]] | None = None
     sizes: Mapping[str, int] | None = None
     reason: str = ""
+    claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def preds(self) -> tuple[int, ...]:
@@ -154,13 +157,17 @@ def target_first(first: str, second: str) -> bool:
     return is_target and is_pred
 
 
-def contract(**declared: str) -> Callable[[F], F]:
+def contract(**declared: Any) -> Callable[[F], F]:
     """Declare what a loss takes, beside the loss: keys are `pred`, `target` or its parameter names.
 
-    >>> @contract(pred="logits[N,C]", target="index[N]")
+    Facts may be declared too, and are then held to: `convex=True`, `smooth=True`, `monotone=True`, `even=True`,
+    `proper=True`, `grad_bound=1.0`, `range=(0, float("inf"))`. `lossmith explain F2` says what they mean.
+
+    >>> @contract(pred="logits[N,C]", target="index[N]", convex=True)
     ... def my_loss(scores, classes): ...
     """
-    for text in declared.values():
+    domains, _ = split(declared)
+    for text in domains.values():
         Domain.parse(text)
 
     def attach(loss: F) -> F:

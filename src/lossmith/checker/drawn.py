@@ -7,10 +7,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from lossmith.checker.cost import cost_of
 from lossmith.checker.curve import curve_of
-from lossmith.checker.mathematics import mathematics_of
-from lossmith.checker.picture import Curve, Pictures, Surface
+from lossmith.checker.picture import Cost, Curve, Mathematics, Pictures, Surface
 from lossmith.checker.precision import precision_of
 from lossmith.checker.resolve import Declared, resolve
 from lossmith.checker.subject import Subject, one_thread
@@ -21,14 +19,14 @@ T = TypeVar("T")
 MOST = 12  # lines in one picture: beyond that nobody tells them apart
 
 
-def pictures_of(subject: Subject) -> Pictures:
-    """Everything that can be shown. A picture is no verdict: what cannot be made is absent."""
+def pictures_of(subject: Subject, mathematics: Mathematics | None = None, cost: Cost | None = None) -> Pictures:
+    """Everything that can be shown, with what was learned already. A picture that cannot be made is absent."""
     return Pictures(
         curve=_or_none(curve_of, subject),
         surface=_or_none(surface_of, subject),
         precision=_or_none(precision_of, subject),
-        cost=_or_none(cost_of, subject),
-        mathematics=_or_none(mathematics_of, subject),
+        cost=cost,
+        mathematics=mathematics,
     )
 
 

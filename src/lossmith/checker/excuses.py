@@ -7,8 +7,8 @@ is an error: the expectation would hide the next one. With `strict`, an allowanc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lossmith.checker.facts import every_code
 from lossmith.checker.finding import Finding, Status
-from lossmith.checker.rules import known_codes
 from lossmith.errors import SettingError, message
 
 
@@ -21,7 +21,7 @@ class Excuses:
     strict: bool = False
 
     def __post_init__(self) -> None:
-        known = known_codes()
+        known = every_code()
         for word, codes in (("allow", self.allowed), ("expected_failures", self.expected)):
             for code, reason in codes.items():
                 if code not in known:
@@ -56,7 +56,7 @@ def _needless(code: str, reason: str, status: Status, expected: bool, location: 
     word = "is expected to fail" if expected else "is allowed"
     return Finding(
         code,
-        known_codes()[code],
+        every_code()[code],
         "error",
         "proved",
         f"{code} {word}, and there is nothing to find",

@@ -1,7 +1,8 @@
 """What the checker says: findings, statuses and reports, as data that every renderer reads.
 
 A finding is a defect with its proof. A status is the answer of one rule for one loss; there are five:
-passed, failed, not applicable, skipped (why) and allowed (why). Nothing is left out in silence.
+passed, failed, not applicable, skipped (why) and allowed (why). Nothing is left out in silence. A fact is no defect:
+it fails nothing, unless the loss declares the contrary.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from lossmith.checker.picture import Pictures
 
 Severity = Literal["error", "warning", "info"]
 Grade = Literal["proved", "measured", "heuristic"]
+Certificate = Literal["proved", "measured", "open"]
 Verdict = Literal["passed", "failed", "not applicable", "skipped", "allowed"]
 
 
@@ -47,6 +49,20 @@ class Status:
 
 
 @dataclass(frozen=True)
+class Fact:
+    """Something true of a loss that is no defect: the answer in words, how sure it is, and why or where.
+
+    Grade   `proved` (on the interval that is told), `measured` (at points), `open` (not known; `detail` says why)
+    """
+
+    code: str
+    name: str
+    verdict: str
+    grade: Certificate
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class ContractNote:
     """What a loss takes, as it is shown to people.
 
@@ -67,7 +83,10 @@ class ContractNote:
 
 @dataclass(frozen=True)
 class LossReport:
-    """Everything about one loss. `problem` is set when it could not be checked: what to do next, for the user."""
+    """Everything about one loss. `problem` is set when it could not be checked: what to do next, for the user.
+
+    `facts` are there if they were asked for, or if the loss declares one.
+    """
 
     name: str
     location: str
@@ -77,6 +96,7 @@ class LossReport:
     seconds: float = 0.0
     problem: str = ""
     notes: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
     pictures: Pictures | None = None
 
     @property
@@ -111,6 +131,7 @@ class LossReport:
             seconds=data["seconds"],
             problem=data["problem"],
             notes=tuple(data["notes"]),
+            facts=tuple(Fact(**fact) for fact in data.get("facts", ())),
             pictures=Pictures.from_json(pictures) if pictures else None,
         )
 

@@ -78,6 +78,10 @@ def is_bridged(framework: Framework) -> bool:
     return framework in ("tensorflow", "jax") or (framework == "keras" and keras_backend() != "torch")
 
 
+def runs_on_jax(framework: Framework) -> bool:
+    return framework == "jax" or (framework == "keras" and keras_backend() == "jax")
+
+
 class _Bridge(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, run: Callable[..., Any], *tensors: Any) -> Tensor:

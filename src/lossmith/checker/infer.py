@@ -13,6 +13,7 @@ from typing import Literal
 from lossmith.checker.contract import Contract
 from lossmith.checker.hints import contradicts, hints_of
 from lossmith.checker.judge import BEST, UNKNOWN, Judged, judge
+from lossmith.checker.mirrors import MIRRORS, is_ordinary, meant, seen_in
 from lossmith.checker.spoken import groups_of, spoken_of
 from lossmith.checker.subject import Subject
 from lossmith.checker.templates import GROUPS
@@ -46,14 +47,34 @@ def readings(subject: Subject) -> list[Contract]:
     best = max((entry.tier for entry in fitting), default=0)
     if best == 0:
         raise ContractError(_not_found(subject, "no combination of inputs was accepted", judged))
-    survivors = [entry for entry in fitting if entry.tier == best]
     hints = hints_of(subject)
+    if best < BEST and (mirrored := _in_a_mirror(subject, fitting, hints)):
+        return _ranked(mirrored, BEST, hints)
+    survivors = [entry for entry in fitting if entry.tier == best]
     for entry in survivors:
         entry.score = _plausible(entry, hints, survivors, best)
     survivors.sort(key=lambda entry: -entry.score)
     if (plain := _plainly_real(survivors[0], judged, hints)) is not None:
         return _ranked([plain, *survivors], plain.tier, hints)
     return _ranked(survivors, best, hints)
+
+
+def _in_a_mirror(subject: Subject, fitting: Sequence[Judged], hints: dict[str, float]) -> list[Judged]:
+    """Ordinary readings under which a mirror image of the loss is right, the best first: LS701 will say so."""
+    if meant(subject):
+        return []
+    axes = max(fitting, key=lambda entry: entry.template.rank).contract.pred.domain.axes
+    tried = [entry for entry in fitting if is_ordinary(entry.contract) and entry.contract.pred.domain.axes == axes]
+    judged = [
+        judge(seen_in(subject, mirror), entry.template)
+        for mirror in MIRRORS
+        for entry in tried
+        if mirror.fits(entry.contract)
+    ]
+    right = [entry for entry in judged if entry.tier == BEST]
+    for entry in right:
+        entry.score = _plausible(entry, hints, right, BEST)
+    return sorted(right, key=lambda entry: -entry.score)
 
 
 def _plainly_real(first: Judged, judged: Sequence[Judged], hints: dict[str, float]) -> Judged | None:

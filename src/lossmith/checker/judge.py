@@ -54,6 +54,15 @@ def judge(subject: Subject, template: Template) -> Judged:
     return entry
 
 
+def shortfall(subject: Subject, seeds: Sequence[int] = SEEDS) -> str:
+    """Why the perfect prediction of this contract is not the best one; empty if it is."""
+    for step in (_perfect_beats_random, _perfect_is_optimal):
+        for seed in seeds:
+            if stopped := step(subject, seed):
+                return stopped
+    return ""
+
+
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [""])[0][:120]
 

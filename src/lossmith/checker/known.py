@@ -32,6 +32,11 @@ def known_contract(subject: Subject) -> Contract | None:
     return Contract(arguments, f"known: {subject.family}")
 
 
+def is_shipped(subject: Subject) -> bool:
+    """True for a loss of a framework, or of lossmith: its documentation says what it is."""
+    return bool(subject.family) or type(subject.loss).__module__.startswith("lossmith.")
+
+
 def reviewed(subject: Subject) -> dict[str, str]:
     """Codes that were looked at for this shipped loss, with the reason why they are no news."""
     return dict(_table().get(subject.family, {}).get("reviewed", {}))

@@ -5,6 +5,7 @@ Both are raised as `BaseException`s, so that no `except Exception` of a loss or 
 """
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,17 +32,32 @@ def _ring(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def limited_call() -> Iterator[None]:
-    """Around one call of the loss: raises `OverTime` when it takes too long."""
+def limited_call(calls: float = 1.0) -> Iterator[None]:
+    """Around one call of the loss, or as many: raises `OverTime` when it takes too long."""
     if not _seconds:
         yield
         return
     signal.signal(signal.SIGALRM, _ring)
-    signal.setitimer(signal.ITIMER_REAL, _seconds[0])
+    signal.setitimer(signal.ITIMER_REAL, calls * _seconds[0])
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Around work of our own on a stranger's loss: `OverTime` after so many seconds of the processor."""
+    if not hasattr(signal, "ITIMER_PROF") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGPROF, _ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def limit_memory(more: int) -> None:

@@ -1,32 +1,24 @@
-"""Formula and derivatives of a loss that stands on one of lossmith's own formulas, as plain text for a page."""
+"""Formula and derivatives of a loss, as plain text for a page."""
 
 from typing import Any
 
 from lossmith.checker.picture import Line, Mathematics
 from lossmith.checker.subject import Subject
-from lossmith.errors import LossmithError
+from lossmith.checker.traced import traced
+from lossmith.errors import missing_extra
 
 
-def mathematics_of(subject: Subject) -> Mathematics | None:
-    """What `lossmith show` derives, at the settings of this loss; None for a loss without a formula."""
-    loss = subject.loss
-    formula = getattr(loss, "formula", None)
-    if formula is None or not type(loss).__module__.startswith("lossmith."):
-        return None
+def mathematics_of(subject: Subject) -> Mathematics:
+    """What is derived of the formula of a loss at its settings.
+
+    Errors    LossmithError for a loss that cannot be traced, and for one of images or of a whole batch
+    """
+    found = traced(subject)
     try:
         from lossmith.prove.derive import derive
-    except ModuleNotFoundError:  # the extra `prove` is not installed
-        return None
-    try:
-        return as_text(derive(formula, **_numbers(loss)))
-    except LossmithError:  # a loss of images, or of a whole batch, is not derived
-        return None
-
-
-def _numbers(loss: Any) -> dict[str, Any]:
-    """The keywords that are plain numbers or words; a tensor of class weights stays a symbol."""
-    keywords = loss._keywords() if hasattr(loss, "_keywords") else {}
-    return {name: value for name, value in keywords.items() if isinstance(value, (bool, int, float, str))}
+    except ModuleNotFoundError as error:
+        raise missing_extra("a derivation", str(error.name), "prove") from None
+    return as_text(derive(found.formula, **found.settings))
 
 
 def as_text(derivation: Any) -> Mathematics:

@@ -46,6 +46,12 @@ def options(subject: Subject) -> list[Option]:
     return found
 
 
+def numbers(subject: Subject) -> dict[str, float]:
+    """The settings that are numbers, at what they are."""
+    now = {p.name: subject.settings.get(p.name, p.default) for p in _parameters(subject)}
+    return {name: x for name, x in now.items() if isinstance(x, (int, float)) and not isinstance(x, bool)}
+
+
 def is_function(loss: Any) -> bool:
     return inspect.isroutine(loss) or isinstance(loss, functools.partial)
 

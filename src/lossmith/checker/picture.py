@@ -116,16 +116,6 @@ class Mathematics:
 
 
 @dataclass(frozen=True)
-class Fact:
-    """Something true of a loss that is no defect: what, the answer, how sure (proved, measured, open), and why."""
-
-    name: str
-    verdict: str
-    grade: str = ""
-    detail: str = ""
-
-
-@dataclass(frozen=True)
 class Pictures:
     """Everything that a page shows of a loss beside the findings; what could not be made is absent."""
 
@@ -134,7 +124,6 @@ class Pictures:
     precision: Precision | None = None
     cost: Cost | None = None
     mathematics: Mathematics | None = None
-    facts: list[Fact] = field(default_factory=list[Fact])
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -154,5 +143,4 @@ class Pictures:
             )
             if mathematics
             else None,
-            facts=[Fact(**fact) for fact in data.get("facts", ())],
         )

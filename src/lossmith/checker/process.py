@@ -35,7 +35,8 @@ TOKEN = "LOSSMITH_WORKER"
 class Options:
     """How a target is checked, shown or drawn. `timeout`: seconds for one loss; `memory`: bytes that it may allocate.
 
-    work    "check", "show" (trace and study it), or "steps" (with the gradient rule by rule)
+    work    "check", "show" (trace and study it), "steps" (with the gradient rule by rule), or "original" (trace it, to
+            be written anew)
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -155,7 +156,8 @@ def check_targets(targets: Sequence[str], options: Options, hearing: Hearing, wo
 
 
 def study_target(target: str, options: Options) -> list[dict[str, Any]]:
-    """What is shown of every loss of a target, studied in child processes: `lossmith.checker.study.Shown` as data.
+    """What is shown of every loss of a target, studied in child processes: `lossmith.checker.study.Shown` as data, or
+    `lossmith.checker.original.Original`.
 
     Errors    TargetError if the target cannot be loaded
     """

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lossmith.checker.contract import TARGET_NAMES, Argument, Contract, Role, parse, target_first
+from lossmith.checker.facts import split
 from lossmith.checker.infer import infer
 from lossmith.checker.known import known_contract
 from lossmith.checker.sample import perfect
@@ -23,7 +24,7 @@ Example = Callable[..., Any] | tuple[Any, ...]
 class Declared:
     """What was said from outside: flags of the command line, an `example`, a table of pyproject."""
 
-    flags: Mapping[str, str] = field(default_factory=dict[str, str])
+    flags: Mapping[str, Any] = field(default_factory=dict[str, Any])
     example: Example | None = None
     table: Mapping[str, str] = field(default_factory=dict[str, str])
     flags_origin: str = "command line"
@@ -31,9 +32,17 @@ class Declared:
 
 def resolve(subject: Subject, declared: Declared) -> list[Contract]:
     """The contract, and a second reading where the first is unsure. Raises `ContractError` if there is none."""
+    beside, more = split(getattr(_owner(subject.loss), "__lossmith_contract__", {}))
+    flags, claims = split(declared.flags)
+    return [
+        replace(one, claims={**more, **claims}) for one in _resolved(subject, replace(declared, flags=flags), beside)
+    ]
+
+
+def _resolved(subject: Subject, declared: Declared, beside: Mapping[str, str]) -> list[Contract]:
     sources: tuple[tuple[Mapping[str, str], str], ...] = (
         (declared.flags, declared.flags_origin),
-        (getattr(_owner(subject.loss), "__lossmith_contract__", {}), "decorator"),
+        (beside, "decorator"),
         (_annotated(subject.loss), "annotation"),
     )
     for said, origin in sources:

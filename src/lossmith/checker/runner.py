@@ -9,8 +9,10 @@ from lossmith.checker.contract import Contract
 from lossmith.checker.drawn import pictures_of
 from lossmith.checker.evidence import SkipRule
 from lossmith.checker.excuses import Excuses, settle
+from lossmith.checker.facts import facts_of, judged
 from lossmith.checker.finding import Finding, LossReport, Status
 from lossmith.checker.known import reviewed
+from lossmith.checker.learned import Learned, known
 from lossmith.checker.resolve import Declared, resolve
 from lossmith.checker.rules import all_rules
 from lossmith.checker.selection import Selection
@@ -20,6 +22,7 @@ from lossmith.errors import LossmithError
 
 # What these say depends on the values that the contract calls valid.
 DOMAIN_RULES = frozenset(("LS104", "LS201", "LS202", "LS204", "LS208", "LS301", "LS302"))
+WORST = ("failed", "skipped", "passed")
 
 
 @dataclass
@@ -41,6 +44,7 @@ def examine(
 
     pictures   measure what a page shows beside the findings, which takes longer than the rules do
     deep       run every rule on three draws of the inputs
+    Facts come with either of the two.
     """
     started = time.perf_counter()
     with one_thread():
@@ -57,7 +61,10 @@ def examine(
         for further in (1, 2) if deep else ():
             again = replace(subject, seed=subject.seed + further, cache={})
             answers = _joined(answers, run_rules(again, selection or Selection(), on_rule=on_rule))
-        drawn = pictures_of(subject) if pictures else None
+        learned = Learned(subject)
+        hold_to_claims(learned, answers, selection or Selection())
+        facts = facts_of(learned) if pictures or deep else ()
+        drawn = pictures_of(subject, known(learned.mathematics), known(learned.cost)) if pictures else None
     found, statuses = settle(answers.findings, answers.statuses, excuses or Excuses(), subject.location)
     return LossReport(
         subject.name,
@@ -67,6 +74,7 @@ def examine(
         statuses,
         round(time.perf_counter() - started, 3),
         notes=tuple(subject.notes),
+        facts=facts,
         pictures=drawn,
     )
 
@@ -113,6 +121,17 @@ def _run_rule(rule: Any, subject: Subject, answers: Answers, excused: Mapping[st
         return
     answers.findings.extend(found)
     answers.statuses[rule.CODE] = Status("failed") if found else Status("passed")
+
+
+def hold_to_claims(learned: Learned, answers: Answers, selection: Selection) -> None:
+    """A declared fact that is refuted is a finding; of several claims on one fact the worst answer counts."""
+    for code, status, found in judged(learned, learned.subject.contract.claims):
+        if selection.ignored(code):
+            answers.statuses[code] = Status("allowed", "--ignore")
+        elif selection.wants(code):
+            before = answers.statuses.get(code, status)
+            answers.statuses[code] = min(before, status, key=lambda one: WORST.index(one.status))
+            answers.findings += [found] if found is not None else []
 
 
 def _joined(first: Answers, second: Answers) -> Answers:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lossmith.checker.rules import known_codes
+from lossmith.checker.facts import every_code
 from lossmith.errors import SettingError, message
 
 
@@ -15,11 +15,11 @@ class Selection:
 
     def __post_init__(self) -> None:
         for entry in (*self.select, *self.ignore):
-            if not entry or not any(code.startswith(entry) for code in known_codes()):
+            if not entry or not any(code.startswith(entry) for code in every_code()):
                 raise SettingError(
                     message(
                         f"{entry!r} is no rule",
-                        {"rules": ", ".join(known_codes())},
+                        {"rules": ", ".join(every_code())},
                         fix="a code or its start: LS104, LS1",
                     )
                 )

@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from lossmith.checker.subject import Subject, Trial
+from lossmith.checker.truth import truth_at
 
 STEPS = {torch.float64: (1e-2, 1e-3, 1e-4, 1e-5), torch.float32: (1e-1, 3e-2, 1e-2)}
 ROUNDINGS = 16.0  # a total over a few dozen values has lost about this many units in the last place
@@ -105,19 +106,30 @@ class Point:
         return tuple(sample for sample in self.samples if sample.sure)
 
 
-def look(subject: Subject, inputs: Sequence[Any], dtype: torch.dtype, most: int) -> Point | None:
-    """Compare autograd with differences at up to `most` elements of each prediction; None if the loss raises."""
+def look(
+    subject: Subject, inputs: Sequence[Any], dtype: torch.dtype, most: int, *, traced: bool = False
+) -> Point | None:
+    """Compare autograd with the derivative at up to `most` elements of each prediction; None if the loss raises.
+
+    With `traced` the derivative is that of the traced forward, on balls, where it can be traced; else, and at points
+    where that is not told, it is the differences'.
+    """
     trial = subject.run(inputs, dtype=dtype)
     if not trial.ok or not trial.finite_value or not trial.finite_grad:
         return None
     samples: list[Sample] = []
+    truth = truth_at(subject, trial.inputs, dtype) if traced else ""
     for argument in subject.contract.preds:
         grad = trial.grads[argument]
         if grad is None or not grad.numel():
             continue
         floor = 1e-4 * float(grad.abs().max())
         for element in _elements(grad.numel(), most):
-            found = _slope_of(subject, trial.inputs, argument, element, dtype)
+            exact = None if isinstance(truth, str) else truth.slope(argument, element)
+            if exact is not None:
+                found = Slope(*exact, flat=exact == (0.0, 0.0))
+            else:
+                found = _slope_of(subject, trial.inputs, argument, element, dtype)
             given = float(grad.flatten()[element])
             if found is not None and max(abs(given), abs(found.value)) > floor:
                 samples.append(Sample(argument, element, given, found))

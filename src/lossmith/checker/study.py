@@ -1,21 +1,20 @@
 """What `lossmith show` says of a stranger's loss: traced and studied in the child process, as plain text and data."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
-
 from lossmith.checker.contract import Contract
-from lossmith.checker.place import relative
 from lossmith.checker.resolve import Declared, resolve
-from lossmith.checker.subject import Subject, as_tensor
-from lossmith.errors import LossmithError, message
+from lossmith.checker.subject import Subject
+from lossmith.checker.traced import traced
+from lossmith.errors import LossmithError
+from lossmith.prove.composition import convex_of
 from lossmith.prove.derive import derive
 from lossmith.prove.facts import facts_of
 from lossmith.prove.slices import elementwise
-from lossmith.trace.single import formula_of
+
+STOPPED = "a part is detached at {}: the derivatives shown are of its value, not its gradient"
 
 
 @dataclass(frozen=True)
@@ -42,37 +41,21 @@ def study(subject: Subject, declared: Declared, *, steps: bool = False) -> dict[
     try:
         return asdict(_studied(subject, contract, shown, steps))
     except LossmithError as error:
-        return asdict(Shown(subject.name, subject.location, takes, problem=_nearer(str(error))))
+        return asdict(Shown(subject.name, subject.location, takes, problem=str(error)))
 
 
 def _studied(subject: Subject, contract: Contract, shown: Shown, steps: bool) -> Shown:
-    if subject.bridged:
-        raise LossmithError(
-            f"{subject.name}: a loss of {subject.framework} is not traced, only torch and keras on torch"
-        )
-    if len(contract.arguments) != 2 or len(contract.preds) != 1 or contract.target is None:
-        found = {argument.name: argument.role for argument in contract.arguments}
-        raise LossmithError(message(f"{subject.name}: what is shown takes one prediction and one target", found))
-    loss, first = subject.twin(torch.float64), contract.preds[0] == 0
+    from lossmith.report.derivation import in_text
+    from lossmith.report.facts import of_rows
 
-    def function(pred: Any, target: Any) -> Any:
-        return as_tensor(subject.call(loss, (pred, target) if first else (target, pred)))[0]
-
-    kind, target = contract.pred.kind, contract.target_kind()
-    made, graph = formula_of(function, subject.name, kind, target, max(1, len(contract.pred.domain.axes)))
-    notes = [
-        _nearer(f"a part is detached at {graph.stopped}: the derivatives shown are of its value, not its gradient")
-    ]
+    found = traced(subject.with_contract(contract))
+    notes = [STOPPED.format(found.stopped)] if found.stopped else []
     try:
-        from lossmith.report.derivation import in_text
-
-        derived = in_text(derive(made), steps=steps)
+        derived = in_text(derive(found.formula, **found.settings), steps=steps)
     except LossmithError as error:
         derived, notes = "", [*notes, str(error)]
-    notes = notes if graph.stopped else notes[1:]
-    return Shown(shown.name, shown.location, shown.takes, derived, str(facts_of(elementwise(made))), tuple(notes))
-
-
-def _nearer(text: str) -> str:
-    """Paths as seen from where the user is."""
-    return re.sub(r"/[^\s:]+", lambda found: relative(found[0]), text)
+    if found.of_rows:
+        facts = of_rows(convex_of(found.formula, **found.settings), contract.pred.kind)
+    else:
+        facts = str(facts_of(elementwise(found.formula, **found.settings)))
+    return Shown(shown.name, shown.location, shown.takes, derived, facts, tuple(notes))

@@ -34,6 +34,8 @@ RULES = {
     "upstream": ("LS101",),
 }
 MOST = 12  # variants of one loss
+# Numbers at which one piece of a loss ends: the constants of the pieces must follow them.
+ENDS = ("delta", "beta", "threshold", "sigma", "width", "w", "omega", "theta", "huber_delta", "margin")
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def _all(subject: Subject) -> Iterator[Variant]:
                 uneven.append((f"reduction={word}", told))
     for option in options(subject):
         if (other := _with(subject, option)) is not None:
-            yield Variant(str(option), other, RULES[option.kind])
+            joints = ("LS704",) if option.kind == "number" and option.name in ENDS else ()
+            yield Variant(str(option), other, (*RULES[option.kind], *joints))
     if (evaluated := _in_eval(subject)) is not None:
         yield Variant("the loss in eval mode", evaluated, RULES["mode"])
     for name, other in uneven:

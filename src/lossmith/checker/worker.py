@@ -164,12 +164,15 @@ def _study(job: dict[str, Any], place: Any, module: Any, name: str, value: Any, 
 
     unknown = {"name": name, "location": _location(value, place)}
     try:
+        from lossmith.checker.original import original
         from lossmith.checker.study import study
     except ModuleNotFoundError as error:
-        return {**unknown, "problem": str(missing_extra("lossmith show", str(error.name), "prove"))}
+        return {**unknown, "problem": str(missing_extra("a trace", str(error.name), "prove"))}
     try:
         subject = make(place, module, name, value, job["settings"])
         declared = Declared(job["flags"], example_of(module, name), said_of(place, name).contract)
+        if job["work"] == "original":
+            return original(subject, declared)
         return study(subject, declared, steps=job["work"] == "steps")
     except LossmithError as error:
         return {**unknown, "problem": str(error)}

@@ -57,7 +57,7 @@ def check_command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Warnings fail too, and so does an allowance that is not needed.")
     ] = False,
-    deep: Annotated[bool, typer.Option("--deep", help="Every rule on three draws of the inputs.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Every rule on three draws of the inputs, and facts.")] = False,
     range: Annotated[
         float | None, typer.Option(metavar="NUMBER", help="No prediction is larger than this.", min=0.0)
     ] = None,
@@ -96,13 +96,13 @@ def check_command(
 
         typer.echo(dump(report))
     else:
-        _write(report, html, STDOUT if format is Format.json else json, verbose)
+        _write(report, html, STDOUT if format is Format.json else json, verbose, deep)
     raise typer.Exit(report.exit_code)
 
 
 @app.command("explain")
-def explain_command(code: Annotated[str, typer.Argument(help="A rule: LS104.")]) -> None:
-    """Print the documentation of a rule."""
+def explain_command(code: Annotated[str, typer.Argument(help="A rule or a fact: LS104, F2.")]) -> None:
+    """Print the documentation of a rule, or of a fact."""
     typer.echo(explain(code))
 
 
@@ -122,7 +122,7 @@ def _check_all(targets: Sequence[str], options: Options, workers: int | None) ->
     return Report(tuple(reports), options.strict)
 
 
-def _write(report: Report, html: str | None, json: str | None, verbose: bool) -> None:
+def _write(report: Report, html: str | None, json: str | None, verbose: bool, facts: bool) -> None:
     from lossmith.report import json as json_report
     from lossmith.report import text
 
@@ -135,6 +135,6 @@ def _write(report: Report, html: str | None, json: str | None, verbose: bool) ->
     elif json is not None:
         Path(json).write_text(json_report.dump(report) + "\n", encoding="utf-8")
     if json != STDOUT:
-        text.show(report, verbose=verbose)
+        text.show(report, verbose=verbose, facts=facts)
     if html is not None:
         typer.echo(f"report: {html}", err=json == STDOUT)

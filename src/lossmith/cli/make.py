@@ -9,14 +9,21 @@ import typer
 from rich.console import Console
 
 from lossmith.cli.application import app
-from lossmith.cli.words import writable
+from lossmith.cli.words import setting, writable
 from lossmith.errors import SettingError, message
+
+FORMS = 'lossmith forge "square(pred - target)" --name Square, or lossmith forge --from losses.py:MyLoss'
 
 
 @app.command("forge")
 def forge_command(
-    expression: Annotated[str, typer.Argument(help="In pred, target and parameters: square(pred - target).")],
-    name: Annotated[str, typer.Option(help="What the loss is called: AsymmetricMSE.")],
+    expression: Annotated[
+        str | None, typer.Argument(help="In pred, target and parameters: square(pred - target).")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What the loss is called: AsymmetricMSE.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="TARGET", help="In place of an expression: losses.py:MyLoss.")
+    ] = None,
     to: Annotated[
         str,
         typer.Option(
@@ -26,6 +33,9 @@ def forge_command(
     ] = "torch-function",
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=NUMBER", help="A parameter with its default; repeat it.")
+    ] = None,
+    arg: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A setting of the loss of --from; repeat it.")
     ] = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help="Write a file; else it is printed.")
@@ -42,26 +52,33 @@ def forge_command(
         str | None, typer.Option(help="What target holds: real, binary, soft, pm1, positive or count.")
     ] = None,
 ) -> None:
-    """Write a loss as source code from one expression: derived, verified, run and checked before it is written."""
-    from lossmith.forging import forge
+    """Write a loss as source code from one expression: derived, verified, run and checked before it is written.
+
+    Or from a loss of your own, --from losses.py:MyLoss: traced, compared with itself, and written in any framework.
+    """
+    from lossmith.forging import forge, forge_from
     from lossmith.report.forging import said
 
     if with_tests and output is None:
         raise SettingError(message("--with-tests writes a second file", fix="-o FILE, for the first"))
-    console = Console(stderr=True)
-    with console.status("deriving, running and checking ..."):
-        made = forge(
-            expression,
-            name=name,
-            to=to,
-            params=param or [],
-            out=output,
-            with_tests=with_tests,
-            rewrite=not no_rewrite,
-            force=force,
-            pred=pred,
-            target=target,
-        )
+    how: dict[str, Any] = {
+        "to": to,
+        "out": output,
+        "with_tests": with_tests,
+        "rewrite": not no_rewrite,
+        "force": force,
+        "pred": pred,
+    }
+    with Console(stderr=True).status("deriving, running and checking ..."):
+        if source is not None and (expression is not None or param):
+            raise SettingError("--from takes the place of an expression and its --param; its settings are --arg")
+        if source is not None:
+            settings = dict(setting(text) for text in arg or [])
+            made = forge_from(source, name=name, settings=settings, goal=target, **how)
+        elif expression is None or name is None or arg:
+            raise SettingError(message("forge takes an expression and --name, or --from", fix=FORMS))
+        else:
+            made = forge(expression, name=name, params=param or [], target=target, **how)
     typer.echo(said(made), err=output is None)
     if output is None:
         typer.echo(made.source, nl=False)

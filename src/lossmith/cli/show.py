@@ -82,11 +82,18 @@ def _of_own(target: str, settings: dict[str, Any], flags: dict[str, str], steps:
 
 
 def _facts(name: str) -> str:
-    """Certificates and what follows from them; empty for a loss that is not one of single numbers."""
+    """Certificates and what follows from them; empty for a loss that is neither one of single numbers nor of rows."""
     try:
-        from lossmith.prove.facts import facts
+        from lossmith.prove.composition import convex_of
+        from lossmith.prove.derive import formula_of
+        from lossmith.prove.facts import facts_of
+        from lossmith.prove.slices import elementwise, is_elementwise, is_of_rows
+        from lossmith.report.facts import of_rows
 
-        return str(facts(name))
+        made = formula_of(name)
+        if is_of_rows(made):
+            return of_rows(convex_of(made), made.kinds[0])
+        return str(facts_of(elementwise(made))) if is_elementwise(made) else ""
     except (ModuleNotFoundError, LossmithError):
         return ""
 

@@ -6,8 +6,9 @@ Read and derive (`plan`), write (`targets`), run (`verify`), and only then put t
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from lossmith.errors import LossmithError, SettingError, message, missing_extra
 from lossmith.forging.names import parse_param, require_name, require_params, require_place, test_place
@@ -92,8 +93,7 @@ def forge(
     except ModuleNotFoundError as error:
         raise missing_extra("lossmith forge", str(error.name), "prove") from None
 
-    if to not in TARGETS:
-        raise SettingError(message(f"--to {str(to)[:40]!r}: not a target", {"targets": ", ".join(TARGETS)}))
+    require_target(to)
     chosen = TARGETS[to]
     if to == "latex" and with_tests:
         raise SettingError("--with-tests: LaTeX has no tests")
@@ -145,6 +145,45 @@ def forge(
     for path, text in written:
         write_whole(path, text, force)
     return Forged(**{**vars(forged), "written": tuple(path for path, _ in written)})
+
+
+def forge_from(
+    target: str,
+    *,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    pred: str | None = None,
+    goal: str | None = None,
+    **how: Any,
+) -> Forged:
+    """Write a loss of your own anew, in another framework: traced in a child process, then forged as an expression is.
+
+    target      "my_losses.py:MyLoss"
+    name        what the new one is called; the name of the loss by default
+    settings    what it is built with
+    pred, goal  the kinds of its prediction and target, where they are not to be found out
+    how         to, out, with_tests, rewrite, force and check, as of `forge`
+    Errors      TargetError for a target that is not one loss; LossmithError, with the line, for a loss that is not one
+                of single numbers, uses what is no word of an expression, or is not what was traced of it
+    """
+    try:
+        from lossmith.forging.original import read
+    except ModuleNotFoundError as error:
+        raise missing_extra("lossmith forge", str(error.name), "prove") from None
+    if "to" in how:
+        require_target(how["to"])
+    found = read(target, settings, pred, goal)
+    kinds = dict(zip(("pred", "target"), found.kinds, strict=True))
+    called = name or "".join(part[:1].upper() + part[1:] for part in found.name.split("_"))
+    made = forge(found.expression, name=called, params=found.params, **kinds, **how)
+    return replace(made, notes=(*found.notes, *made.notes))
+
+
+def require_target(to: str) -> None:
+    from lossmith.forging.targets import TARGETS
+
+    if to not in TARGETS:
+        raise SettingError(message(f"--to {str(to)[:40]!r}: not a target", {"targets": ", ".join(TARGETS)}))
 
 
 def _together(params: Sequence[str]) -> dict[str, float]:

@@ -16,6 +16,7 @@ region where that expression holds.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -47,12 +48,18 @@ class Sample:
     at: dict[sympy.Symbol, Any] = field(default_factory=dict[sympy.Symbol, Any])
     asked: list[sympy.Expr] = field(default_factory=list[sympy.Expr])
     stopped: dict[sympy.Symbol, sympy.Expr] = field(default_factory=dict[sympy.Symbol, sympy.Expr])
+    fixed: set[sympy.Symbol] = field(default_factory=set[sympy.Symbol])
 
-    def symbol(self, name: str, value: float, **assumptions: bool) -> "Term":
-        """A named number of this sample."""
+    def symbol(self, name: str, value: float, *, fixed: bool = False, **assumptions: bool) -> "Term":
+        """A named number of this sample; what is fixed is a constant to every derivative."""
         known = sympy.Symbol(name, real=True, **assumptions)
         self.at[known] = context.mpf(value)
+        if fixed:
+            self.fixed.add(known)
         return Term(known, self.at[known], self)
+
+    def moves(self, term: "Term") -> bool:
+        return not term.expr.free_symbols <= self.fixed
 
     def ask(self, difference: "Term") -> None:
         if difference.expr.free_symbols:
@@ -112,6 +119,8 @@ class Term:
         return Term(-self.expr, -self.value, self.sample)
 
     def __abs__(self) -> "Term":
+        if self.sample is not None and not self.sample.moves(self):  # of a keyword: true for more than this sample
+            return Term(sympy.Abs(self.expr), abs(self.value), self.sample)
         _ask(self, 0)
         return -self if self.value < 0 else self
 
@@ -169,8 +178,12 @@ def lift(x: Any) -> Term:
         return Term(sympy.nan, context.nan)
     if math.isinf(number):
         return Term(sympy.oo if number > 0 else -sympy.oo, context.mpf(number))
-    expr = _NAMED.get(number) or sympy.nsimplify(repr(number), rational=True)
-    return Term(expr, context.mpf(number))
+    return Term(_named(number), context.mpf(number))
+
+
+@lru_cache(maxsize=4096)
+def _named(number: float) -> Any:
+    return _NAMED.get(number) or sympy.Rational(repr(number))
 
 
 class Symbols(np.ndarray):
@@ -212,6 +225,10 @@ class _Numbers:
 
 
 class _Symbols(Objects):
+    def logsumexp(self, x: Any, *, axis: int, keepdims: bool = False) -> Any:
+        # no shift: fifty digits do not overflow, and an expression is read without it
+        return self.log(self.sum(self.exp(x), axis=axis, keepdims=keepdims))
+
     def stop_gradient(self, x: Any) -> Any:
         if x.dtype.kind != "O":
             return x
@@ -219,7 +236,7 @@ class _Symbols(Objects):
 
 
 def _stopped(x: Term) -> Term:
-    return x if x.sample is None or not x.expr.free_symbols else x.sample.stop(x)
+    return x.sample.stop(x) if x.sample is not None and x.sample.moves(x) else x
 
 
 ops = _Symbols(_Numbers(), Symbols)

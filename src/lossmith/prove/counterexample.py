@@ -41,9 +41,9 @@ def above_its_chord(function: Slice, middle: arb, half: arb) -> Counterexample |
     return Counterexample(at, (left, here, right), by) if by > 0 else None
 
 
-def look(function: Slice, low: float, high: float) -> Counterexample | None:
+def look(function: Slice, low: float, high: float, points: int = POINTS) -> Counterexample | None:
     """The largest violation among those that doubles see on a grid."""
-    step = 2.0 ** np.ceil(np.log2((high - low) / POINTS))
+    step = 2.0 ** np.ceil(np.log2((high - low) / points))
     x = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
     value = function.doubles(x)
     found = [one for place, half in _seen(value) if (one := above_its_chord(function, arb(x[place]), arb(half * step)))]

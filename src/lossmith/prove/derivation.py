@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import sympy
 
-from lossmith.prove.simplify import Expr, Symbol, sigmoid
+from lossmith.prove.evaluate import Expr, Symbol
+from lossmith.prove.shares import Family
+from lossmith.prove.simplify import sigmoid
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,14 @@ class Derivation:
 
     letters   what each symbol stands for
     checked   at how many points it was compared with fifty digits
+    families  the shares of a row of logits that the expressions are written in
     """
 
     name: str
     letters: Mapping[str, str]
     cases: tuple[Case, ...]
     checked: int
+    families: tuple[Family, ...] = ()
 
     @property
     def has_sigmoid(self) -> bool:

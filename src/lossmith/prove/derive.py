@@ -17,8 +17,10 @@ import sympy
 from lossmith.errors import LossmithError, message
 from lossmith.ops.digits import context
 from lossmith.prove.derivation import Bounds, Case, Derivation, Region
-from lossmith.prove.reading import LETTERS, NEAR, Reading, numbers, rows
-from lossmith.prove.simplify import Expr, Point, Symbol, number, shortest
+from lossmith.prove.evaluate import Expr, Symbol, number
+from lossmith.prove.reading import LETTERS, NEAR, Reading, numbers, of_residual, rows
+from lossmith.prove.shares import Family, rewritings
+from lossmith.prove.simplify import HUGE, LARGE, alike, cost, operations, shortest
 from lossmith.shapes import letters
 from lossmith.spec import Formula
 
@@ -41,12 +43,14 @@ def derive(loss: Any, **settings: Any) -> Derivation:
         )
     reader = rows if by_row else numbers
     found = [_case(made.name, given, list(readings)) for given, readings in reader(made, kinds, settings)]
-    shown = dict(_letters(made, by_row))
-    if any("r" in {str(one) for region in case.regions for one in region.gradient} for case, _ in found):
+    families = found[0][2]
+    shown = dict(_letters(made, by_row, families))
+    if any("r" in {str(one) for region in case.regions for one in region.gradient} for case, _, _ in found):
         shown["r"] = f"{shown.pop('x')} - {shown.pop('t')}"
-    used = {str(one) for case, _ in found for region in case.regions for one in _symbols_of(region)}
+    used = {str(one) for case, _, _ in found for region in case.regions for one in _symbols_of(region)}
     shown = {letter: meaning for letter, meaning in shown.items() if letter in used or letter in ("x", "r")}
-    return Derivation(made.name, shown, tuple(case for case, _ in found), sum(count for _, count in found))
+    cases, compared = tuple(case for case, _, _ in found), sum(count for _, count, _ in found)
+    return Derivation(made.name, shown, cases, compared, families)
 
 
 def formula_of(loss: Any) -> Formula:
@@ -68,43 +72,68 @@ def _symbols_of(region: Region) -> set[Symbol]:
     return {*region.gradient} | {one for expr in exprs for one in expr.free_symbols}
 
 
-def _letters(made: Formula, by_row: bool) -> Iterator[tuple[str, str]]:
+def _letters(made: Formula, by_row: bool, families: Sequence[Family]) -> Iterator[tuple[str, str]]:
     if by_row:
         yield "z1", f"{made.arguments[0]} of class 1"
         yield "z2", f"{made.arguments[0]} of class 2"
         yield "z3", f"{made.arguments[0]} of class 3"
-        for index in "123":
-            yield f"p{index}", f"softmax of z{index}"
         for name in made.arguments[1:]:
             for index in "123":
                 yield f"{LETTERS.get(name, name)}{index}", f"{name} of class {index}"
+        for family in families:
+            yield from ((str(p), family.meaning(index)) for index, p in enumerate(family.shares))
         return
     for name in made.arguments:
         yield LETTERS.get(name, name), name
 
 
-def _case(name: str, given: str, readings: list[Reading]) -> tuple[Case, int]:
+def _case(name: str, given: str, readings: list[Reading]) -> tuple[Case, int, tuple[Family, ...]]:
     compared = len(readings)
     readings = _without_echoes(readings)
-    groups = _groups(readings)
+    readings = of_residual(readings) or readings
+    groups = _joined(name, _groups(readings), readings)
     if len(groups) > 1 and len(readings[0].vary) > 1:
         found = {"at the samples": f"{len(groups)} different expressions"}
         raise LossmithError(message(f"{name} is not derived: regions are told for single numbers only", found))
-    points = [reading.point for reading in readings]
-    moved = _residual(groups, readings)
-    regions: list[Region] = []
-    for place, group in enumerate(groups):
-        where = _where(groups, place, readings)
-        region = _region(group, readings, where)
-        regions.append(_in_residual(region, moved, points) if moved is not None else region)
-    return Case(given, tuple(regions)), compared
+    parts = [group for _, group in groups]
+    regions = [
+        _region(form, group, readings, _where(parts, place, readings)) for place, (form, group) in enumerate(groups)
+    ]
+    return Case(given, tuple(regions)), compared, readings[0].families
+
+
+def _joined(name: str, groups: list[list[int]], readings: list[Reading]) -> list[tuple[Expr, list[int]]]:
+    """As few expressions as hold at all samples, each with its samples: a body may write one function twice."""
+    reach: dict[Expr, list[int]] = {}
+    for group in sorted(groups, key=lambda group: operations(readings[group[0]].expr)):
+        if (form := _form(group, readings)) is not None:
+            reach[form] = sorted({*group, *(index for index, one in enumerate(readings) if _holds(one, form))})
+            if len(reach[form]) == len(readings):
+                break
+    left, found = set(range(len(readings))), list[tuple[Expr, list[int]]]()
+    while left:
+        form = min(reach, key=lambda one: (-len(left & {*reach[one]}), cost(one)), default=None)
+        covered = sorted(left & {*reach[form]}) if form is not None else []
+        if not covered:
+            raise LossmithError(message(f"{name} is not derived: its expression is too long to be read"))
+        found.append((form, covered))
+        left -= {*covered}
+    return sorted(found, key=lambda one: one[1][0])
+
+
+def _form(group: list[int], readings: list[Reading]) -> Expr | None:
+    """The shortest way to write the value of a group; None where nobody would read it."""
+    own = [readings[index] for index in group]
+    forms = list(dict.fromkeys(one.sample.revealed(one.expr) for one in own if _common(one.expr, own[0])))
+    forms = sorted((form for form in forms if operations(form) <= HUGE), key=operations)[:2]
+    return shortest(forms, [one.point for one in own[:6]]) if forms else None
 
 
 def _without_echoes(readings: list[Reading]) -> list[Reading]:
     """Without the far samples at which an expression from nearer by holds; one that saturates is a constant there."""
     near = [reading for reading in readings if not reading.far]
     firsts = [near[group[0]] for group in _groups(near)]
-    return [one for one in readings if not one.far or not any(_holds(first, one) for first in firsts)]
+    return [one for one in readings if not one.far or not any(_tells(first, one) for first in firsts)]
 
 
 def _groups(readings: list[Reading]) -> list[list[int]]:
@@ -113,7 +142,7 @@ def _groups(readings: list[Reading]) -> list[list[int]]:
     for index, reading in enumerate(readings):
         for group in groups:
             other = readings[group[0]]
-            if reading.expr == other.expr or (_holds(other, reading) and _holds(reading, other)):
+            if reading.expr == other.expr or (_tells(other, reading) and _tells(reading, other)):
                 group.append(index)
                 break
         else:
@@ -121,43 +150,57 @@ def _groups(readings: list[Reading]) -> list[list[int]]:
     return groups
 
 
-def _holds(reading: Reading, at: Reading) -> bool:
-    """Whether an expression gives the truth at the sample of another, in value and in gradient."""
-    if reading.point.keys() != at.point.keys():  # one of them could not be said in p = softmax(z)
+def _tells(reading: Reading, at: Reading) -> bool:
+    """Whether the expression of one reading holds at the sample of another."""
+    return _holds(at, reading.expr, reading)
+
+
+def _holds(at: Reading, form: Expr, of: Reading | None = None) -> bool:
+    """Whether an expression gives the truth at a sample, in value and in gradient."""
+    of = of or at
+    if of.point.keys() != at.point.keys():  # one of them could not be said in p = softmax(z)
         return False
-    point = at.point
-    exprs = [reading.expr, *(reading.diff(reading.expr, index) for index in range(len(reading.vary)))]
-    got = [number(reading.sample.revealed(expr), point) for expr in exprs]
-    return all(_near(a, b) for a, b in zip(got, [at.values[0], *at.values[1]], strict=True))
+    exprs = [form, *(of.diff(form, index) for index in range(len(of.vary)))]
+    return all(
+        _near(number(of.sample.revealed(expr), at.point), want)
+        for expr, want in zip(exprs, [at.values[0], *at.values[1]], strict=True)
+    )
 
 
 def _near(got: Any, want: Any) -> bool:
     return bool(context.isfinite(got) and abs(got - want) <= NEAR * max(1, abs(want)))
 
 
-def _region(group: list[int], readings: list[Reading], where: tuple[Bounds, ...]) -> Region:
-    """The shortest expressions of one group, compared with the truth at each of its samples."""
+def _region(value: Expr, group: list[int], readings: list[Reading], where: tuple[Bounds, ...]) -> Region:
+    """The derivatives of one expression in their shortest form, compared with the truth at each of its samples."""
     own = [readings[index] for index in group]
-    points = [reading.point for reading in own]
-    forms = list(dict.fromkeys(reading.expr for reading in own))
     first = own[0]
-    value = shortest([first.sample.revealed(form) for form in forms if _common(form, first)][:3], points[:6])
+    if not all(_near(number(value, one.point), one.values[0]) for one in own):
+        raise LossmithError(f"{value} does not agree with fifty digits: a fault of lossmith")
     gradient: dict[Symbol, Expr] = {}
     curvature: dict[Symbol, Expr] = {}
     for index, x in enumerate(first.vary[:2]):  # the third class is to the first what the second is
         raw = first.diff(first.expr, index)
-        candidates = [first.sample.revealed(raw)]
-        if not first.sample.stopped or _matches(first.diff(value, index), own, 1, index):
-            candidates.insert(0, first.diff(value, index))
-        gradient[x] = shortest(candidates, points[:6])
-        candidates = [first.sample.revealed(first.diff(raw, index))]
-        if not first.sample.stopped or _matches(first.diff(gradient[x], index), own, 2, index):
-            candidates.insert(0, first.diff(gradient[x], index))
-        curvature[x] = shortest(candidates, points[:6])
-        for order, expr in ((1, gradient[x]), (2, curvature[x])):
-            if not _matches(expr, own, order, index):
-                raise LossmithError(f"the derivative {expr} does not agree with fifty digits: a fault of lossmith")
+        gradient[x] = _derivative(first.diff(value, index), raw, own, 1, index)
+        curvature[x] = _derivative(first.diff(gradient[x], index), first.diff(raw, index), own, 2, index)
     return Region(where, value, gradient, curvature)
+
+
+def _derivative(short: Expr, raw: Expr, own: Sequence[Reading], order: int, index: int) -> Expr:
+    """The derivative of the shortest form; that of the body where a part of it is constant to differentiation."""
+    sample, points = own[0].sample, [one.point for one in own][:6]
+    candidates = [sample.revealed(raw)] if operations(raw) <= LARGE else []
+    if not sample.stopped or _matches(short, own, order, index):
+        candidates.insert(0, short)
+    candidates = candidates or [sample.revealed(raw)]
+    if operations(candidates[0]) <= HUGE:
+        families = own[0].families
+        letters = candidates[0].free_symbols - {p for family in families for p in family.shares}
+        candidates += alike(candidates[0], rewritings(families, sorted(letters, key=str)))
+    found = shortest(candidates, points)
+    if not _matches(found, own, order, index):
+        raise LossmithError(f"the derivative {found} does not agree with fifty digits: a fault of lossmith")
+    return found
 
 
 def _common(form: Expr, reading: Reading) -> bool:
@@ -205,32 +248,3 @@ def _root(readings: list[Reading], left: int, right: int, x: Symbol) -> Any:
             if root.is_real is not False and low.point[x] <= number(root, low.point) <= high.point[x]:
                 return root
     return sympy.Symbol("?")
-
-
-def _residual(groups: list[list[int]], readings: list[Reading]) -> Symbol | None:
-    """The symbol r, if every expression depends on x - t only."""
-    by_name = {str(one): one for one in readings[0].point}
-    if "x" not in by_name or "t" not in by_name:
-        return None
-    x, t, r = by_name["x"], by_name["t"], sympy.Symbol("r", real=True)
-    exprs = [readings[group[0]].expr for group in groups]
-    return None if any(t in sympy.simplify(expr.subs(x, t + r)).free_symbols for expr in exprs) else r
-
-
-def _in_residual(region: Region, r: Symbol, points: Sequence[Point]) -> Region:
-    by_name = {str(one): one for one in points[0]}
-    x, t = by_name["x"], by_name["t"]
-    moved = [{**{k: v for k, v in point.items() if k not in (x, t)}, r: point[x] - point[t]} for point in points[:6]]
-
-    def change(expr: Expr) -> Expr:
-        return shortest([sympy.expand(expr.subs(x, t + r)), expr.subs(x, r).subs(t, 0)], moved)
-
-    def less(bound: Expr | None) -> Expr | None:
-        return None if bound is None else sympy.expand(bound - t)
-
-    return Region(
-        tuple(Bounds(less(bounds.low), r, less(bounds.high)) for bounds in region.where),
-        change(region.value),
-        dict(zip([r], map(change, region.gradient.values()), strict=True)),
-        dict(zip([r], map(change, region.curvature.values()), strict=True)),
-    )

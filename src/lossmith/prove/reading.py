@@ -15,7 +15,9 @@ from lossmith.errors import LossmithError, message
 from lossmith.ops import digits, symbols
 from lossmith.ops.digits import context
 from lossmith.ops.symbols import Sample, Symbols
-from lossmith.prove.simplify import HUGE, SECONDS, Expr, Point, Symbol, at_most, cost, shortest, with_shares
+from lossmith.prove.evaluate import Expr, Point, Symbol, number
+from lossmith.prove.shares import Family, families_of, in_shares, partial
+from lossmith.prove.simplify import SECONDS, agree, at_most, operations, shortest
 from lossmith.shapes import batched, letters
 from lossmith.spec import Formula
 
@@ -28,8 +30,13 @@ FURTHER = [163.0, 997.0, 10007.0]  # not for logits, where 1 - p has no digits l
 WITHIN = [0.0123 + 0.0487 * step for step in range(21)]
 ABOVE = [0.0371 * 1.31**step for step in range(21)]
 TARGET = {"real": 0.3719, "count": 2.37, "positive": 0.8713, "prob": 0.2931}
-SHARES = (0.2371, 0.4513, 0.3116)  # a target distribution, and class counts
-ROWS = [(0.7193, 1.0371, -2.1137), (2.3119, -0.4173, 0.2911), (-1.1173, -0.3171, 1.4139), (0.1171, 0.2273, -0.0931)]
+SHARES = (0.236328125, 0.451171875, 0.3125)  # a target distribution, and class counts: exactly 1 together
+ROWS = [
+    (2.9417, 0.1173, -0.3171),
+    (0.7193, 1.0371, -2.1137),
+    (-1.1173, -0.3171, 1.4139),
+    (0.1171, 0.2273, -0.0931),
+]
 SHORT = 14  # operations: up to here a soft target stays a letter, beyond the ends of its range are derived
 STEP = context.mpf(10) ** -14
 NEAR = context.mpf(10) ** -13  # a float inside a formula has 53 bits, its symbol has all
@@ -43,7 +50,7 @@ class Reading:
     expr: Expr
     vary: tuple[Symbol, ...]
     values: tuple[Any, Any, Any]  # fifty digits of value, gradients and curvatures
-    shares: tuple[Symbol, ...] = ()  # the softmax of the variables of a row
+    families: tuple[Family, ...] = ()  # the softmax of the variables of a row
     far: bool = False  # beyond where every loss has its digits
 
     @property
@@ -51,10 +58,12 @@ class Reading:
         return self.sample.at
 
     def diff(self, expr: Expr, index: int) -> Expr:
-        """The derivative by one variable: dp_j / dz_i = p_j ((i = j) - p_i)."""
-        found = expr.diff(self.vary[index])
-        for place, p in enumerate(self.shares):
-            found += expr.diff(p) * p * (int(place == index) - self.shares[index])
+        """The derivative by one variable, through the shares of a row too."""
+        found = partial(expr, self.vary[index])
+        for family in self.families:
+            if family.moves:
+                for place, p in enumerate(family.shares):
+                    found += partial(expr, p) * family.inner(place, index)
         return found
 
 
@@ -64,7 +73,7 @@ def numbers(made: Formula, kinds: Sequence[str], settings: Mapping[str, Any]) ->
     if ends:
         if kinds[1] == "soft":
             soft = _at(made, kinds, settings, ACROSS[20], 0.3719)
-            if cost(shortest([soft.sample.revealed(soft.expr)], [soft.point]))[0] <= SHORT:
+            if operations(shortest([soft.sample.revealed(soft.expr)], [soft.point])) <= SHORT:
                 yield "", [_at(made, kinds, settings, x, 0.3719) for x in _grid(kinds[0])]
                 return
         for end in ends:
@@ -96,7 +105,7 @@ def _at(
             elif index == 1 and fixed:
                 made_of.append(value)
             else:
-                made_of.append(sample.symbol(LETTERS.get(name, name), value, **positive))
+                made_of.append(sample.symbol(LETTERS.get(name, name), value, fixed=index > 0, **positive))
         return [[entry] for entry in made_of]
 
     return replace(_read(made, settings, arrays, (0,)), far=abs(x) >= FAR[0])
@@ -120,30 +129,64 @@ def rows(made: Formula, kinds: Sequence[str], settings: Mapping[str, Any]) -> It
                 ]
             else:
                 letter = "z" if index == 0 else LETTERS.get(name, name)
-                found = [sample.symbol(f"{letter}{place + 1}", value) for place, value in enumerate(values)]
+                found = [
+                    sample.symbol(f"{letter}{place + 1}", value, fixed=index > 0) for place, value in enumerate(values)
+                ]
             yield [found] if batched(pattern) and letters(pattern) else found
 
     def at(row: Sequence[float]) -> Reading:
-        return _in_shares(_read(made, settings, lambda *how: list(arrays(row, *how)), range(CLASSES)))
+        reading = _read(made, settings, lambda *how: list(arrays(row, *how)), range(CLASSES))
+        by_name = {str(one): one for one in reading.point}
+        named = {
+            kind: tuple(by_name.get(f"{LETTERS.get(name, name)}{place + 1}") for place in range(CLASSES))
+            for name, kind in zip(made.arguments[1:], kinds[1:], strict=True)
+            if kind in ("logits", "dist")
+        }
+        given = tuple(Family(sympy.S.One, (), row, moves=False) for kind, row in named.items() if kind == "dist")
+        return _in_shares(reading, [row for kind, row in named.items() if kind == "logits"], given)
 
     plain = np.array(ROWS)
     if kinds[0] != "logits":
         plain = np.exp(plain) / np.exp(plain).sum(-1, keepdims=True)
         plain = np.log(plain) if kinds[0] == "logprob" else plain
-    given = f"{CLASSES} classes, the first is right" if "index" in kinds[1] else f"{CLASSES} classes"
+    given = f"{CLASSES} classes, the first is right" if any("index" in kind for kind in kinds) else f"{CLASSES} classes"
     yield given, [at([float(z) for z in row]) for row in plain]
 
 
-def _in_shares(reading: Reading) -> Reading:
-    """A reading of a row of logits in p = softmax(z), if everything can be said in p."""
-    z, sample = reading.vary, reading.sample
-    p = tuple(sympy.Symbol(f"p{index + 1}", positive=True) for index in range(CLASSES))
-    expr = with_shares(sample.revealed(reading.expr), z, p)
-    if not {*p} & expr.free_symbols:
-        return reading
-    powers = [context.exp(sample.at[one]) for one in z]
-    sample.at.update({one: power / sum(powers) for one, power in zip(p, powers, strict=True)})
-    return replace(reading, expr=expr, shares=p)
+def _in_shares(reading: Reading, others: Sequence[tuple[Symbol, ...]], given: tuple[Family, ...]) -> Reading:
+    """A reading of a row of logits in p = softmax(z), if everything can be said in p; `given` are distributions."""
+    plain = reading.sample.revealed(reading.expr)
+    families = tuple(families_of(plain, [(reading.vary, True), *((row, False) for row in others)]))
+    expr = in_shares(plain, families) if families else plain
+    if not any({*family.shares} & expr.free_symbols for family in families):
+        return replace(reading, families=given)
+    for family in families:
+        reading.sample.at.update(family.at(reading.point))
+    return replace(reading, expr=expr, families=(*families, *given))
+
+
+def of_residual(readings: Sequence[Reading]) -> list[Reading] | None:
+    """The readings in r = x - t, if the loss is the same at t = 0 with r for x."""
+    by_name = {str(one): one for one in readings[0].point}
+    if not {"x", "t"} <= by_name.keys():
+        return None
+    x, t, r = by_name["x"], by_name["t"], sympy.Symbol("r", real=True)
+    found: list[Reading] = []
+    for one in readings:
+        at = {r: one.point[x] - one.point[t]} | {key: value for key, value in one.point.items() if key not in (x, t)}
+        sample = Sample(at, *(_moved(part, x, t, r) for part in (one.sample.asked, one.sample.stopped)))
+        moved = replace(one, sample=sample, expr=one.expr.subs({x: r, t: 0}), vary=(r,))
+        value = number(sample.revealed(moved.expr), at)
+        if not agree(value, number(one.sample.revealed(one.expr), one.point)):
+            return None
+        found.append(moved)
+    return found
+
+
+def _moved(part: Any, x: Symbol, t: Symbol, r: Symbol) -> Any:
+    if isinstance(part, dict):
+        return {key: expr.subs({x: r, t: 0}) for key, expr in part.items()}
+    return [expr.subs({x: r, t: 0}) for expr in part]
 
 
 def _read(made: Formula, settings: Mapping[str, Any], arrays: Any, vary: Sequence[int]) -> Reading:
@@ -162,8 +205,6 @@ def _read(made: Formula, settings: Mapping[str, Any], arrays: Any, vary: Sequenc
         except TypeError:  # a body that computes a plain number from a keyword gets plain numbers
             named = {}
             sample, moving, value = _as_symbols(made, settings, arrays, vary, named)
-    if sympy.count_ops(value.expr) > HUGE:
-        raise long
     frozen, settings = _Frozen(), {**settings, **named}
     truth = [_value(made, frozen, [_digits(entry) for entry in arrays(None, {})], dict(settings))]
     first, second = [], []
@@ -183,7 +224,7 @@ def _as_symbols(
     sample = Sample()
     given = arrays(sample, {})
     moving = tuple(list(sample.at)[index] for index in vary)
-    terms = {name: sample.symbol(name, value, positive=value > 0) for name, value in named.items()}
+    terms = {name: sample.symbol(name, value, fixed=True, positive=value > 0) for name, value in named.items()}
     return sample, moving, _value(made, symbols.ops, [_array(entry) for entry in given], {**settings, **terms})
 
 

@@ -8,20 +8,19 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import sympy
 
 from lossmith.ops.digits import context
+from lossmith.prove.evaluate import Expr, Point, number
 
-# sympy's annotations take sums and products of expressions for something more general
-Expr = Any
-Symbol = Any
-Point = dict[Symbol, Any]
 AGREE = context.mpf(10) ** -36
+SMALL = 14  # operations, up to which an expression may be a hyperbolic function
 LARGE = 30  # operations, beyond which the slow rewritings are not tried
-SECONDS = 3.0  # of this process, for one rewriting
-HUGE = 150  # operations, beyond which nobody reads an expression and sympy may need minutes for it
+SECONDS = 1.0  # of this process, for one rewriting
+HUGE = 90  # operations, beyond which nobody reads an expression and sympy may need minutes for it
 
 
 class sigmoid(sympy.Function):
@@ -56,35 +55,40 @@ def with_sigmoid(expr: Expr) -> Expr:
     return expr
 
 
-def with_shares(expr: Expr, logits: Sequence[Symbol], shares: Sequence[Symbol]) -> Expr:
-    """An expression in logits z and e^z, written through their softmax p: e^z = p S and z = log p + log S.
-
-    Where the total S does not cancel, the expression is returned as it was.
-    """
-    total = sympy.Dummy("total", positive=True)
-    plain = sympy.expand_power_exp(expr)
-    for z, p in zip(logits, shares, strict=True):
-        plain = plain.subs(sympy.exp(-z), 1 / (p * total)).subs(sympy.exp(z), p * total)
-    plain = plain.subs({z: sympy.log(p) + sympy.log(total) for z, p in zip(logits, shares, strict=True)})
-    together: Expr = sympy.together(plain, deep=True)
-    plain = _to_one(sympy.factor_terms(together), shares)
-    plain = _to_one(sympy.simplify(sympy.expand_log(plain, force=True)), shares)
-    return expr if {total, *logits} & plain.free_symbols else plain
+def with_tanh(expr: Expr) -> Expr:
+    """An expression in powers of one e^u through T = tanh(u / 2): e^u = (1 + T) / (1 - T)."""
+    exponents = {power.args[0] for power in expr.atoms(sympy.exp)}
+    u = min(exponents, key=cost)
+    u = -u if u.could_extract_minus_sign() else u
+    shares = {one: sympy.cancel(one / u) for one in exponents}
+    if not all(share.is_Integer for share in shares.values()):
+        raise ValueError("several exponents")
+    tangent = sympy.Dummy("T", real=True)
+    powers = {sympy.exp(one): ((1 + tangent) / (1 - tangent)) ** share for one, share in shares.items()}
+    return sympy.cancel(expr.xreplace(powers)).subs(tangent, sympy.tanh(sympy.factor_terms(u / 2)))
 
 
-def _to_one(expr: Expr, shares: Sequence[Symbol]) -> Expr:
-    first, *others = shares
-    return expr.subs(sum(shares), 1).subs(sum(others), 1 - first)
+def as_powers(expr: Expr) -> Expr:
+    """e^(a log u) as u^a."""
+
+    def power(exponent: Expr) -> Expr:
+        factors = sympy.Mul.make_args(exponent)
+        base = next((one for one in factors if isinstance(one, sympy.log)), None)
+        return sympy.exp(exponent) if base is None else base.args[0] ** (exponent / base)
+
+    return expr.replace(sympy.exp, power)
 
 
 def _rewritings() -> Iterable[Callable[[Any], Any]]:
     yield sympy.factor_terms
     yield sympy.together
-    yield lambda e: sympy.factor(e, deep=True)
+    yield lambda e: sympy.factor(e, deep=True) if operations(e) <= LARGE else e
+    yield as_powers
     yield lambda e: sympy.powsimp(e, force=True)
     yield lambda e: sympy.logcombine(sympy.expand_log(e, force=True), force=True)
     yield lambda e: sympy.expand_log(e, force=True)
     yield sympy.expand
+    yield lambda e: sympy.cancel(sympy.radsimp(e))  # no root under a fraction
     yield with_sigmoid
 
 
@@ -94,30 +98,36 @@ def _slow_rewritings() -> Iterable[Callable[[Any], Any]]:
 
 
 def _hyperbolic() -> Iterable[Callable[[Any], Any]]:
+    yield with_tanh
     yield lambda e: sympy.simplify(e.rewrite(sympy.cosh))
-    yield lambda e: sympy.simplify(e.rewrite(sympy.tanh))
 
 
 def shortest(exprs: Sequence[Expr], points: Sequence[Point]) -> Expr:
     """The shortest expression that equals the first of `exprs` at every point; the others are candidates too."""
-    first = exprs[0]
-    want = [number(first, point) for point in points]
+    want = [number(exprs[0], point) for point in points]
     found = list(exprs)
     for expr in exprs:
-        if sympy.count_ops(expr) <= HUGE:
-            found += _candidates(expr, _rewritings())
-    again = min((expr for expr in dict.fromkeys(found) if same(expr, want, points)), key=cost, default=first)
-    if sympy.count_ops(again) <= LARGE and not again.has(sigmoid):
-        found += _candidates(again, _slow_rewritings())
-        for expr in {again, *(expr for expr in exprs if sympy.count_ops(expr) <= LARGE)}:
-            found += _candidates(expr, _hyperbolic()) if expr.has(sympy.exp) else []
-        again = min(found, key=cost)
-    found += _candidates(again, _rewritings())
-    right = [expr for expr in dict.fromkeys(found) if same(expr, want, points)]
-    return min(right, key=cost) if right else first
+        if operations(expr) <= HUGE:
+            found += alike(expr, _rewritings())
+    again = _first_right(found, want, points, operations) or exprs[0]
+    if operations(again) <= LARGE and not again.has(sigmoid):
+        found += alike(again, _slow_rewritings())
+        for expr in {again, *exprs}:
+            found += alike(expr, _hyperbolic()) if operations(expr) <= SMALL and expr.has(sympy.exp) else []
+        again = _first_right(found, want, points, operations) or exprs[0]
+    found += alike(again, _rewritings())
+    return _first_right(found, want, points, cost) or exprs[0]
 
 
-def _candidates(expr: Expr, rewritings: Iterable[Callable[[Any], Any]]) -> Iterator[Expr]:
+def _first_right(
+    exprs: Sequence[Expr], want: Sequence[Any], points: Sequence[Point], key: Callable[[Expr], Any]
+) -> Expr | None:
+    """The shortest one that has these values at these points."""
+    return next((expr for expr in sorted(dict.fromkeys(exprs), key=key) if same(expr, want, points)), None)
+
+
+def alike(expr: Expr, rewritings: Iterable[Callable[[Any], Any]]) -> Iterator[Expr]:
+    """What an expression becomes, not yet compared with it; what takes too long or fails is left out."""
     for rewrite in rewritings:
         try:
             with at_most(SECONDS, TimeoutError()):
@@ -146,25 +156,16 @@ def at_most(seconds: float, error: Exception) -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
+@lru_cache(maxsize=4096)
+def operations(expr: Expr) -> int:
+    return int(sympy.count_ops(expr))
+
+
+@lru_cache(maxsize=4096)
 def cost(expr: Expr) -> tuple[int, int]:
-    """How long an expression is to read: operations first, then characters."""
-    return (sympy.count_ops(expr), len(str(expr)))
-
-
-def number(expr: Expr, point: Point) -> Any:
-    """The value of an expression at a point, to fifty digits; NaN where it is not a real number."""
-    try:
-        found = sympy.lambdify(list(point), expr, modules=[_FUNCTIONS, "mpmath"])(*point.values())
-        return context.mpf(found)
-    except (TypeError, ValueError, ZeroDivisionError, OverflowError, AttributeError, NameError):
-        return context.nan
-
-
-_FUNCTIONS = {
-    name: getattr(context, name)
-    for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "atan", "erf", "pi", "fabs", "mpf")
-} | {"Abs": context.fabs, "E": context.e, "sign": context.sign, "coth": context.coth, "sech": context.sech}
-_FUNCTIONS["sigmoid"] = lambda x: 1 / (1 + context.exp(-x))
+    """How long an expression is to read: operations first, then characters; a power under a logarithm counts thrice."""
+    hidden = [one for one in expr.atoms(sympy.log) if any(power.exp.free_symbols for power in one.atoms(sympy.Pow))]
+    return (operations(expr) + 2 * sum(map(operations, hidden)), len(str(expr)))
 
 
 def same(expr: Expr, want: Sequence[Any], points: Sequence[Point]) -> bool:

@@ -60,6 +60,12 @@ def is_elementwise(made: Formula) -> bool:
     return not made.coupled and all(not letters(pattern) for patterns in made.shapes.arguments for pattern in patterns)
 
 
+def is_of_rows(made: Formula) -> bool:
+    """Whether each value depends on one row of classes."""
+    patterns = [pattern for patterns in made.shapes.arguments for pattern in patterns]
+    return not made.coupled and letters(patterns[0]) == ("C",) and {*sum(map(letters, patterns), ())} == {"C"}
+
+
 @dataclass(frozen=True)
 class Elementwise:
     """A loss of single numbers: `read(ops, pred, *others)` is its values; `kinds` and `names` are of all arguments."""

@@ -1,11 +1,12 @@
 """A derivative one rule at a time, from the innermost part outwards."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import sympy
 
-from lossmith.prove.simplify import Expr, Symbol
+from lossmith.prove.evaluate import Expr, Symbol
+from lossmith.prove.shares import Family
 
 # d f(u) / du of the functions with a rule of their own, in the words of a textbook.
 RULES = {
@@ -31,19 +32,20 @@ def steps(expr: Expr, x: Symbol) -> list[Step]:
     return list({step.of: step for step in _steps(expr, x)}.values())
 
 
-def steps_through_softmax(expr: Expr, index: int) -> list[Step]:
-    """The rules for an expression in p = softmax(z), by the logit with this index (from 1)."""
-    shares = sorted((one for one in expr.free_symbols if str(one).startswith("p")), key=str)
-    z = sympy.Symbol(f"z{index}", real=True)
-    own = sympy.Symbol(f"p{index}", positive=True)
+def steps_through_softmax(expr: Expr, index: int, families: Sequence[Family]) -> list[Step]:
+    """The rules for an expression in shares p = softmax(z), by the logit with this index (from 0)."""
     found: dict[Expr, Step] = {}
-    total = sympy.Integer(0)
-    for p in shares:
-        found |= {step.of: step for step in _steps(expr, p)}
-        inner = p * (int(p == own) - own)
-        found[p] = Step(f"softmax: d p_i / d {z} = p_i ((i = {index}) - {own})", p, inner)
-        total += expr.diff(p) * inner
-    return [*found.values(), Step(f"chain: by each p, times its own derivative by {z}", expr, total)]
+    total: Expr = sympy.Integer(0)
+    for family in families:
+        for place, p in enumerate(family.shares):
+            if not family.moves or p not in expr.free_symbols:
+                continue
+            z, own, inner = family.logits[index], family.shares[index], family.inner(place, index)
+            letter, factor = str(p)[0], "" if family.factor == 1 else f"{family.factor} "
+            found |= {step.of: step for step in _steps(expr, p)}
+            found[p] = Step(f"softmax: d {letter}_i / d {z} = {factor}{letter}_i ((i = {index + 1}) - {own})", p, inner)
+            total += expr.diff(p) * inner
+    return [*found.values(), Step("chain: by each share, times its own derivative", expr, total)]
 
 
 def _steps(expr: Expr, x: Symbol) -> Iterator[Step]:

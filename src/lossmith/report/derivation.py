@@ -30,7 +30,7 @@ def _text(derivation: "Derivation", steps: bool) -> Iterator[str]:
                 yield from _drawn(f"gradient{of}", gradient)
                 yield from _drawn(f"curvature{of}", region.curvature[x])
                 if steps:
-                    yield from _steps(region.value, x, gradient)
+                    yield from _steps(derivation, region.value, x, gradient)
         if case.joins:
             yield ""
         for join in case.joins:
@@ -47,11 +47,11 @@ def _joined(join: "Join") -> str:
     return f"a kink: the gradient jumps from {_flat(join.left)} to {_flat(join.right)}"
 
 
-def _steps(value: Any, x: Any, gradient: Any) -> Iterator[str]:
+def _steps(derivation: "Derivation", value: Any, x: Any, gradient: Any) -> Iterator[str]:
     from lossmith.prove.steps import steps, steps_through_softmax
 
-    shares = any(str(one).startswith("p") for one in value.free_symbols)
-    found = steps_through_softmax(value, int(str(x)[1:])) if str(x).startswith("z") and shares else steps(value, x)
+    families = [one for one in derivation.families if {*one.shares} & value.free_symbols and x in one.logits]
+    found = steps_through_softmax(value, families[0].logits.index(x), families) if families else steps(value, x)
     if found:
         yield f"    steps, by {_flat(x)}"
     for number, step in enumerate(found, 1):

@@ -5,6 +5,7 @@ from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lossmith.prove.composition import Shown
     from lossmith.prove.facts import Bounds, Facts, Statement
 
 SMOOTH = {0: "continuous", 1: "one continuous derivative", 2: "two continuous derivatives or more"}
@@ -18,6 +19,13 @@ def in_text(facts: "Facts") -> str:
     low, high = facts.interval
     where = [f"for {low:.3g} <= {facts.variable} <= {high:.3g}", *([" | ".join(facts.held)] if facts.held else [])]
     return "\n".join([", ".join(where), *_rows(list(_lines(facts)))])
+
+
+def of_rows(found: "Shown", of: str) -> str:
+    """What is known of a loss of rows, for a terminal."""
+    word = {"proved": "proved", "refuted": "no", "open": "open"}[found.verdict]
+    because = f"({found.because})" if found.verdict == "proved" else f": {found.because}"
+    return f"for 3 classes, all {of}\n  convex  {word}{' ' if found.verdict == 'proved' else ''}{because}"
 
 
 def _rows(rows: list[tuple[str, str]]) -> Iterator[str]:
@@ -35,38 +43,41 @@ def _lines(facts: "Facts") -> Iterator[tuple[str, str]]:
         yield "smooth", SMOOTH[facts.smooth_to]
     for kink in facts.kinks:
         what = "value" if kink.torn else "slope"
-        yield "kink", f"{facts.variable} = {number(kink.at)}: the {what} jumps by {number(kink.by)}{_given(kink.given)}"
+        yield (
+            "kink",
+            f"{facts.variable} = {number(kink.at)}: the {what} jumps by {number(kink.by)}{where_held(kink.given)}",
+        )
     for name, bounds in (("value", facts.values), ("slope", facts.slopes), ("second derivative", facts.bends)):
         if bounds is not None:
-            yield name, _within(bounds)
-    yield from _far_out(facts)
+            yield name, within(bounds)
+    yield from far_out(facts)
     for given, start, end in facts.flat:
         yield (
             "no gradient",
-            f"from {number(start)} to {number(end)}, where the value is not the smallest{_given(given)}",
+            f"from {number(start)} to {number(end)}, where the value is not the smallest{where_held(given)}",
         )
     if facts.variable == "r":
-        yield "scale", _scale(facts.scale)
+        yield "scale", scaled(facts.scale)
     if facts.elicits is not None:
         inverse = f"; {facts.elicits.inverse}" if facts.elicits.inverse else ""
         yield "predicts", f"{PROPER[facts.elicits.proper]}{facts.elicits.what}{inverse}"
 
 
 def _verdict(one: "Statement") -> str:
-    because = f"{one.because}{_given(one.given)}"
+    because = f"{one.because}{where_held(one.given)}"
     if one.verdict == "proved":
         return f"proved{f' ({one.because})' if one.because else ''}"
     return f"{'no' if one.verdict == 'refuted' else 'open'}: {because}"
 
 
-def _within(bounds: "Bounds") -> str:
+def within(bounds: "Bounds") -> str:
     """From below the smallest to above the largest, rounded outwards."""
     low, high = bounds.least[0], bounds.most[1]
     close = all(b - a <= CLOSE * (abs(a) + abs(b)) + 1e-6 * (high - low) for a, b in (bounds.least, bounds.most))
     return f"from {_rounded(low, floor)} to {_rounded(high, ceil)}{'' if close else ', or less'}"
 
 
-def _far_out(facts: "Facts") -> Iterator[tuple[str, str]]:
+def far_out(facts: "Facts") -> Iterator[tuple[str, str]]:
     """Sides that are alike stand in one line; what that does to training stands behind it."""
     x = facts.variable
     said: dict[str, dict[str, list[int]]] = {}
@@ -76,7 +87,7 @@ def _far_out(facts: "Facts") -> Iterator[tuple[str, str]]:
             words += ": an outlier has no pull" if x == "r" else ": no gradient where it is sure and wrong"
         said.setdefault(words, {}).setdefault(given, []).append(side.side)
     for words, where in said.items():
-        ends = [f"{_end(x, sides)}{_given(given)}" for given, sides in where.items()]
+        ends = [f"{_end(x, sides)}{where_held(given)}" for given, sides in where.items()]
         yield "far out", f"{', '.join(ends)}: {words}"
 
 
@@ -84,7 +95,7 @@ def _end(x: str, sides: list[int]) -> str:
     return f"|{x}| -> inf" if len(sides) == 2 else f"{x} -> {'inf' if sides[0] > 0 else '-inf'}"
 
 
-def _scale(degree: float | None) -> str:
+def scaled(degree: float | None) -> str:
     if degree is None:
         return "no degree: the unit of the prediction changes the loss"
     return f"degree {degree:g}: residuals twice as large cost {number(2**degree)} times as much"
@@ -94,7 +105,7 @@ def _is(words: str) -> str:
     return words if words[0].isalpha() else f"is {words}"
 
 
-def _given(given: str) -> str:
+def where_held(given: str) -> str:
     return f" ({given})" if given else ""
 
 

@@ -44,6 +44,7 @@ def render(report: Report, *, title: str = "lossmith report") -> str:
         shown=[_pictures(loss, number) for number, loss in enumerate(report, 1)],
         curve=curve,
         precision=precision,
+        surface=surface,
         words=words,
     )
 

@@ -1,6 +1,7 @@
 """A report as JSON, for other programs.
 
-    {"losses": [{"name", "location", "contract", "findings", "statuses", "seconds", "problem", "notes"}]}
+    {"losses": [{"name", "location", "contract", "findings", "statuses", "seconds", "problem", "notes",
+                 "facts": [{"code", "name", "verdict", "grade", "detail"}]}]}
 
 Strict JSON: NaN and infinity have no spelling there, so the values in the evidence are strings, and a number
 that is not finite is null. The pictures are left out: a page draws them, a program can measure them.

@@ -14,8 +14,8 @@ from pathlib import PurePath
 from typing import Any
 
 from lossmith.checker import explain
+from lossmith.checker.facts import every_code
 from lossmith.checker.finding import Finding, LossReport, Report
-from lossmith.checker.rules import known_codes
 from lossmith.report import words
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -56,8 +56,8 @@ def _rule(code: str) -> dict[str, Any]:
     about = next((part for part in parts[1:] if part.startswith("What")), parts[0])
     return {
         "id": code,
-        "name": _pascal(known_codes()[code]),
-        "shortDescription": {"text": f"{code} {known_codes()[code]}"},
+        "name": _pascal(every_code()[code]),
+        "shortDescription": {"text": f"{code} {every_code()[code]}"},
         "fullDescription": {"text": " ".join(about.split("\n", 1)[-1].split())[:1000]},
         "help": {"text": documentation, "markdown": f"```text\n{documentation}\n```"},
         "defaultConfiguration": {"level": "warning"},

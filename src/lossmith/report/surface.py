@@ -1,6 +1,7 @@
 """The loss over two predictions as SVG: a tinted picture, contour lines, the minimum and the target.
 
-The tint is one colour of varying opacity, so that it lies on light and dark pages alike.
+The tint is one colour of varying opacity, so that it lies on light and dark pages alike. The same heights, between 0
+and 1, are handed to the page's script, which draws them in three dimensions.
 """
 
 import struct
@@ -13,6 +14,7 @@ from lossmith.checker.picture import Surface
 from lossmith.report.curve import Figure, _short
 from lossmith.report.panel import LEFT, RIGHT, WIDTH, Panel
 from lossmith.report.scale import Scale, drawable, threshold
+from lossmith.report.words import inline
 
 SIDE = WIDTH - LEFT - RIGHT
 TOP = 12.0
@@ -39,14 +41,44 @@ def figure(surface: Surface) -> Figure:
         f'<svg viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-label="the loss over two predictions">'
         f'{"".join(parts)}{hair}<g class="dots"></g></svg>'
     )
-    return Figure(svg, _probe(panel, surface))
+    return Figure(
+        svg, {**_probe(panel, surface), **({"solid": _solid(surface, shades)} if has_relief(surface) else {})}
+    )
+
+
+def has_relief(surface: Surface) -> bool:
+    """Whether it is worth looking at in three dimensions: most of it has a height, and not all the same."""
+    seen = [v for row in surface.value for v in row if drawable(v)]
+    return 2 * len(seen) > len(surface.x) * len(surface.y) and min(seen) < max(seen)
+
+
+def is_bent(surface: Surface) -> bool:
+    """Whether heights are shown on a logarithmic scale."""
+    return _bend(surface.value)[2] is not None
+
+
+def _solid(surface: Surface, shades: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Heights for the script, and the marks as places on the grid."""
+    marks = {"minimum": surface.minimum[:2], "target": surface.target}
+    return {
+        "height": [[round(shade, 3) if shade == shade else None for shade in row] for row in shades],
+        "marks": {
+            name: [_nearest(surface.x, place[0]), _nearest(surface.y, place[1])]
+            for name, place in marks.items()
+            if place
+        },
+    }
+
+
+def _bend(value: Sequence[Sequence[float]]) -> tuple[float, float, float | None]:
+    seen = [v for row in value for v in row if drawable(v)]
+    low, high = (min(seen), max(seen)) if seen else (0.0, 1.0)
+    return low, high, threshold([[v - low for v in row if drawable(v)] for row in value])
 
 
 def _shades(value: Sequence[Sequence[float]]) -> list[list[float]]:
     """Each height between 0 and 1, bent where a peak would flatten the rest; NaN where there is none."""
-    seen = [v for row in value for v in row if drawable(v)]
-    low, high = (min(seen), max(seen)) if seen else (0.0, 1.0)
-    bend = threshold([[v - low for v in row if drawable(v)] for row in value])
+    low, high, bend = _bend(value)
     scale = Scale("symlog" if bend else "linear", 0.0, (high - low) or 1.0, bend or 1.0)
     return [[scale.at(v - low) if drawable(v) else float("nan") for v in row] for row in value]
 
@@ -113,6 +145,7 @@ def _marks(panel: Panel, surface: Surface) -> Iterator[str]:
 def _probe(panel: Panel, surface: Surface) -> dict[str, Any]:
     start = surface.minimum or [surface.x[len(surface.x) // 2], surface.y[len(surface.y) // 2]]
     return {
+        "names": [inline(surface.xlabel), inline(surface.ylabel)],
         "x": [_short(value) for value in surface.x],
         "y": [_short(value) for value in surface.y],
         "px": [round(panel.across(value), 1) for value in surface.x],

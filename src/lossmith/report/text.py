@@ -49,18 +49,20 @@ LABEL = 8  # the column of takes, pin, why, fix, allow
 EVIDENCE = 10  # the column of the evidence, wider when a label needs it
 NARROWEST = 24  # below this, wrapping leaves one word a line
 HINT = "--verbose prints, for each finding, the lines of Python that show it without lossmith"
-HINT = "--verbose prints, for each finding, the lines of Python that show it without lossmith"
 BLANK: Line = []
 
 
-def render(report: Report, *, colour: bool = False, width: int | None = None, verbose: bool = False) -> str:
+def render(
+    report: Report, *, colour: bool = False, width: int | None = None, verbose: bool = False, facts: bool = True
+) -> str:
     """The report as text without a last newline.
 
     colour     paint with ANSI escapes; the words are the same
     width      wrap prose at this column; None leaves each sentence on its line
     verbose    print reproducers and the reasons of rules that do not apply
+    facts      print the facts too, where they were asked for
     """
-    lines = _report(report, width, verbose)
+    lines = _report(report, width, verbose, facts)
     if not colour:
         return "\n".join("".join(text for text, _ in line) for line in lines)
     from rich.console import Console
@@ -72,12 +74,12 @@ def render(report: Report, *, colour: bool = False, width: int | None = None, ve
     return page.getvalue().removesuffix("\n")
 
 
-def show(report: Report, console: "Console | None" = None, *, verbose: bool = False) -> None:
+def show(report: Report, console: "Console | None" = None, *, verbose: bool = False, facts: bool = True) -> None:
     """Print the report to a rich console; a terminal gets colour and wrapped prose, a pipe gets neither."""
     from rich.console import Console
 
     console = console or Console()
-    _paint(_report(report, console.width if console.is_terminal else None, verbose), console)
+    _paint(_report(report, console.width if console.is_terminal else None, verbose, facts), console)
 
 
 def _paint(lines: Iterable[Line], console: "Console") -> None:
@@ -94,9 +96,10 @@ def _text(line: Line, encoding: str) -> "Text":
     return Text.assemble(*((printable(text), STYLES[role]) for text, role in line), end="")
 
 
-def _report(report: Report, width: int | None, verbose: bool) -> Iterator[Line]:
+def _report(report: Report, width: int | None, verbose: bool, facts: bool) -> Iterator[Line]:
     for loss in report:
         yield from _loss(loss, width, verbose)
+        yield from _facts(loss, width) if facts else ()
         yield BLANK
     if not verbose and any(finding.reproducer for finding in report.findings):
         yield [(HINT, "quiet")]
@@ -170,6 +173,18 @@ def _answers(loss: LossReport, width: int | None, verbose: bool) -> Iterator[Lin
     for answer, (codes, reason) in rows:
         yield from _row("" if answer == last else answer, f"{codes}: {reason}", 4, column, width)
         last = answer
+
+
+def _facts(loss: LossReport, width: int | None) -> Iterator[Line]:
+    if not loss.facts:
+        return
+    yield BLANK
+    yield [("  facts", "plain")]
+    labels = [f"{fact.code} {fact.name}" for fact in loss.facts]
+    column = max(map(len, labels)) + 2
+    for number, (label, fact) in enumerate(zip(labels, loss.facts, strict=True)):
+        again = number > 0 and labels[number - 1] == label
+        yield from _row("" if again else label, words.fact(fact), 4, column, width)
 
 
 def _row(label: str, text: str, indent: int, column: int, width: int | None) -> Iterator[Line]:

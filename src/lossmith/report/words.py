@@ -8,7 +8,7 @@ hide a character or turn the direction of writing.
 import unicodedata
 from typing import Literal
 
-from lossmith.checker.finding import Finding, LossReport, Report, Severity, Verdict
+from lossmith.checker.finding import Fact, Finding, LossReport, Report, Severity, Verdict
 
 Mood = Literal["problem", "error", "warning", "clean"]
 # Control, format and surrogate characters, and the separators that some readers take for a new line.
@@ -83,6 +83,11 @@ def reasons(loss: LossReport, answer: Verdict) -> list[tuple[str, str]]:
 def allow(finding: Finding) -> str:
     """The flag that keeps a rule quiet, for a user who has a reason."""
     return f"--ignore {finding.code}"
+
+
+def fact(one: Fact) -> str:
+    """The answer with its certificate: `convex  (proved; for -50 <= r <= 50)`."""
+    return f"{one.verdict}  ({one.grade}{f'; {one.detail}' if one.detail else ''})"
 
 
 def summary(report: Report) -> str:

@@ -17,7 +17,7 @@ RULES: dict[str, Rule] = {}
 # What says nothing about a single number: axes, and sums and largest entries of one.
 FORM = frozenset(
     "sum mean amax amin view reshape _unsafe_view view_copy unsqueeze unsqueeze_copy squeeze squeeze_copy expand "
-    "expand_copy permute permute_copy".split()
+    "expand_copy permute permute_copy positions".split()
 )
 
 
@@ -81,6 +81,7 @@ _unary("relu", lambda on, x: on.ops.maximum(x, 0.0))
 _unary("sign", _sign)
 _unary("log_sigmoid_forward", lambda on, x: (-on.ops.softplus(-x), None))
 _unary("isnan", lambda on, x: ~on.ops.equal(x, x))
+_unary("isfinite", lambda on, x: on.ops.isfinite(x))
 _unary("isinf", lambda on, x: ~on.ops.isfinite(x) & on.ops.equal(x, x))
 _unary("logical_not", lambda on, x: ~_truth(on, x))
 _unary("bitwise_not", lambda on, x: ~_truth(on, x))
@@ -91,7 +92,7 @@ def _same(on: Reading, x: Any, **_: Any) -> Any:
     return on.array(x)
 
 
-def _number(on: Reading, x: Any) -> Any:
+def number(on: Reading, x: Any) -> Any:
     """Booleans as 0 and 1."""
     x = on.array(x)
     if x.dtype.kind != "b":
@@ -105,42 +106,42 @@ def _truth(on: Reading, x: Any) -> Any:
 
 
 def _binary(operate: Callable[[Any, Any], Any]) -> Rule:
-    return lambda on, x, y: operate(_number(on, x), _number(on, y))
+    return lambda on, x, y: operate(number(on, x), number(on, y))
 
 
 @rule("add")
 def _add(on: Reading, x: Any, y: Any, alpha: Any = 1) -> Any:
-    return _number(on, x) + (_number(on, y) if alpha == 1 else _number(on, y) * float(alpha))
+    return number(on, x) + (number(on, y) if alpha == 1 else number(on, y) * float(alpha))
 
 
 @rule("sub")
 def _sub(on: Reading, x: Any, y: Any, alpha: Any = 1) -> Any:
-    return _number(on, x) - (_number(on, y) if alpha == 1 else _number(on, y) * float(alpha))
+    return number(on, x) - (number(on, y) if alpha == 1 else number(on, y) * float(alpha))
 
 
 @rule("mul")
 def _mul(on: Reading, x: Any, y: Any) -> Any:
     if x is y:
         return on.ops.square(on.array(x))
-    return _number(on, x) * _number(on, y)
+    return number(on, x) * number(on, y)
 
 
 @rule("div")
 def _div(on: Reading, x: Any, y: Any, rounding_mode: str | None = None) -> Any:
     if rounding_mode is not None:
         raise NotImplementedError(f"rounding_mode={rounding_mode!r}")
-    return _number(on, x) / _number(on, y)
+    return number(on, x) / number(on, y)
 
 
-RULES["rsub"] = lambda on, x, y: _number(on, y) - _number(on, x)
-RULES["maximum"] = lambda on, x, y: on.ops.maximum(_number(on, x), _number(on, y))
-RULES["minimum"] = lambda on, x, y: on.ops.minimum(_number(on, x), _number(on, y))
+RULES["rsub"] = lambda on, x, y: number(on, y) - number(on, x)
+RULES["maximum"] = lambda on, x, y: on.ops.maximum(number(on, x), number(on, y))
+RULES["minimum"] = lambda on, x, y: on.ops.minimum(number(on, x), number(on, y))
 RULES["lt"] = _binary(lambda x, y: x < y)
 RULES["le"] = _binary(lambda x, y: x <= y)
 RULES["gt"] = _binary(lambda x, y: x > y)
 RULES["ge"] = _binary(lambda x, y: x >= y)
-RULES["eq"] = lambda on, x, y: on.ops.equal(_number(on, x), _number(on, y))
-RULES["ne"] = lambda on, x, y: ~on.ops.equal(_number(on, x), _number(on, y))
+RULES["eq"] = lambda on, x, y: on.ops.equal(number(on, x), number(on, y))
+RULES["ne"] = lambda on, x, y: ~on.ops.equal(number(on, x), number(on, y))
 RULES["logical_and"] = RULES["bitwise_and"] = lambda on, x, y: _truth(on, x) & _truth(on, y)
 RULES["logical_or"] = RULES["bitwise_or"] = lambda on, x, y: _truth(on, x) | _truth(on, y)
 
@@ -150,9 +151,11 @@ def _pow(on: Reading, x: Any, y: Any) -> Any:
     ops = on.ops
     if isinstance(x, (int, float)):
         return ops.exp(on.array(y) * math.log(x))
-    x = _number(on, x)
+    x = number(on, x)
     if not isinstance(y, (int, float)):
         return ops.exp(on.array(y) * ops.log(x))
+    if hasattr(ops, "power"):
+        return ops.power(x, float(y))
     if y < 0:
         return 1.0 / _pow(on, x, -y)
     if y == int(y) and y <= 64:
@@ -170,9 +173,9 @@ def _whole_power(ops: Any, x: Any, n: int) -> Any:
 
 @rule("clamp", "hardtanh")
 def _clamp(on: Reading, x: Any, min: Any = None, max: Any = None) -> Any:
-    x = _number(on, x)
-    x = x if min is None else on.ops.maximum(x, _number(on, min))
-    return x if max is None else on.ops.minimum(x, _number(on, max))
+    x = number(on, x)
+    x = x if min is None else on.ops.maximum(x, number(on, min))
+    return x if max is None else on.ops.minimum(x, number(on, max))
 
 
 @rule("softplus")
@@ -183,7 +186,7 @@ def _softplus(on: Reading, x: Any, beta: float = 1.0, threshold: float = 20.0) -
 
 @rule("where")
 def _where(on: Reading, condition: Any, x: Any, y: Any) -> Any:
-    return on.ops.where(_truth(on, condition), _number(on, x), _number(on, y))
+    return on.ops.where(_truth(on, condition), number(on, x), number(on, y))
 
 
 @rule("full_like")
@@ -198,15 +201,15 @@ def _to_copy(on: Reading, x: Any, dtype: Any = None, **_: Any) -> Any:
     if kind == "bool":
         return _truth(on, x)
     if dtype is None or kind.startswith(("float", "bfloat")):
-        return _number(on, x)
+        return number(on, x)
     if on.array(x).dtype.kind == "b":
-        return _number(on, x)
+        return number(on, x)
     raise NotImplementedError(f"numbers become {kind}, which has steps")
 
 
 def _over(mean: bool) -> Rule:
     def reduce(on: Reading, x: Any, dim: Any = None, keepdim: bool = False, **_: Any) -> Any:
-        x = _number(on, x)
+        x = number(on, x)
         axes = range(x.ndim) if dim is None or dim == [] else [dim] if isinstance(dim, int) else dim
         count = 1
         for axis in sorted((axis % x.ndim for axis in axes), reverse=True):
@@ -222,7 +225,7 @@ RULES["sum"], RULES["mean"] = _over(mean=False), _over(mean=True)
 
 def _largest(sign: int) -> Rule:
     def reduce(on: Reading, x: Any, dim: Any = (), keepdim: bool = False) -> Any:
-        x = sign * _number(on, x)
+        x = sign * number(on, x)
         axes = range(x.ndim) if not dim and dim != 0 else [dim] if isinstance(dim, int) else dim
         for axis in sorted((axis % x.ndim for axis in axes), reverse=True):
             x = on.ops.max(x, axis=axis, keepdims=keepdim)

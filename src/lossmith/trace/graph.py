@@ -14,6 +14,8 @@ import numpy as np
 
 from lossmith.errors import LossmithError, message
 
+LOOKED_UP = ("index", "gather", "index_select", "positions")
+
 
 class TraceError(LossmithError, ValueError):
     """A callable that cannot be told as a list of operations; the message names the user's line."""
@@ -53,6 +55,7 @@ class Graph:
 
     def replay(self, ops: Any, *arrays: Any) -> Any:
         """The output in the numbers of a reader."""
+        import lossmith.trace.aten_rows  # noqa: F401  (enters its rules)
         from lossmith.trace.aten import FORM, RULES
 
         known, on = list[Any](arrays), Reading(ops, arrays[0])
@@ -60,6 +63,8 @@ class Graph:
             rule = RULES["clone"] if self.single and call.name in FORM else RULES.get(call.name)
             if rule is None:
                 raise unknown(call, "it is not among the operations that are replayed")
+            if call.name in LOOKED_UP and _moves(call.args[1:]):
+                raise unknown(call, "which entries it takes depends on the inputs")
             args = tuple(resolved(arg, known) for arg in call.args)
             kwargs = {name: resolved(arg, known) for name, arg in call.kwargs.items()}
             try:
@@ -82,8 +87,12 @@ class Reading:
             return x
         found = np.asarray(x)
         if found.dtype.kind == "b":
-            return found.view(type(self.like))
+            return found.view(type(self.like)) if isinstance(self.like, np.ndarray) else found
         return self.ops.asarray(found, like=self.like)
+
+
+def _moves(arg: Any) -> bool:
+    return any(map(_moves, arg)) if isinstance(arg, (list, tuple)) else isinstance(arg, Ref)
 
 
 def resolved(arg: Any, known: list[Any]) -> Any:

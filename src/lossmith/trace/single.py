@@ -15,7 +15,10 @@ from torch import Tensor
 from lossmith.errors import LossmithError, message
 from lossmith.spec import Formula
 from lossmith.trace.graph import Graph
-from lossmith.trace.torch import record
+from lossmith.trace.torch import record as trace
+
+Loss = Callable[..., Tensor]
+Record = Callable[[list[list[Tensor]]], Graph]
 
 # Three numbers of each kind; nothing special lies at them.
 PREDS = {"prob": (0.37, 0.12, 0.83), "positive": (0.37, 1.9, 4.2), "logprob": (-0.37, -1.9, -4.2)}
@@ -32,19 +35,22 @@ TARGETS = {
 CLOSE = 1e-6  # keras computes in float32 on the way, whatever it is given
 
 
-def formula_of(loss: Callable[..., Tensor], name: str, pred: str, target: str, axes: int = 1) -> tuple[Formula, Graph]:
+def formula_of(
+    loss: Loss, name: str, pred: str, target: str, axes: int = 1, record: Record | None = None
+) -> tuple[Formula, Graph]:
     """The formula of `loss(pred, target)`, with its graph. `axes` is how many the loss expects.
 
+    record    how the loss is traced, if not by torch
     Errors    LossmithError for a loss that is not one of single numbers; TraceError where it cannot be traced
     """
     if target not in TARGETS:
-        raise _refused(name, f"its target is {target}", None)
+        raise refused(name, "single numbers", f"its target is {target}", None)
     drawn = [PREDS.get(pred, (0.37, -2.6, 5.1)), TARGETS[target]]
     pairs = [[torch.full((1,) * axes, x, dtype=torch.float64) for x in numbers] for numbers in zip(*drawn, strict=True)]
-    _require_parts(loss, name, pairs)
-    graph = record(loss, pairs)
+    require_parts(loss, name, pairs)
+    graph = (record or by_torch(loss))(pairs)
     if not graph.single:
-        raise _refused(name, "on one number each it makes several", None)
+        raise refused(name, "single numbers", "on one number each it makes several", None)
 
     def body(ops: Any, pred: Any, target: Any) -> Any:
         return graph.replay(ops, pred, target)
@@ -55,13 +61,17 @@ def formula_of(loss: Callable[..., Tensor], name: str, pred: str, target: str, a
     return made, graph
 
 
+def by_torch(loss: Loss) -> Record:
+    return lambda pairs: trace(loss, pairs)
+
+
 def _digits() -> Any:
     from lossmith.ops.digits import ops
 
     return ops
 
 
-def _require_parts(loss: Callable[..., Tensor], name: str, pairs: list[list[Tensor]]) -> None:
+def require_parts(loss: Loss, name: str, pairs: list[list[Tensor]], of: str = "single numbers") -> None:
     """On a batch it gives what it gives on the parts."""
     whole = [torch.cat(column) for column in zip(*pairs, strict=True)]
     with torch.no_grad():
@@ -71,8 +81,8 @@ def _require_parts(loss: Callable[..., Tensor], name: str, pairs: list[list[Tens
         if together.shape == want.shape and torch.allclose(together, want, rtol=CLOSE, atol=CLOSE):
             return
     numbers = {"batch": together.tolist(), "parts": apart.tolist()}
-    raise _refused(name, "on a batch it is neither the values, the mean nor the sum of its parts", numbers)
+    raise refused(name, of, "on a batch it is neither the values, the mean nor the sum of its parts", numbers)
 
 
-def _refused(name: str, why: str, given: Mapping[str, object] | None) -> LossmithError:
-    return LossmithError(message(f"{name} is not a loss of single numbers", given, why=why))
+def refused(name: str, of: str, why: str, given: Mapping[str, object] | None) -> LossmithError:
+    return LossmithError(message(f"{name} is not a loss of {of}", given, why=why))

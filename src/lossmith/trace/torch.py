@@ -7,7 +7,8 @@ mode of our own notes for each operation the innermost line that is not torch's.
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,11 @@ def record(function: Callable[..., Any], inputs: Sequence[Sequence[Tensor]]) -> 
 class _Lines(TorchDispatchMode):
     """Notes the user's line for every operation, and the first one that is cut from the gradient."""
 
-    def __init__(self) -> None:
+    def __init__(self, single: bool) -> None:
         super().__init__()
         self.stopped = ""
         self.last = ""
-        self.single = True
+        self.single = single
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.last = place = _line()
@@ -67,8 +68,39 @@ def _line() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
 
 
+class _Context:
+    """What a hand-written forward writes its notes on, here read by nobody."""
+
+    def __init__(self, arguments: int) -> None:
+        self.needs_input_grad = (False,) * arguments
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        self.saved_tensors = tensors
+
+    def mark_dirty(self, *tensors: Any) -> None: ...
+    def mark_non_differentiable(self, *tensors: Any) -> None: ...
+    def set_materialize_grads(self, value: bool) -> None: ...
+
+
+def _forward(cls: Any, *args: Any, **kwargs: Any) -> Any:
+    """An `autograd.Function` as its forward alone, which is all that a value is made of."""
+    if cls.setup_context is not torch.autograd.Function.setup_context:
+        return cls.forward(*args, **kwargs)
+    return cls.forward(_Context(len(args)), *args, **kwargs)
+
+
+@contextmanager
+def _forwards() -> Iterator[None]:
+    own = vars(torch.autograd.Function)["apply"]
+    torch.autograd.Function.apply = classmethod(_forward)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.autograd.Function.apply = own
+
+
 def _traced(function: Callable[..., Any], given: Sequence[Tensor]) -> Graph:
-    lines = _Lines()
+    lines = _Lines(all(one.numel() == 1 for one in given))  # an operation may be whole here, and many below
 
     def body(*tensors: Any) -> Any:  # make_fx refuses a function with defaults
         with lines:
@@ -77,7 +109,7 @@ def _traced(function: Callable[..., Any], given: Sequence[Tensor]) -> Graph:
     plain = torch.func.functionalize(body, remove="mutations_and_views")
     table: Any = {key: value for key, value in core_aten_decompositions().items() if _name(key) not in KEPT}
     try:
-        with torch.fx.traceback.preserve_node_meta(), warnings.catch_warnings():
+        with torch.fx.traceback.preserve_node_meta(), warnings.catch_warnings(), _forwards():
             warnings.simplefilter("ignore")
             made = make_fx(plain, decomposition_table=table, _error_on_data_dependent_ops=False)(*given)
     except Exception as error:  # a stranger's code and torch's tracing of it: whatever is raised is the answer
@@ -113,6 +145,8 @@ def _graph(made: fx.GraphModule, lines: _Lines) -> Graph:
             place = str(node.meta.get("stack_trace") or "")
             calls.append(Call(name, _plain(tuple(args), lines.single), _plain(dict(kwargs), lines.single), place))
             values[node] = Ref(len(inputs) + len(calls) - 1)
+            if name == "copy_":  # what was written into is what was written, from here on
+                values[node.args[0]] = values[node]
     return Graph(len(inputs), tuple(calls), output, lines.single, lines.stopped)
 
 

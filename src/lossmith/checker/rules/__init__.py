@@ -5,7 +5,7 @@ from typing import Any
 
 from lossmith.errors import SettingError, message
 
-# LS1 gradient, LS2 domain, LS3 precision, LS4 shape, LS5 reduction, LS6 engineering, LS8 interface.
+# LS1 gradient, LS2 domain, LS3 precision, LS4 shape, LS5 reduction, LS6 engineering, LS7 mathematics, LS8 interface.
 _FILES = (
     "ls101_wrong_gradient",
     "ls102_ignores_grad_output",
@@ -14,6 +14,8 @@ _FILES = (
     "ls105_no_usable_gradient",
     "ls106_input_without_effect",
     "ls107_gradient_leaks_into_target",
+    "ls108_not_a_subgradient",
+    "ls109_double_backward_broken",
     "ls201_non_finite_value",
     "ls202_nan_gradient_finite_value",
     "ls204_empty_selection_nan",
@@ -33,6 +35,7 @@ _FILES = (
     "ls404_weight_or_mask_rank",
     "ls501_micro_batch_not_additive",
     "ls503_size_dependent_scale",
+    "ls504_weight_cancels",
     "ls505_reduction_contract",
     "ls506_order_dependent",
     "ls601_host_sync",
@@ -42,6 +45,17 @@ _FILES = (
     "ls606_retains_memory",
     "ls607_hidden_state_or_rng",
     "ls608_superlinear_memory",
+    "ls701_perfect_prediction_not_optimal",
+    "ls702_improper",
+    "ls703_not_classification_calibrated",
+    "ls704_discontinuous",
+    "ls705_unintended_kink",
+    "ls706_vanishing_when_wrong",
+    "ls707_exploding_zone",
+    "ls801_double_activation",
+    "ls802_argument_order",
+    "ls803_accepts_logits_and_probs",
+    "ls804_return_type",
     "ls805_hyperparameter_without_effect",
     "ls806_reference_mismatch",
 )

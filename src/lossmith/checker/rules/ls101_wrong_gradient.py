@@ -1,8 +1,9 @@
 """LS101 wrong-gradient
 
 What it checks
-    The gradient that autograd gives is the derivative of what the forward computes. Autograd in float64 is held
-    against the loss's own differences, element by element, at several steps from both sides; at a kink, or where the
+    The gradient that autograd gives is the derivative of what the forward computes. The forward is traced and its
+    derivative enclosed with every digit; where it cannot be traced, and at further points, autograd in float64 is held
+    against the loss's own differences, element by element, at several steps from both sides. At a kink, or where the
     differences are not sure of themselves, nothing is said.
 
 Why it matters
@@ -89,10 +90,11 @@ def _precision(subject: Subject) -> torch.dtype:
 def _points(subject: Subject, dtype: torch.dtype) -> list[Point]:
     first = subject.draw(1)
     slow = subject.bridged or sum(value.numel() for value in first if isinstance(value, Tensor)) > LARGE
-    places = [(subject.draw(seed), 3 if slow else 6) for seed in (1, 2, 3)]
+    # the forward itself, traced, judges the first; differences see what a trace would not (another way through it)
+    places = [(subject.draw(seed), 3 if slow else 6, seed == 1) for seed in (1, 2, 3)]
     if not slow:
-        places += [(condition.inputs, 3) for condition in conditions(subject)[1:] if _moderate(condition)][:4]
-    found = (look(subject, inputs, dtype, most) for inputs, most in places)
+        places += [(condition.inputs, 3, False) for condition in conditions(subject)[1:] if _moderate(condition)][:4]
+    found = (look(subject, inputs, dtype, most, traced=traced) for inputs, most, traced in places)
     return [point for point in found if point is not None]
 
 

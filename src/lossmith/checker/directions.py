@@ -1,0 +1,222 @@
+"""Which way a loss pulls: what it makes best in place of the perfect prediction.
+
+pairs        anchor, positive, negative; chosen and rejected: the names say which is to be nearer, or higher
+mirrors      the loss is right once its sign, its predictions or its labels are changed
+a softmax    along an axis that is not the classes': samples compete with each other, classes do not
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossmith.checker.activations import Activations
+from lossmith.checker.contract import Contract
+from lossmith.checker.judge import SEEDS, _rivals, shortfall
+from lossmith.checker.mirrors import MIRRORS, is_ordinary, seen_in
+from lossmith.checker.sample import class_axis, draw, head, perfect
+from lossmith.checker.subject import Subject
+
+CLEARLY = 0.05  # of what the values span
+FARS = (1.0, 3.0, 12.0)  # leads of the right logit, of which one must be good: a penalty on logits asks for small ones
+UP = re.compile(r"(?:^|_)(?:chosen|winner|pos(?:itive)?s?)(?:_|$)")
+DOWN = re.compile(r"(?:^|_)(?:rejected|loser|neg(?:ative)?s?)(?:_|$)")
+SCORE = re.compile(r"score|logit|log_?p|reward|chosen|rejected|pred")
+NEAR = re.compile(r"^p(?:os\w*)?$|positive")
+AWAY = re.compile(r"^n(?:eg\w*)?$|negative")
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What is best instead, in words; arguments where it should be low, and arguments where it is lower."""
+
+    said: str
+    fix: str
+    good: tuple[Any, ...]
+    better: tuple[Any, ...]
+
+
+def wrong_way(subject: Subject) -> Wrong | None:
+    contract = subject.contract
+    if contract.target is None or not is_ordinary(contract):
+        return _of_pairs(subject)
+    for mirror in MIRRORS:
+        if mirror.fits(contract) and not shortfall(seen_in(subject, mirror)):
+            return _mirrored(subject, mirror.name)
+    return None
+
+
+# --- two or three of a kind ------------------------------------------------------------------------------------
+
+
+def _of_pairs(subject: Subject) -> Wrong | None:
+    contract = subject.contract
+    names = [argument.name.lower() for argument in contract.arguments]
+    kinds = {contract.arguments[index].kind for index in contract.preds}
+    if len(names) == 3 and len(contract.preds) == 3 and kinds == {"embedding"}:
+        near, away = _named(names, NEAR), _named(names, AWAY)
+        if near is None or away is None:
+            return None
+        anchor = ({0, 1, 2} - {near, away}).pop()
+        return _turned_triplet(subject, anchor, near, away)
+    up, down = _named(names, UP, SCORE), _named(names, DOWN, SCORE)
+    if up in contract.preds and down in contract.preds and up is not None and down is not None and up != down:
+        return _turned_scores(subject, up, down) if kinds == {"real"} else None
+    return None
+
+
+def _named(names: Sequence[str], pattern: re.Pattern[str], also: re.Pattern[str] | None = None) -> int | None:
+    """The position of the one name that fits."""
+    found = [i for i, name in enumerate(names) if pattern.search(name) and (also is None or also.search(name))]
+    found = [i for i in found if not re.search(r"^(?:ref|old)", names[i])]
+    return found[0] if len(found) == 1 else None
+
+
+def _turned_triplet(subject: Subject, anchor: int, near: int, away: int) -> Wrong | None:
+    names = [argument.name for argument in subject.contract.arguments]
+    shown: Wrong | None = None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        good, bad = (_put(inputs, anchor, inputs[index]) for index in (near, away))
+        if not subject.values(bad) < min(subject.values(good), subject.values(inputs)) - 1e-3:
+            return None
+        said = f"it is lowest where {names[anchor]} equals {names[away]}, and not {names[near]}"
+        shown = shown or Wrong(
+            said, f"exchange {names[near]} and {names[away]}, in the formula or in the call", good, bad
+        )
+    return shown
+
+
+def _turned_scores(subject: Subject, up: int, down: int) -> Wrong | None:
+    names = [argument.name for argument in subject.contract.arguments]
+    shown: Wrong | None = None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        good = _put(_put(inputs, up, inputs[up] + 2), down, inputs[down] - 2)
+        bad = _put(_put(inputs, up, inputs[up] - 2), down, inputs[down] + 2)
+        values = [subject.values(each) for each in (bad, inputs, good)]
+        if not values[0] < values[1] < values[2]:
+            return None
+        said = f"it falls as {names[up]} falls and {names[down]} rises"
+        shown = shown or Wrong(said, f"turn the sign of the difference of {names[up]} and {names[down]}", good, bad)
+    return shown
+
+
+def _put(inputs: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:
+    return tuple(value.clone() if i == index else each for i, each in enumerate(inputs))
+
+
+# --- a prediction and its target -------------------------------------------------------------------------------
+
+_SAID = {
+    "negated": ("the perfect prediction is the worst", "turn the sign of what is returned, or return 1 - score"),
+    "turned": (
+        "it is lowest where the prediction is the opposite of the target",
+        "turn the sign, return 1 - score, or exchange the terms of target and of 1 - target",
+    ),
+    "label - 1": ("each sample is asked for the class before its own", "use the label as it is, without - 1"),
+    "label + 1": ("each sample is asked for the class after its own", "use the label as it is, without + 1"),
+}
+
+
+def _mirrored(subject: Subject, name: str) -> Wrong | None:
+    contract, inputs = subject.contract, subject.draw(SEEDS[0])
+    inputs = head(contract, inputs, 2) if contract.draw is None else inputs
+    good = perfect(contract, inputs)
+    mirror = next(each for each in MIRRORS if each.name == name)
+    if good is None:
+        return None
+    where = contract.preds[0]
+    candidates = [_put(good, where, mirror.move(contract, good[where]))] if mirror.move else []
+    candidates += [_put(good, where, pred) for pred in _random(contract, 6)]
+    better = min(candidates, key=lambda each: _finite(subject.values(each)))
+    said, fix = _SAID[name]
+    return Wrong(said, fix, good, better) if subject.values(better) < subject.values(good) else None
+
+
+def _finite(value: float) -> float:
+    return value if value == value else float("inf")
+
+
+def _random(contract: Contract, count: int) -> list[Tensor]:
+    n = 2 if contract.draw is None else None
+    return [draw(contract, 1000 * SEEDS[0] + k, n)[contract.preds[0]] for k in range(count)]
+
+
+def beaten(subject: Subject, everywhere: bool) -> Wrong | None:
+    """A prediction that is clearly better than the perfect one, on every draw; the first of them.
+
+    `everywhere`: far away too, where a loss may fall without end for another reason (LS208).
+    """
+    found = [_beaten(subject, seed, everywhere) for seed in SEEDS]
+    return found[0] if all(each is not None for each in found) else None
+
+
+def _beaten(subject: Subject, seed: int, everywhere: bool) -> Wrong | None:
+    contract, inputs = subject.contract, subject.draw(seed)
+    where = contract.preds[0]
+    goods = [good for far in FARS if (good := perfect(contract, inputs, far)) is not None]
+    if not goods:
+        return None
+    good = min(goods, key=lambda each: _finite(subject.values(each)))
+    value, ordinary = subject.values(good), subject.values(inputs)
+    preds = [draw(contract, 1000 * seed + k)[where] for k in range(6)]
+    preds += _of_no_sample(contract, inputs)
+    preds += [pred for _, pred in _rivals(contract, good, seed)] if everywhere else []
+    better = min((_put(good, where, pred) for pred in preds), key=lambda each: _finite(subject.values(each)))
+    gap = value - subject.values(better)
+    if not gap > CLEARLY * (abs(ordinary - value) + gap) + 1e-6:
+        return None
+    return Wrong(
+        "another prediction is better than the perfect one",
+        "look for a wrong sign, label, scale, or a reshape that mixes axes",
+        good,
+        better,
+    )
+
+
+def _of_no_sample(contract: Contract, inputs: Sequence[Any]) -> list[Tensor]:
+    """For classes: every sample gets the logarithm of how often each class occurs in the batch; or none leads."""
+    if contract.kinds() != ("logits", "index"):
+        return []
+    level = [torch.zeros_like(inputs[0])]
+    if inputs[0].ndim != 2:
+        return level
+    counts = torch.bincount(inputs[1], minlength=inputs[0].shape[1])[: inputs[0].shape[1]]
+    return [*level, (counts / counts.sum() + 1e-3).log().expand_as(inputs[0]).clone()]
+
+
+# --- the wrong axis --------------------------------------------------------------------------------------------
+
+
+def wrong_axis(subject: Subject) -> Wrong | None:
+    """A softmax along another axis than the classes', which makes right and wrong cost the same."""
+    contract = subject.contract
+    if subject.bridged or contract.target_kind() not in ("index", "onehot") or contract.pred.kind != "logits":
+        return None
+    inputs = subject.draw(SEEDS[0])
+    pred = inputs[contract.preds[0]]
+    watch = Activations(subject.file)
+    if pred.ndim < 2 or not subject.run(inputs, grad=False, watch=watch).finite_value:
+        return None
+    own = class_axis(contract.pred.domain.axes) % pred.ndim
+    axes = {axis for axis, ndim in watch.axes if ndim == pred.ndim}
+    if len(axes) != 1 or own in axes or len(watch.axes) != sum(ndim == pred.ndim for _, ndim in watch.axes):
+        return None
+    axis = axes.pop()
+    goal = contract.target or 0
+    thin = list(inputs)
+    thin[contract.preds[0]] = pred.narrow(axis, 0, 1)
+    place = axis if inputs[goal].ndim == pred.ndim or axis < own else axis - 1
+    thin[goal] = inputs[goal].narrow(place, 0, 1)
+    good = perfect(contract, tuple(thin))
+    if good is None:
+        return None
+    bad = _put(good, contract.preds[0], torch.roll(good[contract.preds[0]], 1, own))
+    if subject.values(good) != subject.values(bad):
+        return None
+    said = f"the softmax runs along axis {axis}, and the classes are on axis {own}: classes are not compared"
+    return Wrong(said, f"softmax(..., dim={own})", good, bad)

@@ -1,0 +1,142 @@
+"""A loss in a mirror: its sign turned, its predictions turned, its labels moved by one.
+
+A loss that is best at the perfect prediction in no reading, while its mirror image is in an ordinary one, takes what
+that reading says and has the fault that the mirror undoes. What is called a score, a reward or an adversary is meant
+to be large, and is never looked at so.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossmith.checker.contract import PRED_NAMES, TARGET_NAMES, Contract
+from lossmith.checker.sample import class_axis
+from lossmith.checker.subject import Subject, Trial
+
+Move = Callable[[Contract, Tensor], Tensor]
+CLASSES = ("index", "onehot")
+SIDES = ("binary", "pm1", "soft")
+# Readings that a stranger would think of first: no other one is believed on the word of a mirror.
+ORDINARY = frozenset(
+    {
+        ("real", "real"),
+        ("real", "count"),
+        ("boxes", "boxes"),
+        ("logits", "dist"),
+        ("prob", "soft"),
+        ("logits", "logits"),
+    }
+    | {(kind, goal) for kind in ("logits", "logprob", "simplex") for goal in CLASSES}
+    | {(kind, goal) for kind in ("logits", "prob") for goal in SIDES}
+)
+GUESS = re.compile(r"pred|prob|logit|score|estimate|output|student|mean|^mu$|rate|recon|hat$")
+GOAL = re.compile(r"target|label|true|truth|(?:^|_)gt(?:_|$)|teacher|mask|class")
+# What pushes away, or works against something, on purpose.
+AGAINST = re.compile(
+    r"complement|negative_?(?:learn|label)|unlearn|forget|ascent|advers|attack|confus|revers|reward|utility|maximi|"
+    r"repuls|diversity|repel|orthogon|decorrel|entropy_?(?:reg|bonus|max)|critic|generator|discriminator|mutual|"
+    r"\bmine\b|curiosity",
+    re.I,
+)
+# What measures how good something is, unless its name says that it is a loss.
+GOOD = re.compile(
+    r"score|metric|coef|accura|similar|correl|likelihood|log_?prob|elbo|psnr|ssim|gain|agreement|iou", re.I
+)
+# The same of a plain function: a class of such a name is a loss.
+GOOD_FUNCTION = re.compile(
+    r"f1|f_?beta|precision|recall|^r2|r_?squared?|pearson|ccc|concord|auc|kappa|mcc|dice|jaccard|tversky|overlap", re.I
+)
+COST = re.compile(r"loss|criterion|cost|error|penalty|objective|nll|divergence|distance", re.I)
+SAYS_SO = re.compile(r"(?:higher|larger|more) is better|maximi[sz]|reward|adversar|complementary|gradient ascent", re.I)
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """`move` changes the prediction before the call; `turned` changes the sign of the value after it."""
+
+    name: str
+    move: Move | None = None
+    turned: bool = False
+
+    def fits(self, contract: Contract) -> bool:
+        kinds = (contract.pred.kind, contract.target_kind())
+        if self.name == "turned":
+            return kinds[0] in ("logits", "prob") and kinds[1] in (*SIDES, *CLASSES)
+        return kinds[1] in CLASSES if self.name.startswith("label") else True
+
+
+def is_ordinary(contract: Contract) -> bool:
+    """True for a prediction and a target that are called so, of kinds that are often seen together."""
+    if contract.target is None or (contract.pred.kind, contract.target_kind()) not in ORDINARY:
+        return False
+    pred, target = contract.pred.name.lower(), contract.arguments[contract.target].name.lower()
+    guess = (pred in PRED_NAMES and pred not in ("x", "z")) or GUESS.search(pred) is not None
+    goal = target in TARGET_NAMES or GOAL.search(target) is not None
+    return goal and (guess or (pred == "x" and target != "y"))
+
+
+def _turned(contract: Contract, pred: Tensor) -> Tensor:
+    return 1 - pred if contract.pred.kind == "prob" else -pred
+
+
+def _rolled(step: int) -> Move:
+    return lambda contract, pred: torch.roll(pred, step, class_axis(contract.pred.domain.axes))
+
+
+MIRRORS = (
+    Mirror("turned", _turned),
+    Mirror("negated", turned=True),
+    Mirror("label - 1", _rolled(-1)),
+    Mirror("label + 1", _rolled(1)),
+)
+
+
+@dataclass
+class Mirrored(Subject):
+    """A loss that is seen in a mirror: a subject like any other, for its values alone."""
+
+    mirror: Mirror = MIRRORS[0]
+
+    def run(self, inputs: Sequence[Any], **how: Any) -> Trial:
+        given = list(inputs)
+        if self.mirror.move is not None:
+            where = self.contract.preds[0]
+            given[where] = self.mirror.move(self.contract, given[where])
+        trial = super().run(given, **how)
+        if not self.mirror.turned or trial.total is None or trial.output is None:
+            return trial
+        return replace(trial, total=-trial.total, output=-trial.output)
+
+
+def seen_in(subject: Subject, mirror: Mirror) -> Mirrored:
+    """The loss as this mirror shows it."""
+    known = {name: value for name, value in vars(subject).items() if name not in ("cache", "mirror")}
+    return Mirrored(**known, cache={}, mirror=mirror)
+
+
+def is_metric(subject: Subject) -> bool:
+    """True if its name says that it measures how good something is."""
+    if COST.search(subject.name):
+        return False
+    plain = inspect.isroutine(subject.loss) and GOOD_FUNCTION.search(subject.name) is not None
+    return plain or GOOD.search(subject.name) is not None
+
+
+def meant(subject: Subject) -> bool:
+    """True if its name, its arguments or its documentation say that it is no cost of being wrong."""
+    function = subject.loss if inspect.isroutine(subject.loss) else type(subject.loss)
+    if AGAINST.search(f"{subject.name} {' '.join(subject.parameters)}"):
+        return True
+    if is_metric(subject):
+        return True
+    return SAYS_SO.search(inspect.getdoc(function) or "") is not None if _own_words(function) else False
+
+
+def _own_words(function: Any) -> bool:
+    """False for the documentation that a class only inherits from torch or keras."""
+    return "__doc__" in vars(function) if isinstance(function, type) else True

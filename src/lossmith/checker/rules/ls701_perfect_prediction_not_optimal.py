@@ -1,0 +1,102 @@
+"""LS701 perfect-prediction-not-optimal
+
+What it checks
+    No prediction is cheaper than the one that is perfect for its target. A loss that is best nowhere near is held in
+    a mirror: if its sign turned, its predictions turned, or its labels moved by one make it right, that is what is
+    wrong. Where names say what is to be near or high (anchor, positive, negative; chosen, rejected), they are believed.
+    A softmax along the samples, or along pixels, compares no classes: right and wrong cost the same.
+
+Why it matters
+    The optimizer goes where the loss is low. With the wrong sign, a score in place of 1 - score, or labels that are
+    off by one, training works, the curve falls, and the model learns to be wrong.
+
+Example
+    return (2 * (p * target).sum() + 1) / (p.sum() + target.sum() + 1)      # the score
+    log_p[torch.arange(n), labels - 1]                                      # the class before; of 0, the last
+
+Write instead
+    return 1 - (2 * (p * target).sum() + 1) / (p.sum() + target.sum() + 1)
+    log_p[torch.arange(n), labels]
+
+When to allow it
+    What it returns is to be maximised, or another term of the training pulls the other way. A name that says so
+    (score, reward, adversarial, complementary labels, unlearning) is not reported.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+
+from lossmith.checker.directions import Wrong, beaten, wrong_axis, wrong_way
+from lossmith.checker.evidence import SkipRule, finding, literal, reproduce, show
+from lossmith.checker.finding import Finding
+from lossmith.checker.judge import SEEDS, shortfall
+from lossmith.checker.mirrors import meant
+from lossmith.checker.sample import perfect
+from lossmith.checker.subject import Subject
+
+CODE, NAME, SINCE = "LS701", "perfect-prediction-not-optimal", "0.1"
+SAID = ("command line", "decorator", "annotation", "pyproject.toml")
+CLASSES = re.compile(r"label|target|class|^y")
+
+
+def applies(subject: Subject) -> str:
+    contract = subject.contract
+    if len(contract.preds) > 1:
+        return ""
+    if contract.target is None or perfect(contract, subject.draw(0)) is None:
+        return "it is not known which prediction is perfect"
+    return ""
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    if meant(subject):
+        raise SkipRule("its name says that it is to be large, or that it works against something")
+    if not subject.run(subject.draw(0), grad=False).finite_value:
+        raise SkipRule("the loss is not finite on ordinary inputs")
+    reason = "" if perfect(subject.contract, subject.draw(0)) is None else shortfall(subject, SEEDS[:1])
+    if len(subject.contract.preds) == 1 and not reason:
+        found = wrong_axis(subject)
+    else:
+        found = wrong_way(subject)
+        if found is None and _is_said(subject, reason):
+            found = beaten(subject, everywhere=subject.contract.origin in SAID)
+    if found is not None:
+        yield _told(subject, found)
+    elif reason:
+        raise SkipRule(f"it is not known what is best for it: {reason}")
+
+
+def _is_said(subject: Subject, reason: str) -> bool:
+    """The contract is the user's own, or the arguments are called logits and labels."""
+    contract = subject.contract
+    if len(contract.preds) > 1 or "better than" not in reason:
+        return False
+    if contract.origin in SAID:
+        return True
+    named = "logit" in contract.pred.name.lower() and contract.target is not None
+    labels = named and CLASSES.search(contract.arguments[contract.target or 0].name.lower()) is not None
+    return labels and contract.kinds() == ("logits", "index")
+
+
+def _told(subject: Subject, wrong: Wrong) -> Finding:
+    names = [argument.name for argument in subject.contract.arguments]
+    changed = [i for i, (a, b) in enumerate(zip(wrong.good, wrong.better, strict=True)) if a is not b]
+    rows = {name: show(value) for name, value in zip(names, wrong.good, strict=True)}
+    rows["value"] = show(subject.values(wrong.good))
+    rows |= {f"another {names[i]}": show(wrong.better[i]) for i in changed}
+    rows["its value"] = show(subject.values(wrong.better))
+    other = [f"other_{name}" if i in changed else name for i, name in enumerate(names)]
+    ending = [
+        *(f"other_{names[i]} = {literal(wrong.better[i])}" for i in changed),
+        f"print(loss_fn({', '.join(names)}))",
+        f"print(loss_fn({', '.join(other)}))",
+    ]
+    return finding(
+        sys.modules[__name__],
+        subject,
+        message=wrong.said,
+        evidence=rows,
+        fix=wrong.fix,
+        reproducer=reproduce(subject, wrong.good, ending),
+    )

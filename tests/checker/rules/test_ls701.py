@@ -1,0 +1,144 @@
+"""LS701: losses that pull the wrong way, in a mirror and by their names; and those that are meant to."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from reproducing import run_reproducer
+from ruletest import answer, printed, subject_of
+from torch import nn
+
+from lossmith.checker.rules import ls701_perfect_prediction_not_optimal as rule
+
+REAL = {"pred": "real[N,C]", "target": "real[N,C]"}
+
+
+def negated_mse(pred, target):
+    return -((pred - target) ** 2).mean()
+
+
+def iou_loss(pred, target):
+    low, high = torch.maximum(pred[:, :2], target[:, :2]), torch.minimum(pred[:, 2:], target[:, 2:])
+    inner = (high - low).clamp(min=0).prod(1)
+    areas = [(box[:, 2:] - box[:, :2]).prod(1) for box in (pred, target)]
+    return (inner / (areas[0] + areas[1] - inner)).mean()
+
+
+def masked(pred, target, mask):
+    return -((pred - target).abs() * mask).sum() / mask.sum()
+
+
+def gaussian_without_minus(mean, log_var, target):
+    return (-0.5 * (log_var + (target - mean) ** 2 / log_var.exp())).mean()
+
+
+def poisson_without_minus(log_rate, target):
+    return (target * log_rate - log_rate.exp()).mean()
+
+
+def class_after(logits, labels):
+    return -logits.log_softmax(1).gather(1, ((labels + 1) % logits.shape[1])[:, None]).mean()
+
+
+def pixels_as_classes(logits, target):
+    return F.cross_entropy(logits.reshape(-1, logits.shape[1]), target.reshape(-1))
+
+
+def dpo(policy_chosen_logps, policy_rejected_logps, reference_chosen_logps, reference_rejected_logps):
+    policy = policy_rejected_logps - policy_chosen_logps
+    return -F.logsigmoid(0.1 * (policy - (reference_rejected_logps - reference_chosen_logps))).mean()
+
+
+PIXELS = {"pred": "logits[N,C,H,W]", "target": "index[N,H,W]"}
+FAULTS = [
+    (negated_mse, {}, "the perfect prediction is the worst"),
+    (iou_loss, {}, "the perfect prediction is the worst"),
+    (masked, {}, "the perfect prediction is the worst"),
+    (gaussian_without_minus, {}, "the perfect prediction is the worst"),
+    (poisson_without_minus, {}, "the perfect prediction is the worst"),
+    (class_after, {}, "each sample is asked for the class after its own"),
+    (pixels_as_classes, PIXELS, "another prediction is better than the perfect one"),
+    (dpo, {}, "it falls as policy_chosen_logps falls and policy_rejected_logps rises"),
+]
+
+
+@pytest.mark.parametrize(("loss", "flags", "says"), FAULTS)
+def test_a_loss_that_pulls_the_wrong_way_is_told(loss, flags, says):
+    _, (found,) = answer(rule, loss, **flags)
+    assert (found.severity, found.grade) == ("error", "measured")
+    assert says in found.message
+
+
+def penalised_logits(logits, labels):
+    return F.cross_entropy(logits, labels) + 0.5 * logits.square().mean()
+
+
+def penalised_columns(logits, labels):
+    return F.cross_entropy(logits, labels) + 0.2 * logits.logsumexp(0).mean()
+
+
+def unlearning_loss(logits, labels):
+    return -F.cross_entropy(logits, labels)
+
+
+def contrastive(x1, x2, y):
+    d = F.pairwise_distance(x1, x2)
+    return (y * F.relu(1 - d) ** 2 + (1 - y) * d**2).mean()
+
+
+def decorrelation(a, b):
+    return F.cosine_similarity(a, b).mean()
+
+
+def distances(pos_dist, neg_dist):
+    return F.relu(pos_dist - neg_dist + 1).mean()
+
+
+class Documented(nn.Module):
+    """A bound on the information, to be maximised by the first network."""
+
+    def forward(self, pred, target):
+        return -((pred - target) ** 2).mean()
+
+
+INNOCENT = [
+    (penalised_logits, {}),
+    (penalised_logits, {"pred": "logits[N,C]", "target": "index[N]"}),
+    (penalised_columns, {}),
+    (unlearning_loss, {}),
+    (contrastive, {}),
+    (decorrelation, {}),
+    (distances, {}),
+    (Documented(), {}),
+    (F.cross_entropy, PIXELS),
+    (lambda logits, target: F.cross_entropy(logits.movedim(1, -1).flatten(0, 2), target.flatten()), PIXELS),
+]
+
+
+@pytest.mark.parametrize(("loss", "flags"), INNOCENT)
+def test_what_is_meant_or_only_looks_so_is_innocent(loss, flags):
+    assert answer(rule, loss, **flags)[1] == []
+
+
+def test_the_contract_of_a_negated_loss_is_found_in_the_mirror():
+    contract = subject_of(negated_mse).contract
+    assert (contract.kinds(), contract.confidence) == (("real", "real"), "likely")
+
+
+def test_what_is_printed():
+    text = printed(rule, class_after, pred="logits[N,C]", target="index[N]")
+    assert "LS701 perfect-prediction-not-optimal  error, measured" in text
+    assert "    each sample is asked for the class after its own\n" in text
+    assert "    fix     use the label as it is, without + 1\n" in text
+
+
+def test_the_reproducer_shows_both_costs(tmp_path: Path):
+    source = """
+    def turned(pred, target):
+        return -F.mse_loss(pred, target)
+    """
+    _, lines = run_reproducer(tmp_path, rule, source, "turned", **REAL)
+    values = [float(line.partition("(")[2].partition(")")[0]) for line in lines]
+    assert values[0] == 0
+    assert values[1] < -0.1
