@@ -34,7 +34,7 @@ BELOW = {
         *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"),
         *("class_weights", "sides", "balance"),
     },
-    "checker": {"errors", "domains", "ops", "spec", "trace", "prove"},
+    "checker": {"errors", "domains", "ops", "shapes", "spec", "trace", "prove"},
     "entries": {"errors", "spec", "formulas"},
     "trace": {"errors", "ops", "spec"},
     "prove": {"errors", "domains", "ops", "shapes", "spec", "entries"},

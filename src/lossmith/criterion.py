@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol
 
-from lossmith.ops import A, Ops
+from lossmith.ops import A, Ops, across
 from lossmith.reduction import Reduction, align, guard, reduce
 from lossmith.shapes import Shapes, batched, letters
 
@@ -166,5 +166,5 @@ def _values_kept(ops: Ops[A], formula: Evaluable, kept: A, like: A) -> A:
     gone = [name for name in formula.coupled if name not in formula.shapes.result]
     counted = ops.astype(kept, like)
     for _ in gone:
-        counted = ops.sum(counted, axis=-1)
+        counted = across(ops, ops.sum(counted, axis=-1))
     return ops.truth(counted)

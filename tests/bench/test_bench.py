@@ -56,6 +56,13 @@ def test_the_rows_say_what_was_measured(tmp_path):
     assert rows.table(found, absent).row_count == len(found)
 
 
+def test_where_a_matrix_of_pairs_is_too_large_only_the_kernel_is_measured(monkeypatch):
+    monkeypatch.setattr(measure, "MATRIX", 4 * 128 * 128 - 1)
+    found, absent = bench(FORMULAS["nt_xent"], Options(size=64, rounds=1, against=("torch",)))
+    assert [row.way for row in found] == ["kernel", "floor: copy", "floor: matmul"]
+    assert absent == ["torch, eager, torch.compile: the matrix of pairs alone would take 0 GiB"]
+
+
 def test_memory_is_that_which_is_held_at_once():
     def step():
         one = torch.ones(2**16)

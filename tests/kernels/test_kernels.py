@@ -4,11 +4,12 @@ from functools import partial
 
 import pytest
 import torch
+from on_device import DEVICE, here, multiply_in_half, randint, randn
 from torch import Tensor
 from torch_cases import CASES
 
 from lossmith.criterion import evaluate, summarise
-from lossmith.kernels import kernels, tiles
+from lossmith.kernels import devices, kernels
 from lossmith.ops import torch as ops
 from lossmith.spec import FORMULAS
 
@@ -19,12 +20,13 @@ every_kernel = pytest.mark.parametrize(("name", "kernel"), KERNELS, ids=[name fo
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(tiles, "ON_CPU", (16, 11))
+    monkeypatch.setattr(devices, "TILES", {DEVICE: (16, 11)})
+    with torch.device(DEVICE):
+        yield
 
 
 def arrays_of(name: str, n: int = N, dtype: torch.dtype = torch.float64, tied: bool = False) -> list[Tensor]:
     """The arguments by what they hold: embeddings, labels of which some occur once, one vector for each class."""
-    g = torch.Generator().manual_seed(n)
     formula, made = FORMULAS[name], []
     lengths = {"N": n, "D": 5, "C": 23, "M": 29}
     for index, (kind, patterns) in enumerate(zip(formula.kinds, formula.shapes.arguments, strict=True)):
@@ -32,9 +34,9 @@ def arrays_of(name: str, n: int = N, dtype: torch.dtype = torch.float64, tied: b
         if "..." in patterns[0] and "N" not in patterns[0]:
             shape = [n, *shape]
         if kind.partition("|")[0] == "index":
-            made.append(torch.randint(0, 23 if "C" in str(formula.shapes.text) else n // 3 + 1, shape, generator=g))
+            made.append(randint(23 if "C" in str(formula.shapes.text) else n // 3 + 1, *shape, seed=n + index))
         else:
-            made.append((2.0 * torch.randn(shape, generator=g, dtype=torch.float64)).to(dtype))
+            made.append((2.0 * randn(*shape, seed=n + index)).to(dtype))
         if tied and index == 0 and n > 3:
             made[0][3] = made[0][1]
     return made
@@ -45,11 +47,14 @@ def total(
 ) -> tuple[Tensor, list[Tensor]]:
     """The total of values that weigh differently, and its gradients."""
     leaves = [a.detach().clone().requires_grad_() if a.is_floating_point() else a for a in arrays]
-    settings = {k: x.detach().clone().requires_grad_() if isinstance(x, Tensor) else x for k, x in settings.items()}
+    settings = {
+        k: here(x).detach().clone().requires_grad_() if isinstance(x, Tensor) else x for k, x in settings.items()
+    }
     learned = [x for x in settings.values() if isinstance(x, Tensor)]
     made = evaluate(ops, formula, leaves, caller="test", settings={**formula.keywords, **settings}, **given)
     n = len(arrays[0])
-    weight = 1.5 + torch.arange(n, dtype=torch.float64).sin()
+    one_each = made.outcome.values.ndim > 0
+    weight = 1.5 + torch.arange(n, dtype=torch.float64).sin() if one_each else None
     whole, terms = summarise(ops, made, reduction=reduction, weight=weight, caller="test")
     wanted = [x for x in leaves if x.is_floating_point()] + learned
     grads = torch.autograd.grad(whole.sum(), wanted, allow_unused=True)
@@ -119,15 +124,36 @@ def test_nan_is_no_less_nan(name, kernel):
 
 @every_kernel
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_lower_precision_is_as_good_as_the_formulas(name, kernel, dtype):
+@pytest.mark.parametrize("narrow", [False, True])
+def test_lower_precision_is_as_good_as_the_formulas(name, kernel, dtype, narrow, monkeypatch):
+    """Against float64 on the rounded numbers; with products in half precision, directions are rounded as well."""
+    if narrow:
+        multiply_in_half(monkeypatch, devices)
+    else:
+        monkeypatch.setattr(devices, "_multiplies", lambda device, dtype: False)
     arrays = [a.to(dtype) if a.is_floating_point() else a for a in arrays_of(name)]
     wide = [a.double() if a.is_floating_point() else a for a in arrays]
     exact, slopes = total(FORMULAS[name], wide, {})
-    worst = 1e-5 if dtype is torch.float32 else 2e-2
+    half = narrow and dtype is not torch.float32
     got, grads = total(kernel, arrays, {})
-    torch.testing.assert_close(got.double(), exact, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(got.double(), exact, rtol=2.0 * torch.finfo(dtype).eps if half else 1e-5, atol=1e-5)
+    worst = (5e-2 if half else 2e-2) if dtype is not torch.float32 else 1e-5
     for one, other in zip(grads, slopes, strict=True):
         assert (one.double() - other).abs().max() <= worst * other.abs().max()
+
+
+@every_kernel
+def test_autocast_multiplies_tiles_in_its_dtype(name, kernel, monkeypatch):
+    multiply_in_half(monkeypatch, devices)
+    arrays = [a.float() if a.is_floating_point() else a for a in arrays_of(name)]
+    exact, slopes = total(FORMULAS[name], arrays, {})
+    with torch.autocast(DEVICE, torch.bfloat16):
+        got, grads = total(kernel, arrays, {})
+    if name != "triplet_mined":  # which sample is hardest is told in float32
+        assert not torch.equal(got, total(kernel, arrays, {})[0])
+    torch.testing.assert_close(got, exact, rtol=2.0**-7, atol=1e-5)
+    for one, other in zip(grads, slopes, strict=True):
+        assert (one - other).abs().max() <= 0.1 * other.abs().max()
 
 
 @every_kernel

@@ -4,9 +4,23 @@ from math import inf
 
 import pytest
 import torch
+from on_device import DEVICE, multiply_in_half, randint, randn
 from torch import Tensor
 
-from lossmith.kernels import All, Explicit, Labelled, log_sum, pairs, softplus_sum, tiles, walk
+from lossmith.kernels import (
+    All,
+    AllBut,
+    Explicit,
+    Labelled,
+    Others,
+    devices,
+    log_sum,
+    pairs,
+    softplus_sum,
+    tiles,
+    transforms,
+    walk,
+)
 
 F64 = torch.float64
 
@@ -14,24 +28,28 @@ F64 = torch.float64
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch):
     """Several tiles, the last ones odd, in problems of a few rows."""
-    monkeypatch.setattr(tiles, "ON_CPU", (4, 3))
+    monkeypatch.setattr(devices, "TILES", {DEVICE: (4, 3)})
+    with torch.device(DEVICE):
+        yield
 
 
 def draw(*shape: int, seed: int = 0, size: float = 1.0, dtype: torch.dtype = F64) -> Tensor:
-    g = torch.Generator().manual_seed(seed)
-    return (size * torch.randn(*shape, generator=g, dtype=F64)).to(dtype)
+    return (size * randn(*shape, seed=seed)).to(dtype)
 
 
 def labels(n: int, seed: int = 0) -> Tensor:
-    return torch.randint(0, 3, (n,), generator=torch.Generator().manual_seed(seed))
+    return randint(3, n, seed=seed)
 
 
 def rules(n: int, m: int):
-    chosen = torch.rand(n, m, generator=torch.Generator().manual_seed(5)) < 0.5
+    chosen = randn(n, m, seed=5) < 0.0
     yield "all", All()
     yield "same", Labelled(labels(n, 1), labels(m, 2), same=True)
     yield "other", Labelled(labels(n, 1).sort().values, labels(m, 2).sort().values, same=False)
-    yield "not itself", Labelled(torch.arange(n), torch.arange(m), same=False)
+    yield "not itself", Others()
+    yield "not its sample", Others(5)
+    if m:
+        yield "all but one", AllBut(labels(n, 3).clamp(max=m - 1))
     yield "class but itself", Labelled(labels(n, 1), labels(m, 1), same=True, itself=False)
     yield "explicit", Explicit(chosen)
 
@@ -45,8 +63,10 @@ WAYS = {
     "bounded": {"largest": 60.0},
     "running maximum": {},
     "bias": {"bias": True},
-    "cap": {"cap": 2.0},
-    "cap and bias": {"cap": 90.0, "bias": True},
+    "cap": {"transform": transforms.Cap(2.0)},
+    "cap and bias": {"transform": transforms.Cap(90.0), "bias": True},
+    "above": {"above": True},
+    "above, bounded": {"above": True, "largest": 60.0},
     "both": {"largest": 60.0, "both": True},
     "both, running maximum": {"both": True},
 }
@@ -67,7 +87,9 @@ def against_the_matrix(n: int, m: int, rule, way: dict, compute) -> None:
     bias = draw(m, seed=2).requires_grad_() if settings.pop("bias", False) else None
     given = [x for x in (u, v, bias) if x is not None]
     both = settings.get("both", False)
-    problem = walk.Problem(rule, both=both, cap=settings.get("cap"))
+    if settings.get("above"):
+        settings["above"] = draw(n, seed=3)
+    problem = walk.Problem(rule, both=both, transform=settings.get("transform"), above=settings.get("above"))
     wanted = pairs.dense(u, v, bias, problem)[: 2 if both else 1]
     found = compute(u, v, rule=rule, bias=bias, **settings)
     found = found if both else (found,)
@@ -121,6 +143,8 @@ def test_a_symmetric_problem_is_one_with_equal_sides(n, kept, largest, monkeypat
 def test_a_gradient_has_a_gradient(way):
     settings = dict(way)
     biased = settings.pop("bias", False)
+    if settings.get("above"):
+        settings["above"] = draw(5, seed=3)
     given = [draw(5, 2).requires_grad_(), draw(4, 2, seed=1).requires_grad_()]
     given += [draw(4, seed=2).requires_grad_()] if biased else []
     rule = Labelled(torch.arange(5), torch.arange(4), same=False)
@@ -129,12 +153,23 @@ def test_a_gradient_has_a_gradient(way):
     assert torch.autograd.gradgradcheck(lambda z: log_sum(z, rule=All()), given[:1])
 
 
+def test_a_side_that_is_made_of_the_other_is_differentiated_once():
+    z = draw(6, 2).requires_grad_()
+    other = Labelled(labels(6), labels(6), same=False)
+    for compute in (lambda z: log_sum(2.0 * z, z, rule=other), lambda z: softplus_sum(z, 2.0 * z, rule=other)):
+        once, again = (
+            torch.autograd.grad(compute(z), z, torch.arange(6, dtype=F64), create_graph=graph)[0]
+            for graph in (False, True)
+        )
+        torch.testing.assert_close(again, once)
+
+
 @every_rule
 def test_sums_of_softplus_are_those_of_the_whole_matrix(n, m, name, rule):
     given = [draw(n, 4).requires_grad_(), draw(m, 4, seed=1).requires_grad_(), draw(m, seed=2).requires_grad_()]
     found = softplus_sum(*given[:2], rule=rule, bias=given[2])
     u, v, bias = given
-    chosen = torch.as_tensor(rule.split([slice(0, n)], [slice(0, m)])(0, 0)).expand(n, m)
+    chosen = walk.belong(rule, n, m, u.device)
     wanted = torch.where(chosen, torch.nn.functional.softplus(u @ v.T + bias, threshold=700.0), 0.0).sum(1)
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
     upstream = torch.arange(n, dtype=F64).cos()
@@ -155,15 +190,29 @@ def test_nothing_to_sum_is_minus_infinity_without_a_gradient():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("largest", [20.0, inf])
-def test_half_precision_is_summed_in_float32(dtype, largest):
+@pytest.mark.parametrize("narrow", [True, False])
+def test_half_precision_is_summed_in_float32(dtype, largest, narrow, monkeypatch):
+    """Also of products in half precision: the sums are those of the given numbers, and only weights are rounded."""
+    multiply_in_half(monkeypatch, devices)
     u, v = draw(70, 3, dtype=dtype).requires_grad_(), draw(90, 3, seed=1, dtype=dtype).requires_grad_()
-    out = log_sum(u, v, largest=largest)
-    wide = [x.detach().float().requires_grad_() for x in (u, v)]
-    want = log_sum(*wide, largest=largest)
+    out = log_sum(u, v, largest=largest, narrow=dtype if narrow else None)
+    wide = [x.detach().double().requires_grad_() for x in (u, v)]
+    want = log_sum(*wide)
     assert out.dtype == torch.float32
-    assert torch.equal(out, want)
-    for got, wanted in zip(torch.autograd.grad(out.sum(), (u, v)), torch.autograd.grad(want.sum(), wide), strict=True):
-        assert torch.equal(got, wanted.to(dtype))
+    torch.testing.assert_close(out.double(), want, rtol=1e-6, atol=1e-6)
+    upstream = 1e-7 * torch.arange(70.0).cos()  # beyond the smallest numbers of float16
+    found = torch.autograd.grad(out, (u, v), upstream)
+    half, smallest = torch.finfo(dtype).eps / 2, torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps
+    for got, wanted in zip(found, torch.autograd.grad(want, wide, upstream.double()), strict=True):
+        assert got.dtype == dtype
+        assert (got.double() - wanted).abs().max() <= (3.0 if narrow else 1.001) * half * wanted.abs().max() + smallest
+
+
+def test_where_a_device_rounds_the_product_too_logits_are_off_by_half_an_eps(monkeypatch):
+    u, v = draw(20, 3, dtype=torch.bfloat16), draw(30, 3, seed=1, dtype=torch.bfloat16)
+    off = log_sum(u, v, narrow=torch.bfloat16).double() - log_sum(u.double(), v.double())
+    assert off.abs().max() <= 2.0**-8 * (u.double() @ v.double().T).abs().max()
+    assert DEVICE != "cpu" or off.abs().max() > 1e-5
 
 
 def test_views_of_any_stride_and_values_of_any_size_are_right():
@@ -184,3 +233,40 @@ def test_nan_and_infinity_stay_in_their_rows():
         rows = out[0] if isinstance(out, tuple) else out
         want = torch.logsumexp(u @ v.T, 1)
         torch.testing.assert_close(rows, want, equal_nan=True)
+
+
+def test_rules_say_which_pairs_belong():
+    i, j = torch.arange(9)[:, None], torch.arange(7)[None, :]
+    one, other = labels(9, 1), labels(7, 1)
+    wanted = [
+        (All(), torch.ones(9, 7, dtype=torch.bool)),
+        (Others(), i != j),
+        (Others(3), i % 3 != j % 3),
+        (AllBut(one), one[:, None] != j),
+        (Labelled(one, other, same=True), one[:, None] == other),
+        (Labelled(one, other, same=True, itself=False), (one[:, None] == other) & (i != j)),
+        (
+            Labelled(one.sort().values, other.sort().values, same=False),
+            one.sort().values[:, None] != other.sort().values,
+        ),
+    ]
+    for rule, chosen in wanted:
+        for height, width in ((4, 3), (2, 5), (9, 7)):
+            rows, columns = tiles.pieces(9, height), tiles.pieces(7, width)
+            tiled, found = rule.split(rows, columns), torch.zeros(9, 7, dtype=torch.bool)
+            for r, row in enumerate(rows):
+                for c, column in enumerate(columns):
+                    whole = torch.ones(len(i[row]), len(j[0, column]), dtype=torch.bool)
+                    found[row, column] = tiled.leave(whole, r, c, False) if tiled.some(r, c) else False
+            assert torch.equal(found, chosen)
+
+
+@pytest.mark.parametrize("margin", [0.25, 0.0])
+@pytest.mark.parametrize("made", [transforms.Cap, transforms.Pull, transforms.Push], ids=lambda made: made.__name__)
+def test_a_transform_knows_its_slope(made, margin):
+    """Of cosines, some of which are rounded beyond 1; the weights of circle loss may be constant."""
+    x = torch.tensor([-1.0, -0.7, -0.25, -0.1, 0.0, 0.3, 0.9, 1.0], dtype=F64).requires_grad_()
+    for transform in [made(2.0)] if made is transforms.Cap else [made(80.0, margin, constant) for constant in (0, 1)]:
+        (slope,) = torch.autograd.grad(transform(x).sum(), x)
+        inside = (x.detach() != -margin) & (x.detach() != 1.0)  # at a kink either side will do
+        torch.testing.assert_close(transform.slope(x.detach(), transform(x).detach())[inside], slope[inside])

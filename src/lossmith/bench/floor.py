@@ -30,6 +30,12 @@ def floors(formula: Formula, arrays: Sequence[Tensor]) -> dict[str, Callable[[],
     return found
 
 
+def matrix_bytes(formula: Formula, arrays: Sequence[Tensor]) -> int:
+    """What the matrix of similarities takes, in the dtype of its sides; 0 for a loss that has none."""
+    pair = _sides(formula, arrays)
+    return 0 if pair is None else len(pair[0]) * len(pair[1]) * pair[0].element_size()
+
+
 def _products(left: Tensor, right: Tensor, room: Tensor) -> None:
     """Three products of (N, M, D), a block of columns at a time."""
     for block in right.split(room.shape[1]):
@@ -42,7 +48,8 @@ def _products(left: Tensor, right: Tensor, room: Tensor) -> None:
 def _sides(formula: Formula, arrays: Sequence[Tensor]) -> tuple[Tensor, Tensor] | None:
     """The two sides of the matrix of similarities; None for a loss that has no such matrix."""
     points = [x.detach() for x, kind in zip(arrays, formula.kinds, strict=True) if kind.startswith("embedding")]
-    named = {"nt_xent", "info_nce", "clip", "sig_lip", "sup_con", "n_pair", "multi_similarity", "circle"}
+    named = {"info_nce", "clip", "sig_lip", "sup_con", "n_pair", "multi_similarity", "circle"}
+    named |= {"triplet_mined", "proxy_anchor"}
     if formula.name == "nt_xent":
         both = torch.cat(points)
         return both, both

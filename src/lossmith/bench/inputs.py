@@ -11,6 +11,7 @@ from lossmith.spec import Formula
 ELEMENTWISE, ROWS = 2**20, 2**12
 LENGTHS = {"C": 100, "D": 128, "N": 1024, "M": 1024, "P": 2**14, "Q": 2**14, "H": 128, "W": 128}
 HEAD = {"...": 512, "C": 50_000, "D": 256}
+OWN = {"nt_xent": {"N": 4096}}
 
 
 def lengths_of(formula: Formula, size: int | None) -> dict[str, int]:
@@ -22,6 +23,7 @@ def lengths_of(formula: Formula, size: int | None) -> dict[str, int]:
         plain = not used - {"...", "4"}
         few = 8 if used & {"P", "Q", "H"} else ROWS
         found = {**LENGTHS, "...": ELEMENTWISE if plain else few}
+    found |= OWN.get(formula.name, {})
     if formula.coupled and "N" in used:
         found["..."] = 1
     if "P" not in used:

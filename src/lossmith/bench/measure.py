@@ -14,13 +14,14 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from lossmith.bench.floor import floors, least_bytes
+from lossmith.bench.floor import floors, least_bytes, matrix_bytes
 from lossmith.bench.inputs import batch, lengths_of
 from lossmith.bench.rows import Row
 from lossmith.bench.ways import ways
 from lossmith.spec import Formula
 
 Step = Callable[[], Any]
+MATRIX = 2**30  # bytes of a matrix of pairs, beyond which only a kernel is measured
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ def bench(
     lengths = lengths_of(formula, options.size)
     arrays = batch(formula, lengths, options.dtype)
     chosen, absent = ways(formula, options.against, options.compiled)
+    size = matrix_bytes(formula, arrays)
+    if size > MATRIX and "kernel" in chosen:
+        dense = ", ".join(name for name in chosen if name != "kernel")
+        absent.append(f"{dense}: the matrix of pairs alone would take {size / 2**30:.0f} GiB")
+        chosen = {"kernel": chosen["kernel"]}
     steps: dict[str, Step] = {}
     totals: dict[str, float] = {}
     work = len(chosen) + options.rounds + 1

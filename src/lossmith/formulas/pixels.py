@@ -15,7 +15,7 @@ from math import nan
 from typing import Generic, Literal
 
 from lossmith.formulas.terms import log_complement, standing
-from lossmith.ops import A, Ops
+from lossmith.ops import A, Ops, across
 from lossmith.spec import By, Outcome
 
 SHAPES = "... P C, ... P | ... P C -> ... C"
@@ -60,7 +60,7 @@ def membership(ops: Ops[A], pred: A, target: A) -> tuple[A, A | None]:
 
 def over_pixels(ops: Ops[A], entries: A, kept: A | None) -> A:
     """The sum over the pixels that are kept."""
-    return ops.sum(only(ops, entries, kept), axis=-2)
+    return across(ops, ops.sum(only(ops, entries, kept), axis=-2))
 
 
 def only(ops: Ops[A], entries: A, kept: A | None) -> A:
@@ -76,7 +76,7 @@ def judged(ops: Ops[A], values: A, presence: Presence[A], classes: Classes, back
     share, valid, kept = presence.share, presence.valid, presence.kept
     if valid is not None:
         wrong = ~valid if kept is None else ~valid & kept
-        faults = ops.sum(ops.astype(wrong, values), axis=-1, keepdims=True)
+        faults = across(ops, ops.sum(ops.astype(wrong, values), axis=-1, keepdims=True))
         values = ops.where(~ops.truth(faults), values, nan)
     counts = ops.full_like(values, 1.0)
     if not background and not _single(ops, share):

@@ -14,7 +14,7 @@ the D x D matrix without its diagonal; to subtract the diagonal from the whole w
 from math import inf
 
 from lossmith.formulas.terms import unit
-from lossmith.ops import A, Ops
+from lossmith.ops import A, Ops, across, across_max
 from lossmith.settings import NonNegative, Positive
 from lossmith.spec import Claims, Outcome, formula
 
@@ -49,10 +49,11 @@ def barlow_twins(
     array([1.005])
     """
     # halved, so that no difference overflows; a correlation has no scale
-    u, v = (unit(ops, ops.matrix_transpose(_centred(ops, 0.5 * x, kept))) for x in (first, second))
+    u, v = (unit(ops, ops.matrix_transpose(_centred(ops, 0.5 * x, kept)), shared=True) for x in (first, second))
     enough = ~(_number(ops, first, kept) < 2.0)
-    on = ops.where(enough, ops.sum(ops.square(1.0 - ops.sum(u * v, axis=-1)), axis=-1), 0.0)
-    off = ops.where(enough, off_diagonal_weight * _off_diagonal(ops, ops.matmul(u, ops.matrix_transpose(v))), 0.0)
+    own, matrix = across(ops, ops.sum(u * v, axis=-1)), across(ops, ops.matmul(u, ops.matrix_transpose(v)))
+    on = ops.where(enough, ops.sum(ops.square(1.0 - own), axis=-1), 0.0)
+    off = ops.where(enough, off_diagonal_weight * _off_diagonal(ops, matrix), 0.0)
     counts = ops.where(enough, ops.full_like(on, 1.0), 0.0)
     return Outcome(on + off, counts=counts, terms={"on_diagonal": on, "off_diagonal": off})
 
@@ -98,7 +99,7 @@ def vicreg(
     number = _number(ops, first, kept)
     enough = ~(number < 2.0)
     less = ops.where(enough, number - 1.0, 1.0)
-    invariance = ops.sum(_mean(ops, ops.square(first - second)), axis=-1) / ops.maximum(number, 1.0)
+    invariance = across(ops, ops.sum(_mean(ops, ops.square(first - second)), axis=-1)) / ops.maximum(number, 1.0)
     sides = [_spread(ops, _centred(ops, x, kept), less, gamma, eps) for x in (first, second)]
     terms = {
         "invariance": invariance_weight * invariance,
@@ -114,16 +115,16 @@ def _spread(ops: Ops[A], rows: A, less: A, gamma: float, eps: float) -> tuple[A,
     columns = ops.matrix_transpose(rows)
     short = gamma - _deviation(ops, columns, less, eps)
     lack = _mean(ops, ops.where(short > 0.0, short, 0.0))
-    covariance = ops.matmul(columns, rows) / ops.expand_dims(less, axis=-1)
+    covariance = across(ops, ops.matmul(columns, rows)) / ops.expand_dims(less, axis=-1)
     return lack, _off_diagonal(ops, covariance) / ops.sum(ops.full_like(short, 1.0), axis=-1)
 
 
 def _deviation(ops: Ops[A], columns: A, less: A, eps: float) -> A:
     """sqrt(sum x^2 / less + eps) along the last axis, of numbers over the largest: no square over- or underflows."""
-    largest = ops.maximum(ops.stop_gradient(ops.max(ops.abs(columns), axis=-1)), eps**0.5)
+    largest = ops.maximum(across_max(ops, ops.stop_gradient(ops.max(ops.abs(columns), axis=-1))), eps**0.5)
     there = ops.truth(largest)
     scale = ops.where(ops.isfinite(largest) & there, largest, 1.0)
-    squares = ops.sum(ops.square(columns / ops.expand_dims(scale, axis=-1)), axis=-1) / less
+    squares = across(ops, ops.sum(ops.square(columns / ops.expand_dims(scale, axis=-1)), axis=-1)) / less
     squares = squares + ops.square(eps**0.5 / scale)
     return ops.where(there, scale * ops.sqrt(ops.where(there, squares, 1.0)), 0.0)
 
@@ -140,15 +141,15 @@ def _centred(ops: Ops[A], x: A, kept: A | None) -> A:
     nothing = ops.full_like(ops.sum(x, axis=-2, keepdims=True), 0.0)
     there = ops.truth(ops.concat([rows, nothing], axis=-2))
     x = ops.concat([x, nothing], axis=-2)
-    top = ops.stop_gradient(ops.max(ops.where(there, x, -inf), axis=-2, keepdims=True))
+    top = across_max(ops, ops.stop_gradient(ops.max(ops.where(there, x, -inf), axis=-2, keepdims=True)))
     below = ops.where(there, x - ops.where(ops.isfinite(top), top, 0.0), 0.0)
-    return ops.where(there, below - ops.sum(below, axis=-2, keepdims=True) / number, 0.0)
+    return ops.where(there, below - across(ops, ops.sum(below, axis=-2, keepdims=True)) / number, 0.0)
 
 
 def _number(ops: Ops[A], x: A, kept: A | None) -> A:
     """How many samples are kept, (...)."""
     ones = ops.full_like(x[..., 0], 1.0)
-    return ops.sum(ones if kept is None else ops.where(kept, ones, 0.0), axis=-1)
+    return across(ops, ops.sum(ones if kept is None else ops.where(kept, ones, 0.0), axis=-1))
 
 
 def _wide(ops: Ops[A], x: A) -> A:

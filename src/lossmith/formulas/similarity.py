@@ -13,7 +13,7 @@ in arrays of D x D and C x D; over the whole batch |ZZ'|^2 = |Z'Z|^2. The pair o
 
 from lossmith.formulas.margins import labelled_cost
 from lossmith.formulas.terms import unit
-from lossmith.ops import A, Ops
+from lossmith.ops import A, Ops, across
 from lossmith.settings import NonNegative
 from lossmith.spec import Claims, Outcome, formula
 
@@ -63,12 +63,12 @@ def _alike(ops: Ops[A], one: A, hot: A, here: A) -> A:
     """The mean of (s_ij - [y_i = y_j])^2 over the other samples j that are `here`, for each i."""
     column = ops.expand_dims(here, axis=-1)
     own, classes = one * column, hot * column
-    gram = ops.matmul(ops.matrix_transpose(own), own)
+    gram = across(ops, ops.matmul(ops.matrix_transpose(own), own))
     squares = ops.sum(ops.matmul(one, gram) * one, axis=-1)
-    sums = ops.matmul(ops.matrix_transpose(classes), own)
+    sums = across(ops, ops.matmul(ops.matrix_transpose(classes), own))
     products = ops.sum(one * ops.matmul(hot, sums), axis=-1)
-    members = ops.sum(hot * ops.sum(classes, axis=-2, keepdims=True), axis=-1)
+    members = ops.sum(hot * across(ops, ops.sum(classes, axis=-2, keepdims=True)), axis=-1)
     length = ops.sum(ops.square(one), axis=-1)
     whole = squares - 2.0 * products + members - ops.square(length - 1.0) * here
-    others = ops.sum(here, axis=-1, keepdims=True) - 1.0
+    others = across(ops, ops.sum(here, axis=-1, keepdims=True)) - 1.0
     return ops.maximum(whole, 0.0) / ops.maximum(others, 1.0)

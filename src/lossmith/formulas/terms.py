@@ -18,7 +18,7 @@ from math import inf, log
 from typing import Generic, Literal
 
 from lossmith.errors import ShapeError, message
-from lossmith.ops import A, Ops, Shape
+from lossmith.ops import A, Ops, Shape, across, across_max
 
 LOG_2 = log(2.0)
 PredIs = Literal["logit", "log_prob", "prob"]
@@ -96,13 +96,16 @@ def _expands(own: Shape, full: Shape) -> bool:
     return len(own) <= len(full) and all(a in (1, b) or a is None or b is None for a, b in pairs)
 
 
-def unit(ops: Ops[A], x: A) -> A:
+def unit(ops: Ops[A], x: A, *, shared: bool = False) -> A:
     """x / |x| along the last axis; the zero vector stays, with gradient 0.
 
-    The length is that of x / max |x|, so that no square over- or underflows.
+    The length is that of x / max |x|, so that no square over- or underflows. `shared`: the axis is one of samples, of
+    which other processes may hold some.
     """
     largest = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True))
+    largest = across_max(ops, largest) if shared else largest
     there = ops.truth(largest)  # True for NaN as well, which must not turn into a zero vector
     scaled = x / ops.where(ops.isfinite(largest) & there, largest, 1.0)
     squares = ops.sum(ops.square(scaled), axis=-1, keepdims=True)
+    squares = across(ops, squares) if shared else squares
     return ops.where(there, scaled / ops.sqrt(ops.where(there, squares, 1.0)), 0.0)

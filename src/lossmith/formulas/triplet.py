@@ -126,8 +126,13 @@ def _hard(ops: Ops[A], embedding: A, apart: A, pair: Pairs[A], margin: float) ->
         distance(ops, embedding, rows(ops, embedding, ops.argmax(padded(ops, level), axis=-1)))
         for level in (ops.where(pair.positive, apart, -inf), ops.where(pair.negative, -apart, -inf))
     )
-    value = ops.where(pair.complete, _hinge(ops, margin + (near - far)), 0.0)
-    return _outcome(ops, value, number(ops, pair.complete, value), number(ops, value > 0.0, value))
+    return of_triplets(ops, near, far, pair.complete, margin)
+
+
+def of_triplets(ops: Ops[A], positive: A, negative: A, complete: A, margin: float) -> Outcome[A]:
+    """What one triplet for each anchor costs, of its two distances; anchors that are not complete do not count."""
+    value = ops.where(complete, _hinge(ops, margin + (positive - negative)), 0.0)
+    return _outcome(ops, value, number(ops, complete, value), number(ops, value > 0.0, value))
 
 
 def _all(ops: Ops[A], apart: A, pair: Pairs[A], margin: float) -> Outcome[A]:

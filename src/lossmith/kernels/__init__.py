@@ -1,29 +1,40 @@
 """What formulas say, faster or in less memory, on torch tensors.
 
     pairs, pair_sums   sums over the pairs of a batch, or of a batch and a list of classes, without their matrix
-    contrastive, heads the losses that stand on them
+    hardest            the largest similarity of each row, and where it is
+    contrastive, heads, metric    the losses that stand on them
     one_pass           total and gradient of any loss in one compiled kernel
+    devices            how large tiles are, and in which dtype they are multiplied
+    ranks              what several processes that share a batch tell each other, with its gradient
+    exchange, ring     the pairs of a batch over several processes
+    shards             the classes of a head over several processes
+    whole              formulas of sums over several processes
     kernel             how a formula comes to its kernel, and where it does not
 
 A kernel computes what its formula says; tests hold it to the formula, in value and in gradient. The faces of
 `lossmith.torch` use them by themselves.
 """
 
-from lossmith.kernels import contrastive, heads  # noqa: F401  (enter their kernels)
+from lossmith.kernels import contrastive, heads, metric  # noqa: F401  (enter their kernels)
+from lossmith.kernels.hardest import Hardest, hardest
 from lossmith.kernels.kernel import kernel_of, kernels
 from lossmith.kernels.one_pass import OnePass
 from lossmith.kernels.pair_sums import softplus_sum
 from lossmith.kernels.pairs import ClassSums, against_classes, log_sum
-from lossmith.kernels.tiles import All, Explicit, Labelled, Rule
+from lossmith.kernels.tiles import All, AllBut, Explicit, Labelled, Others, Rule
 
 __all__ = [
     "All",
+    "AllBut",
     "ClassSums",
     "Explicit",
+    "Hardest",
     "Labelled",
     "OnePass",
+    "Others",
     "Rule",
     "against_classes",
+    "hardest",
     "kernel_of",
     "kernels",
     "log_sum",

@@ -5,7 +5,7 @@
 
 `kernel_of(formula)` is that formula where it has one, else the formula itself: shapes, claims, checks, masks, weights
 and reductions are the same code for both. The body of a kernel knows no masks: entries that are ignored are taken out
-of the batch before, which is what "ignored = removed" says.
+of the batch before, which is what "ignored = removed" says. And it gets half precision as it was given, not widened.
 
 The formula's own body runs where a kernel cannot: under `torch.func`, forward-mode derivatives, tracing, compilation
 and export, on subclasses of tensors, and on problems with leading axes.
@@ -26,11 +26,22 @@ from lossmith.spec import Formula, Outcome
 _KERNELS: dict[str, Formula] = {}
 
 
+class Kernel(Formula):
+    """A formula whose body widens half precision itself."""
+
+    def outcome(self, ops: Any, *arrays: Tensor, kept: Tensor | None = None, **settings: Any) -> Outcome[Tensor]:
+        wide = torch.promote_types(arrays[0].dtype, torch.float32)
+        as_given = (torch.float16, torch.bfloat16) if wide == torch.float32 else ()
+        given = [x.to(wide) if x.is_floating_point() and x.dtype not in as_given else x for x in arrays]
+        made = self.body(ops, *given, kept=kept, **settings)
+        return made if isinstance(made, Outcome) else Outcome(made)
+
+
 def computes(formula: Formula) -> Callable[[Callable[..., Any]], Formula]:
     """Enter the decorated function as the kernel of a formula: its body without `kept`, on torch tensors."""
 
     def enter(body: Callable[..., Any]) -> Formula:
-        made = object.__new__(Formula)  # a formula is copied by name, as itself
+        made = object.__new__(Kernel)  # a formula is copied by name, as itself
         vars(made).update(vars(formula), body=_guarded(formula, body))
         _KERNELS[formula.name] = made
         return made
@@ -63,12 +74,13 @@ def _guarded(formula: Formula, body: Callable[..., Any]) -> Callable[..., Any]:
         more = {} if kept is None else {"kept": kept}
         tensors = [x for x in settings.values() if isinstance(x, Tensor)]
         if not runs(*arrays, *tensors) or (formula.coupled and arrays[0].ndim != 2):
-            return formula.body(ops, *arrays, **more, **settings)
+            return formula.outcome(ops, *arrays, **more, **settings)
         if kept is None:
             return body(ops, *arrays, **settings)
         own = have_entries(ops, formula, arrays)
         left = [array[kept] if each else array for array, each in zip(arrays, own, strict=True)]
-        return _put_back(body(ops, *left, **settings), kept)
+        made = body(ops, *left, **settings)
+        return _put_back(made, kept) if set(formula.coupled) <= set(formula.shapes.result) else made
 
     return run
 
@@ -78,6 +90,8 @@ def _put_back(made: Any, kept: Tensor) -> Outcome[Tensor]:
     outcome: Outcome[Tensor] = made if isinstance(made, Outcome) else Outcome(made)
 
     def spread(part: Tensor) -> Tensor:
+        if part.ndim == 0:  # a count over the batch
+            return part
         return part.new_zeros(kept.shape).masked_scatter(kept, part)
 
     counts = None if outcome.counts is None else spread(outcome.counts)

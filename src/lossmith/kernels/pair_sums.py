@@ -4,27 +4,30 @@
     backward   w_ij = g_i sigmoid(u_i . v_j + b_j),  then as there
 
 Memory     two tiles beside u, v and their gradients; every tile is computed again in the backward.
-Numerics   tiles and sums are float32 or wider; softplus keeps its relative accuracy at both ends.
+Numerics   tiles and sums are float32 or wider, `narrow` as there; softplus keeps its relative accuracy at both ends.
 Again      a graph of the gradient (double backward) is that of `dense`.
 Judge      `dense`, and `formulas.sig_lip`: value and every gradient, in `tests/kernels`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from lossmith.kernels.tiles import All, Rule
-from lossmith.kernels.walk import Gradients, Problem, Walk, differentiable, logits, none_outside
+from lossmith.kernels.tiles import All, Rule, Tiled
+from lossmith.kernels.walk import Gradients, Problem, Walk, differentiable, logits
 
 
-def softplus_sum(u: Tensor, v: Tensor, *, rule: Rule | None = None, bias: Tensor | None = None) -> Tensor:
+def softplus_sum(
+    u: Tensor, v: Tensor, *, rule: Rule | None = None, bias: Tensor | None = None, narrow: torch.dtype | None = None
+) -> Tensor:
     """sum_j softplus(u_i . v_j + b_j) of each row over the pairs that the rule chooses, all without one.
 
     Shapes    u: (N, D); v: (M, D); bias: (M,); result: (N,), float32 for half precision
     """
-    return _SoftplusSum.apply(u, v, bias, Problem(rule or All()))
+    return _SoftplusSum.apply(u, v, bias, Problem(rule or All(), narrow=narrow))
 
 
 def dense(u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem) -> tuple[Tensor, ...]:
@@ -38,10 +41,10 @@ class _SoftplusSum(torch.autograd.Function):
     def forward(ctx: Any, u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem) -> Tensor:
         walk = Walk(u, v, bias, problem)
         total = u.new_zeros(len(u), dtype=walk.wide)
-        for i, j in walk.tiles():
+        for i, j in walk.tiles:
             costs = logsigmoid(walk.logits(i, j).neg_())
-            total[walk.rows[i]] -= none_outside(costs, walk.chosen(i, j), 0.0).sum(1)
-        ctx.problem = problem
+            total[walk.rows[i]] -= walk.leave(costs, i, j, 0.0).sum(1)
+        ctx.problem, ctx.tiled = problem, walk.rule
         ctx.save_for_backward(u, v, bias)
         return total
 
@@ -50,9 +53,22 @@ class _SoftplusSum(torch.autograd.Function):
         u, v, bias = ctx.saved_tensors
         if torch.is_grad_enabled():
             return (*differentiable(dense, (u, v, bias), ctx.problem, slopes, ctx.needs_input_grad), None)
-        walk = Walk(u, v, bias, ctx.problem)
-        made = Gradients(walk, ctx.needs_input_grad)
-        for i, j in walk.tiles():
-            weight = walk.logits(i, j).sigmoid_().mul_(slopes[0][walk.rows[i], None])
-            made.add(i, j, none_outside(weight, walk.chosen(i, j), 0.0))
-        return (*made.found(), None)
+        return (*gradients(u, v, bias, ctx.problem, slopes, ctx.needs_input_grad, ctx.tiled), None)
+
+
+def gradients(
+    u: Tensor,
+    v: Tensor,
+    bias: Tensor | None,
+    problem: Problem,
+    slopes: Sequence[Tensor],
+    needed: Sequence[bool] = (True, True, True),
+    tiled: Tiled | None = None,
+) -> tuple[Tensor | None, ...]:
+    """The slopes by u, v and bias."""
+    walk = Walk(u, v, bias, problem, tiled)
+    made = Gradients(walk, needed, slopes)
+    for i, j in walk.tiles:
+        weight = walk.logits(i, j).sigmoid_().mul_(made.slopes[0][walk.rows[i], None])
+        made.add(i, j, walk.leave(weight, i, j, 0.0))
+    return made.found()

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from lossmith.formulas.terms import unit
-from lossmith.kernels.tiles import Rule, Tiled, pieces, tile_shape
+from lossmith.kernels.devices import add_product, product, tile_shape
+from lossmith.kernels.tiles import Rule, Tiled, pieces
+from lossmith.kernels.transforms import Transform
 from lossmith.ops import reader_of
 
 SAFE = {torch.float32: 64.0, torch.float64: 600.0}  # e^64 times 1e9 pairs, and e^-64, are far inside float32
@@ -22,62 +24,89 @@ class Problem:
     largest    a bound on |u_i . v_j|, inf for none
     both       sums of the columns too
     symmetric  v is u
-    cap        the soft-cap of the logits
+    transform  what is made of u_i . v_j + b_j, None for nothing
+    above      a number for each row: pairs whose t is not larger do not belong
     unit       columns are divided by their length first
     pick       a row of v for each row of u that is wanted besides, as it was given
     totals     sum_j t_ij over all columns besides
+    narrow     the dtype in which tiles are multiplied, None for float32 or wider
     """
 
     rule: Rule
     largest: float = inf
     both: bool = False
     symmetric: bool = False
-    cap: float | None = None
+    transform: Transform | None = None
+    above: Tensor | None = None
     unit: bool = False
     pick: Tensor | None = None
     totals: bool = False
+    narrow: torch.dtype | None = None
 
 
 class Walk:
-    """The tiles of a problem: where they lie, their logits, and the pairs in them that belong."""
+    """The tiles of a problem: where they lie, their logits, and the pairs in them that belong.
 
-    def __init__(self, u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem) -> None:
+    tiled   the rule cut into these tiles by an earlier walk, so that no label is read from the device again
+    """
+
+    def __init__(self, u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem, tiled: Tiled | None = None) -> None:
         height, width = tile_shape(u)
-        self.u, self.v, self.bias, self.problem = u.detach(), v.detach(), bias, problem
-        self.wide = torch.promote_types(u.dtype, torch.float32)
         width = height if problem.symmetric else width
+        self.u, self.v, self.bias, self.problem = u.detach(), v.detach(), bias, problem
+        self.wide = torch.promote_types(torch.promote_types(u.dtype, v.dtype), torch.float32)
+        self.factors = problem.narrow or self.wide
         self.rows, self.columns = pieces(len(u), height), pieces(len(v), width)
-        self.chosen: Tiled = problem.rule.split(self.rows, self.columns)
-        limit = problem.largest if problem.cap is None else min(problem.largest, abs(problem.cap))
-        self.bounded = limit <= SAFE.get(self.wide, 0.0) and (bias is None or problem.cap is not None)
-        self.bytes = sum(self._size(i, j) for i, j in self.tiles())
+        self.rule = tiled or problem.rule.split(self.rows, self.columns)
+        self.tiles = [place for place in self._all() if problem.totals or self.rule.some(*place)]
+        limit = problem.largest if bias is None else inf
+        limit = limit if problem.transform is None else problem.transform.limit
+        self.bounded = limit <= SAFE.get(self.wide, 0.0)
+        self.bytes = sum(self._size(i, j) for i, j in self.tiles)
         self._buffer = u.new_empty(min(len(u), height) * min(len(v), width), dtype=self.wide)
         self._column: tuple[int, Tensor] | None = None
-
-    def tiles(self) -> list[tuple[int, int]]:
-        """Every tile, one column of tiles after another; of a symmetric problem the upper half."""
-        end = (lambda j: j + 1) if self.problem.symmetric else (lambda j: len(self.rows))
-        return [(i, j) for j in range(len(self.columns)) for i in range(end(j))]
+        self.unit = u, u  # of the last columns, where they are divided by their length: `directions`
+        self.ends = {j: i for i, j in self.tiles}  # the last tile of each column of tiles
+        self.last = self._buffer  # u_i . v_j + b_j of the last tile, where a transform left them
 
     def logits(self, i: int, j: int, *, fresh: bool = False) -> Tensor:
-        """t of a tile, where the last one was, or in memory of its own."""
+        """t of a tile, in memory of its own if that is asked for; -inf where it is not above its row's bound."""
+        transform, above = self.problem.transform, self.problem.above
+        self.last = self.similarities(i, j, fresh=fresh)
+        t = self.last if transform is None else transform(self.last)
+        return t if above is None else t.masked_fill_(~(t > above[self.rows[i], None]), -inf)
+
+    def similarities(self, i: int, j: int, *, fresh: bool = False) -> Tensor:
+        """u_i . v_j + b_j of a tile, where the last one was, or in memory of its own."""
         left, right = self.left(i), self.right(j)
         shape = len(left), len(right)
-        out = left.new_empty(shape) if fresh else self._buffer[: shape[0] * shape[1]].view(shape)
-        torch.mm(left, right.T, out=out)
+        out = self._buffer.new_empty(shape) if fresh else self._buffer[: shape[0] * shape[1]].view(shape)
+        product(out, left, right.T)
         if self.bias is not None:
             out += self.bias[self.columns[j]]
-        return out if self.problem.cap is None else out.div_(self.problem.cap).tanh_().mul_(self.problem.cap)
+        return out
 
     def left(self, i: int) -> Tensor:
-        return self.u[self.rows[i]].to(self.wide)
+        return self.u[self.rows[i]].to(self.factors)
 
     def right(self, j: int) -> Tensor:
         """The columns of tile j, of length 1 where that is asked for; the last ones are remembered."""
         if self._column is None or self._column[0] != j:
-            block = self.v[self.columns[j]].to(self.wide)
-            self._column = j, directions(block)[0] if self.problem.unit else block
+            block = self.v[self.columns[j]]
+            if self.problem.unit:
+                self.unit = directions(block.to(self.wide))
+                block = self.unit[0]
+            self._column = j, block.to(self.factors)
         return self._column[1]
+
+    def leave(self, tile: Tensor, i: int, j: int, value: float) -> Tensor:
+        """The tile, in place, with this value where a pair does not belong."""
+        return self.rule.leave(tile, i, j, value)
+
+    def _all(self) -> list[tuple[int, int]]:
+        """Every tile, one column of tiles after another; of a symmetric problem the upper half."""
+        end = (lambda j: j + 1) if self.problem.symmetric else (lambda j: len(self.rows))
+        return [(i, j) for j in range(len(self.columns)) for i in range(end(j))]
 
     def _size(self, i: int, j: int) -> int:
         row, column = self.rows[i], self.columns[j]
@@ -95,57 +124,107 @@ def directions(block: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Gradients:
-    """The sums of weight times the other side."""
+    """The sums of weight times the other side. Those of a column of tiles are complete before the next one begins.
 
-    def __init__(self, walk: Walk, needed: Sequence[bool]) -> None:
-        self.walk = walk
+    slopes   the upstream gradients that weights are made of; for float16 they are larger by `_gain` than the given
+             ones, which keeps the weights away from its smallest numbers, and the gradients are divided by it
+    """
+
+    def __init__(self, walk: Walk, needed: Sequence[bool], slopes: Sequence[Tensor]) -> None:
+        self.walk, self._open = walk, -1
+        transform = walk.problem.transform
+        self._gain = _gain(slopes, transform) if walk.factors == torch.float16 else None
+        self.slopes = slopes if self._gain is None else [slope * self._gain for slope in slopes]
         self.du = torch.zeros_like(walk.u, dtype=walk.wide) if needed[0] else None
-        self.dv = torch.zeros_like(walk.v, dtype=walk.wide) if needed[1] and not walk.problem.symmetric else None
+        self.dv = torch.zeros_like(walk.v) if needed[1] and not walk.problem.symmetric else None
         self.db = None if walk.bias is None or not needed[2] else torch.zeros_like(walk.bias, dtype=walk.wide)
+        self._column = walk.u.new_empty(0)
 
     def add(self, i: int, j: int, weight: Tensor) -> None:
         walk = self.walk
         row, column, symmetric = walk.rows[i], walk.columns[j], walk.problem.symmetric
-        if self.du is not None:
-            self.du[row].addmm_(weight, walk.right(j))
-        other = self.du if symmetric and i != j else self.dv
-        if other is not None:
-            other[column].addmm_(weight.T, walk.left(i))
         if self.db is not None:
             self.db[column] += weight.sum(0)
-        if walk.problem.unit and self.dv is not None and i == len(walk.rows) - 1:
-            self._through_length(self.dv[column], j)
+        weight = weight.to(walk.factors)
+        if self.du is not None:
+            add_product(self.du[row], weight, walk.right(j))
+            if symmetric and i != j:
+                add_product(self.du[column], weight.T, walk.left(i))
+        if self.dv is not None:
+            if self._open != j:
+                self._begin(j, self.dv[column])
+            add_product(self._column, weight.T, walk.left(i))
+            if walk.ends[j] == i:
+                self._finish(self.dv[column])
 
-    def _through_length(self, slope: Tensor, j: int) -> None:
-        """The slope by the given columns, out of that by their directions."""
-        one, factors = directions(self.walk.v[self.walk.columns[j]].to(self.walk.wide))
-        slope -= (slope * one).sum(-1, keepdim=True) * one
-        slope *= factors[:, :1]
-        slope *= factors[:, 1:]
+    def _begin(self, j: int, there: Tensor) -> None:
+        """Gather a column of tiles where it belongs, or in memory of its own where that is not wide enough."""
+        self._open = j
+        self._column = there if there.dtype == self.walk.wide else torch.zeros_like(there, dtype=self.walk.wide)
+
+    def _finish(self, there: Tensor) -> None:
+        slope = self._column
+        if self._gain is not None:
+            slope /= self._gain
+        if self.walk.problem.unit:  # the slope by the given columns, out of that by their directions
+            one, factors = self.walk.unit
+            slope -= (slope * one).sum(-1, keepdim=True) * one
+            slope *= factors[:, :1]
+            slope *= factors[:, 1:]
+        if there.dtype != slope.dtype:
+            there.copy_(slope)
 
     def found(self, picked: Tensor | None = None) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """The gradients in the dtypes of what they belong to; `picked` is that of the picked rows."""
         walk = self.walk
+        for sums in (self.du, self.db):
+            if sums is not None and self._gain is not None:
+                sums /= self._gain
         if self.dv is not None and picked is not None and walk.problem.pick is not None:
-            self.dv.index_add_(0, walk.problem.pick, picked.to(walk.wide))
+            label, part = walk.problem.pick, picked.to(walk.wide)
+            if self.dv.dtype != walk.wide:
+                label, part = _sums_by_label(label, part)  # rounded once, not with every sample of a class
+            self.dv.index_add_(0, label, part.to(self.dv.dtype))
         du = None if self.du is None else self.du.to(walk.u.dtype)
-        dv = None if self.dv is None else self.dv.to(walk.v.dtype)
         db = None if self.db is None or walk.bias is None else self.db.to(walk.bias.dtype)
-        return du, dv, db
+        return du, self.dv, db
 
 
-def none_outside(tile: Tensor, chosen: Tensor | bool, value: float) -> Tensor:
-    return tile if chosen is True else tile.fill_(value) if chosen is False else tile.masked_fill_(~chosen, value)
+def _gain(slopes: Sequence[Tensor], transform: Transform | None) -> Tensor:
+    """2^12 over the largest upstream gradient, so that a weight is at most a few times that."""
+    top = torch.stack([slope.abs().amax() for slope in slopes if slope is not None and slope.ndim == 1 and len(slope)])
+    top = top.amax() * (1.0 if transform is None else transform.steepest)
+    return torch.where((top > 0) & top.isfinite(), 4096.0 / top, 1.0)
+
+
+def _sums_by_label(label: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
+    """The sum of the parts of each label, in the row where it is first; 0 in the rows that are left, for any label."""
+    ordered, order = label.sort()
+    place = torch.cat([ordered.new_zeros(min(len(label), 1)), (ordered[1:] != ordered[:-1]).cumsum(0)])
+    return (
+        torch.zeros_like(label).scatter_(0, place, ordered),
+        torch.zeros_like(part).index_add_(0, place, part[order]),
+    )
 
 
 def logits(u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem) -> tuple[Tensor, Tensor]:
     """The whole matrix t, and the pairs in it that belong."""
-    x, y = u.to(torch.promote_types(u.dtype, torch.float32)), v.to(torch.promote_types(v.dtype, torch.float32))
-    x = x @ (unit(reader_of(y), y) if problem.unit else y).T
+    ops = reader_of(u)
+    wide = torch.promote_types(torch.promote_types(u.dtype, v.dtype), torch.float32)
+    x, y = u.to(wide), v.to(wide)
+    x = ops.matmul(x, ops.matrix_transpose(unit(ops, y) if problem.unit else y))
     x = x if bias is None else x + bias
-    x = x if problem.cap is None else problem.cap * torch.tanh(x / problem.cap)
-    chosen = problem.rule.split([slice(0, len(u))], [slice(0, len(v))])(0, 0)
-    return x, torch.as_tensor(chosen, device=x.device).expand(x.shape)
+    x = x if problem.transform is None else problem.transform(x)
+    chosen = belong(problem.rule, len(u), len(v), x.device)
+    return x, chosen if problem.above is None else chosen & (x.detach() > problem.above[:, None])
+
+
+def belong(rule: Rule, rows: int, columns: int, device: torch.device) -> Tensor:
+    """The pairs of the whole matrix that belong."""
+    chosen = torch.ones(rows, columns, dtype=torch.bool, device=device)
+    if chosen.numel() == 0:
+        return chosen
+    return rule.split([slice(0, rows)], [slice(0, columns)]).leave(chosen, 0, 0, False)
 
 
 def differentiable(
@@ -156,9 +235,9 @@ def differentiable(
     needed: Sequence[bool],
 ) -> list[Tensor | None]:
     """The gradient as a function of everything, the upstream gradient included, that can be differentiated again."""
-    u, v, bias = given
-    sides = [u, None if problem.symmetric else v, bias]
     with torch.enable_grad():
+        u, v, bias = (None if x is None else x.view_as(x) for x in given)  # v may be made of u, or u of v
+        sides = [u, None if problem.symmetric else v, bias]
         outcome = dense(u, u if problem.symmetric else v, bias, problem)
         pairs = [(out, slope) for out, slope in zip(outcome, slopes, strict=True)]
         pairs = [(out, slope) for out, slope in pairs if slope is not None and out.requires_grad]

@@ -10,7 +10,7 @@ every reader agrees on it, at 0, +-inf and NaN too: `tests/ops/test_conformance.
 docstrings below. A reader is a module, or an object with the same attributes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol, Self, TypeVar, cast
 
 import numpy as np
@@ -215,6 +215,21 @@ class Ops(Protocol[A]):
     def number_kind(self, x: A, /) -> NumberKind:
         """What the dtype holds."""
         ...
+
+
+def across(ops: Ops[A], part: A) -> A:
+    """The sum of what the processes have that share a batch; `part` itself where a reader knows of none.
+
+    A sum over samples or pixels that interact goes through here: others may hold some of them.
+    """
+    added: Callable[[A], A] | None = getattr(ops, "across", None)
+    return part if added is None else added(part)
+
+
+def across_max(ops: Ops[A], part: A) -> A:
+    """As `across`, the largest, without a gradient."""
+    largest: Callable[[A], A] | None = getattr(ops, "across_max", None)
+    return part if largest is None else largest(part)
 
 
 _BY_TYPE: dict[type, Ops[Any]] = {}  # array type -> reader; a reader enters its types when it is loaded

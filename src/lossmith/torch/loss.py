@@ -31,7 +31,7 @@ from lossmith.spec import Formula
 from lossmith.torch.combined import Arithmetic
 from lossmith.torch.own_weights import expanded, of_class
 
-_OWN = ("reduction", "ignore_index", "weight")
+_OWN = ("reduction", "ignore_index", "weight", "group", "exchange")
 Total = Tensor | tuple[Tensor, dict[str, Tensor]]
 
 
@@ -159,25 +159,17 @@ class Face(Arithmetic, nn.Module):
         return_terms: bool = False,
     ) -> Total:
         """Check, take ignored entries out, compute, reduce."""
-        caller, keywords, formula, names = type(self).__name__, self._keywords(), self.formula, self.takes
+        caller, keywords, names = type(self).__name__, self._keywords(), self.takes
         require_tensors(caller, names, given)
         ops = reader_of(given[0])
         arrays, names = self._with_held(names, self._laid_out(names, given))
-        formula.check(caller, *arrays, names=names, **keywords)
+        self.formula.check(caller, *arrays, names=names, **keywords)
         if mask is not None:
             mask = self._mask_laid_out(torch.as_tensor(mask, device=given[0].device))
-        made = evaluate(
-            ops,
-            kernel_of(formula),
-            arrays,
-            mask=mask,
-            ignored=getattr(self, "ignore_index", None),
-            caller=caller,
-            settings=keywords,
-        )
+        made = self._evaluated(ops, arrays, mask, keywords)
         values, inside = self._weighted(ops, made)
         total, terms = summarise(
-            ops,
+            self._adding(ops, made.outcome.values),
             made,
             reduction=self._reduction(given[0]),
             weight=weight,
@@ -189,6 +181,19 @@ class Face(Arithmetic, nn.Module):
         if not under_autocast(given[0].device.type):
             total, terms = ops.astype(total, given[0]), in_dtype(ops, terms, given[0])
         return (total, terms) if return_terms else total
+
+    def _evaluated(
+        self, ops: Ops[Tensor], arrays: Sequence[Tensor], mask: Tensor | None, settings: dict[str, Any]
+    ) -> Evaluated[Tensor]:
+        """The values of the arguments, without what is masked or ignored."""
+        ignored, caller = getattr(self, "ignore_index", None), type(self).__name__
+        return evaluate(
+            ops, kernel_of(self.formula), arrays, mask=mask, ignored=ignored, caller=caller, settings=settings
+        )
+
+    def _adding(self, ops: Ops[Tensor], values: Tensor) -> Ops[Tensor]:
+        """The reader that adds the values up."""
+        return ops
 
     def _with_held(self, names: Sequence[str], given: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[str]]:
         """The arguments of the formula in its order, and what to call them: those of `forward`, and those held."""

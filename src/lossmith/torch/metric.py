@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lossmith import formulas
 from lossmith.errors import SettingError, message
+from lossmith.torch.group import SumGrouped
 from lossmith.torch.loss import Face, Loss, PairLoss, Reduction, Total
 
 
@@ -164,7 +165,7 @@ class CircleLoss(Loss, formula=formulas.circle):
 
 
 @final
-class BatchSimilarityLoss(Face, formula=formulas.batch_similarity):
+class BatchSimilarityLoss(SumGrouped, Face, formula=formulas.batch_similarity):
     """Cross-entropy of logits, and the mean squared difference of the batch's cosines from its same-class matrix.
 
     Input (N, C): logits; embedding (N, D); target: labels (N,). No N x N matrix is made, so that the batch may be

@@ -8,6 +8,7 @@ device of the model, save its `state_dict`. It need not be normalised, only its 
 `nn.Linear` of a classifier often does, by `nn.init.xavier_uniform_`; `reset_parameters` starts it again.
 """
 
+from math import sqrt
 from typing import Any, ClassVar, Literal, final
 
 import torch
@@ -18,19 +19,22 @@ from lossmith.errors import SettingError, ShapeError, message
 from lossmith.formulas.margins import plain_logits
 from lossmith.ops import reader_of
 from lossmith.torch.loss import Loss
+from lossmith.torch.sharded import Sharded
 
 OWN = ("num_classes", "embedding_dim")
+PARTIAL = (*OWN, "sample_rate")
 
 
 def class_vectors(face: Any) -> nn.Parameter:
-    """Room for one vector for each class of a face that has OWN among its settings."""
+    """Room for one vector for each class of a face that has OWN among its settings, or for those that are here."""
     for name in OWN:
         size = getattr(face, name)
         if not isinstance(size, int) or size < 1:
             raise SettingError(
                 message(f"{type(face).__name__}: {name} must be an integer, 1 or more", {name: repr(size)})
             )
-    return nn.Parameter(torch.empty(face.num_classes, face.embedding_dim))
+    here = face.classes if isinstance(face, Sharded) else range(face.num_classes)
+    return nn.Parameter(torch.empty(len(here), face.embedding_dim))
 
 
 class ProxyLoss(Loss):
@@ -61,12 +65,30 @@ class ProxyLoss(Loss):
         return plain_logits(reader_of(input), input, self.weight, scale)
 
 
+class ShardedProxyLoss(Sharded, ProxyLoss):
+    """The base of a face whose vectors may be dealt out to several processes, and of which a share may be drawn."""
+
+    sample_rate: float = 1.0
+
+    def _set_up(self) -> None:
+        if not 0.0 < self.sample_rate <= 1.0:
+            given = {"sample_rate": repr(self.sample_rate)}
+            raise SettingError(message(f"{type(self).__name__}: sample_rate must be above 0 and at most 1", given))
+        super()._set_up()
+
+    def reset_parameters(self) -> None:
+        """Draw new vectors, with the spread that those of all classes have."""
+        spread = sqrt((len(self.weight) + self.embedding_dim) / (self.num_classes + self.embedding_dim))
+        nn.init.xavier_uniform_(self.weight, gain=spread, generator=self._generator())
+
+
 @final
-class ArcFaceLoss(ProxyLoss, formula=formulas.arc_face, own=OWN, held={"proxies": "weight"}):
+class ArcFaceLoss(ShardedProxyLoss, formula=formulas.arc_face, own=PARTIAL, held={"proxies": "weight"}):
     """ArcFace: the embedding of a face is nearer to the vector of its class than to all others, by an angle.
 
     `margin` is in radians. Where the angle and the margin together pass pi the loss goes on rising, and its gradient
-    is finite at cosines of 1 and -1. `logits` are the scaled cosines, for inference. torch.nn has none.
+    is finite at cosines of 1 and -1. `logits` are the scaled cosines, for inference. `group` deals the classes out to
+    several processes, `sample_rate` draws a share of them (`lossmith.torch.sharded`). torch.nn has none.
 
     >>> criterion = ArcFaceLoss(2, 2, scale=4.0)
     >>> _ = criterion.load_state_dict({"weight": torch.eye(2)})
@@ -81,8 +103,8 @@ class ArcFaceLoss(ProxyLoss, formula=formulas.arc_face, own=OWN, held={"proxies"
 
 
 @final
-class CosFaceLoss(ProxyLoss, formula=formulas.cos_face, own=OWN, held={"proxies": "weight"}):
-    """CosFace (AM-softmax): as `ArcFaceLoss`, by a difference of cosines.
+class CosFaceLoss(ShardedProxyLoss, formula=formulas.cos_face, own=PARTIAL, held={"proxies": "weight"}):
+    """CosFace (AM-softmax): as `ArcFaceLoss`, with its `group` and `sample_rate`, by a difference of cosines.
 
     >>> criterion = CosFaceLoss(2, 2, scale=4.0)
     >>> _ = criterion.load_state_dict({"weight": torch.eye(2)})

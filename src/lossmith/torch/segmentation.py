@@ -9,6 +9,7 @@ input (N, C, d1, ...), of any number of pixel axes, and target, one of
     classes     "all", or only those "present" in the target of the region; the others are 0 and not counted
     background  whether class 0 counts; with C = 1 there is none
     weight      one factor for each class: 0 leaves it out of `weighted_mean`
+    group       the processes whose images are one batch (`lossmith.torch.group`); not for the sorted ones of Lovász
     mask        (N, d1, ...), a leading part of it, or (N, 1, d1, ...): the pixels that count
 """
 
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from lossmith import formulas
 from lossmith.errors import ShapeError, message
+from lossmith.torch.group import SumGrouped
 from lossmith.torch.loss import Loss, Total, require_tensors
 
 InputIs = Literal["logit", "prob"]
@@ -109,8 +111,15 @@ class RegionLoss(Loss):
         return self._one_axis(mask.reshape(*mask.shape, *[1] * (len(pixels) - mask.ndim)).expand(pixels), 0)
 
 
+class SummedRegionLoss(SumGrouped, RegionLoss):
+    """The base of a face that knows of a region only sums over its pixels: other processes may hold some."""
+
+    def _width(self, x: Tensor) -> Sequence[int]:
+        return x.shape[1:2] if x.is_floating_point() else ()
+
+
 @final
-class DiceLoss(RegionLoss, formula=formulas.dice, renamed=RENAMED, own=("over",)):
+class DiceLoss(SummedRegionLoss, formula=formulas.dice, renamed=RENAMED, own=("over",)):
     """Soft Dice loss of each class, its mean over images and classes. torch.nn has none.
 
     Nothing is added to the fraction unless `smooth` says so: a class neither there nor predicted costs 0. `form`
@@ -132,7 +141,7 @@ class DiceLoss(RegionLoss, formula=formulas.dice, renamed=RENAMED, own=("over",)
 
 
 @final
-class JaccardLoss(RegionLoss, formula=formulas.jaccard, renamed=RENAMED, own=("over",)):
+class JaccardLoss(SummedRegionLoss, formula=formulas.jaccard, renamed=RENAMED, own=("over",)):
     """Soft Jaccard (IoU) loss of each class; its settings are those of `DiceLoss`. torch.nn has none.
 
     >>> JaccardLoss()(torch.tensor([[[2.0, -2.0], [-2.0, 2.0]]]), torch.tensor([[0, 1]]))
@@ -148,7 +157,7 @@ class JaccardLoss(RegionLoss, formula=formulas.jaccard, renamed=RENAMED, own=("o
 
 
 @final
-class TverskyLoss(RegionLoss, formula=formulas.tversky, renamed=RENAMED, own=("over",)):
+class TverskyLoss(SummedRegionLoss, formula=formulas.tversky, renamed=RENAMED, own=("over",)):
     """Tversky loss: `alpha` weighs what is predicted too much, `beta` what is missing. torch.nn has none.
 
     >>> TverskyLoss(alpha=0.3, beta=0.7)(torch.tensor([[[2.0, -2.0], [2.0, 2.0]]]), torch.tensor([[0, 1]]))
@@ -165,7 +174,7 @@ class TverskyLoss(RegionLoss, formula=formulas.tversky, renamed=RENAMED, own=("o
 
 
 @final
-class FocalTverskyLoss(RegionLoss, formula=formulas.focal_tversky, renamed=RENAMED, own=("over",)):
+class FocalTverskyLoss(SummedRegionLoss, formula=formulas.focal_tversky, renamed=RENAMED, own=("over",)):
     """Tversky loss to the power `gamma`; the paper writes 1 / gamma. torch.nn has none.
 
     >>> FocalTverskyLoss()(torch.tensor([[[2.0, -2.0], [2.0, 2.0]]]), torch.tensor([[0, 1]]))

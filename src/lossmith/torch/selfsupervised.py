@@ -3,7 +3,8 @@
 The mathematics is in `lossmith.formulas.infonce`, `siglip`, `redundancy` and `byol`. Embeddings come as they leave the
 network: the losses that compare directions divide by the length themselves. torch.nn has none of these losses.
 
-In a distributed run each process sees the embeddings of its own batch: gather them (with their gradient) before.
+In a distributed run `group` makes the batches of all processes one (`lossmith.torch.group`); without it each process
+compares the embeddings of its own batch alone.
 """
 
 from math import log
@@ -14,11 +15,12 @@ from torch import Tensor, nn
 
 from lossmith import formulas
 from lossmith.errors import SettingError, ShapeError, message
+from lossmith.torch.group import PairGrouped, SumGrouped
 from lossmith.torch.loss import Face, Loss, Reduction, Total, ViewsLoss
 
 
 @final
-class NTXentLoss(ViewsLoss, formula=formulas.nt_xent):
+class NTXentLoss(PairGrouped, ViewsLoss, formula=formulas.nt_xent):
     """SimCLR: each of the 2N embeddings of a batch is told from the others; its partner is of its own sample.
 
     Inputs (N, D) and (N, D), in the same order. No embedding is compared with itself.
@@ -84,7 +86,7 @@ class _Learning(ViewsLoss):
 
 
 @final
-class CLIPLoss(_Learning, formula=formulas.clip):
+class CLIPLoss(PairGrouped, _Learning, formula=formulas.clip):
     """CLIP: each image is told its caption among those of the batch, and each caption its image.
 
     Inputs (N, D) and (N, D). `log_scale` is a parameter: hand `criterion.parameters()` to the optimizer too, without
@@ -100,7 +102,7 @@ class CLIPLoss(_Learning, formula=formulas.clip):
 
 
 @final
-class SigLIPLoss(_Learning, formula=formulas.sig_lip):
+class SigLIPLoss(PairGrouped, _Learning, formula=formulas.sig_lip):
     """SigLIP: for each of the N * N pairs of a batch, do this image and this caption belong together?
 
     Inputs (N, D) and (N, D). `log_scale` and `bias` are parameters: hand `criterion.parameters()` to the optimizer
@@ -117,7 +119,7 @@ class SigLIPLoss(_Learning, formula=formulas.sig_lip):
 
 
 @final
-class SupConLoss(Loss, formula=formulas.sup_con):
+class SupConLoss(PairGrouped, Loss, formula=formulas.sup_con):
     """Supervised contrast (its L_out): the samples of a class are drawn together, out of all others of the batch.
 
     Input (N, D), or V views of each sample, (N, V, D), where each view is an anchor and the other views of its sample
@@ -171,7 +173,7 @@ def _for_each_view(name: str, array: Tensor, views: tuple[int, ...]) -> Tensor:
 
 
 @final
-class BarlowTwinsLoss(ViewsLoss, formula=formulas.barlow_twins):
+class BarlowTwinsLoss(SumGrouped, ViewsLoss, formula=formulas.barlow_twins):
     """Barlow Twins: the cross-correlation of the two views over the batch is drawn to the identity.
 
     Inputs (N, D) and (N, D). The loss is one number a batch: reduction "none" gives it too, and `weight` is one number.
@@ -185,7 +187,7 @@ class BarlowTwinsLoss(ViewsLoss, formula=formulas.barlow_twins):
 
 
 @final
-class VICRegLoss(ViewsLoss, formula=formulas.vicreg):
+class VICRegLoss(SumGrouped, ViewsLoss, formula=formulas.vicreg):
     """VICReg: the views of a sample alike, every dimension spread out over the batch, no two dimensions correlated.
 
     Inputs (N, D) and (N, D). The loss is one number a batch, as that of `BarlowTwinsLoss`. `return_terms` gives
