@@ -1,9 +1,12 @@
 """The kernels on one device: are they right, how fast are they, and how much memory do they take?
 
-    PYTHONPATH=src python benchmarks/device.py [--device cuda] [--tiles 2048x4096 ...] [--only nt_xent] [--small]
+    PYTHONPATH=src python benchmarks/device.py [--device cuda] [--only nt_xent] [--small] [--profile]
+        [--tiles 2048x4096 ...] [--blocks 32x128x4 ...] [--entries 25 ...] [--kept 28 ...]
 
 Right: values and gradients of every pair kernel, and of one-pass losses, against float64 on the CPU.
-Fast: forward and backward in turns with plain torch, `torch.compile` of it, `linear_cross_entropy` where torch has it,
+Fast: forward and backward, with Triton's kernels where there are and without, and with other sizes of tiles (of rows
+and columns; of entries at most, of bytes kept at most, powers of two) and of blocks (rows, columns, warps), in turns
+with plain torch, `torch.compile` of it, `linear_cross_entropy` where torch has it,
 and the matrix products alone; milliseconds, the ratio to the products within a round, and the peak of extra memory.
 
 Needs torch and nothing else; prints tables and writes `device.csv` to the folder $OUT, or to the one it is called in.
@@ -17,22 +20,30 @@ import itertools
 import os
 import random
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cache, partial
+from importlib.metadata import version
+from importlib.util import find_spec
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import DeviceType
 from torch.nn import functional as fn
+from torch.profiler import ProfilerActivity, profile
 
 import lossmith.torch as faces
-from lossmith.kernels import devices, kernels
+from lossmith.kernels import devices, fused, kernels, pairs
 from lossmith.spec import FORMULAS
 
 BEGAN, SEEDS = time.perf_counter(), itertools.count()
+Variant = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass
@@ -53,12 +64,14 @@ class Job:
 def main() -> None:
     options = _options()
     device = torch.device(options.device)
-    print(f"torch {torch.__version__}, {_named(device)}, products in half precision: {_halves(device)}")
+    print(
+        f"torch {torch.__version__}, {_named(device)}, {_driver(device)}, products in half precision: {_halves(device)}"
+    )
     if not options.only or "correctness" in options.only:
         _correctness(device, compiled=not options.plain)
     rows: list[dict[str, Any]] = []
     out = Path(os.environ.get("OUT", ".")) / "device.csv"
-    for make in (nt_xent, linear_cross_entropy, arc_face, elementwise, clip, sig_lip, sup_con):
+    for make in (nt_xent, linear_cross_entropy, arc_face, clip, sig_lip, sup_con, elementwise):
         if options.only and make.__name__ not in options.only:
             continue
         for job in make(device, options.small):
@@ -67,7 +80,9 @@ def main() -> None:
                 continue
             if options.plain:
                 job.ways.pop("torch.compile", None)
-            rows += _measured(job, device, options.tiles if job.products[0] else [])
+            rows += _measured(job, device, _variants(options, device) if job.products[0] else {})
+            if options.profile:
+                _profiled(job)
             _write(rows, out)
             del job
             _emptied(device)
@@ -78,7 +93,11 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--small", action="store_true", help="tiny sizes, to see that it runs")
-    parser.add_argument("--tiles", nargs="*", default=["2048x2048", "2048x4096", "4096x8192", "8192x8192"])
+    parser.add_argument("--tiles", nargs="*", default=[], help="rows x columns of tiles")
+    parser.add_argument("--entries", nargs="*", default=[], type=int, help="of a tile, powers of two")
+    parser.add_argument("--kept", nargs="*", default=[], type=int, help="bytes for the backward, powers of two")
+    parser.add_argument("--blocks", nargs="*", default=[], help="rows x columns x warps of Triton's programs")
+    parser.add_argument("--profile", action="store_true", help="what a step of the first way spends its time on")
     parser.add_argument("--only", nargs="*", help="names of losses, or correctness")
     parser.add_argument("--plain", action="store_true", help="nothing is compiled")
     parser.add_argument("--seconds", type=float, default=200.0, help="no further loss begins after so long")
@@ -87,6 +106,18 @@ def _options() -> argparse.Namespace:
 
 def _named(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+
+
+@cache
+def _driver(device: torch.device) -> str:
+    """Its version, and that of Triton, which compiles for it."""
+    if device.type != "cuda":
+        return ""
+    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        found = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+        return f"driver {found[0]}, Triton {version('triton') if find_spec('triton') else 'none'}"
+    return ""
 
 
 def _halves(device: torch.device) -> list[str]:
@@ -293,11 +324,11 @@ def _linear(hidden: Tensor, target: Tensor, classes: Tensor) -> Tensor:
 # How fast?
 
 
-def _measured(job: Job, device: torch.device, shapes: list[str]) -> list[dict[str, Any]]:
+def _measured(job: Job, device: torch.device, variants: dict[str, Variant]) -> list[dict[str, Any]]:
     leaves = [x.detach().requires_grad_(x.is_floating_point() and k < job.learned) for k, x in enumerate(job.arrays)]
     steps: dict[str, Callable[[], Any]] = {name: _step(way, leaves) for name, way in job.ways.items()}
     first = next(iter(job.ways.values()))
-    steps |= {f"lossmith {shape}": _tiled(_step(first, leaves), shape, device) for shape in shapes}
+    steps |= {f"lossmith {name}": _within(_step(first, leaves), variant) for name, variant in variants.items()}
     steps["floor"] = _floor(job, leaves)
     totals, peaks = {}, {}
     for name in list(steps):
@@ -319,7 +350,14 @@ def _measured(job: Job, device: torch.device, shapes: list[str]) -> list[dict[st
     made = []
     for name, taken in times.items():
         ratio = statistics.median(a / b for a, b in zip(taken, times["floor"], strict=True))
-        row = {"device": _named(device), "torch": torch.__version__, "job": job.name, "dtype": dtype, "way": name}
+        row = {
+            "device": _named(device),
+            "driver": _driver(device),
+            "torch": torch.__version__,
+            "job": job.name,
+            "dtype": dtype,
+            "way": name,
+        }
         row |= {"median_ms": statistics.median(taken) * 1e3, "ratio_to_floor": ratio}
         row |= {"extra_mib": peaks[name] / 2**20, "total": totals[name]}
         print(f"  {name:32}{row['median_ms']:10.3f}{ratio:9.2f}{row['extra_mib']:11.1f}   {totals[name]:.6g}")
@@ -338,22 +376,71 @@ def _step(way: Callable[..., Tensor], leaves: list[Tensor]) -> Callable[[], Tens
     return step
 
 
-def _tiled(step: Callable[[], Tensor], shape: str, device: torch.device) -> Callable[[], Tensor]:
+def _within(step: Callable[[], Tensor], variant: Variant) -> Callable[[], Tensor]:
     def run() -> Tensor:
-        with _tiles(shape, device):
+        with variant():
             return step()
 
     return run
 
 
-@contextlib.contextmanager
-def _tiles(shape: str, device: torch.device) -> Iterator[None]:
+def _variants(options: argparse.Namespace, device: torch.device) -> dict[str, Variant]:
+    """Other settings of the kernels, and the kernels without Triton where that has a part in them."""
+    made: dict[str, Variant] = {}
+    if fused.available(device):
+        made["without Triton"] = lambda: _environment("LOSSMITH_TRITON", "0")
+    made |= {shape: partial(_tiles, shape, device) for shape in options.tiles}
+    made |= {f"2^{power} entries": partial(_set, devices, ENTRIES=2**power) for power in options.entries}
+    made |= {f"2^{power} bytes kept": partial(_set, pairs, KEPT=2**power) for power in options.kept}
+    for block in options.blocks:
+        *shape, warps = map(int, block.split("x"))
+        made[f"blocks {block}"] = partial(_set, fused, BLOCK=tuple(shape), WARPS=warps)
+    return made
+
+
+def _tiles(shape: str, device: torch.device) -> AbstractContextManager[None]:
     height, _, width = shape.partition("x")
-    devices.TILES[device.type] = int(height), int(width)
+    return _set(devices, TILES={device.type: (int(height), int(width))})
+
+
+@contextlib.contextmanager
+def _set(module: Any, **values: Any) -> Iterator[None]:
+    before = {name: getattr(module, name) for name in values}
+    vars(module).update(values)
     try:
         yield
     finally:
-        del devices.TILES[device.type]
+        vars(module).update(before)
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        os.environ.update({} if before is None else {name: before})
+
+
+def _profiled(job: Job) -> None:
+    """The operations of one step of the first way, by the time that they take on the device."""
+    leaves = [x.detach().requires_grad_(x.is_floating_point() and k < job.learned) for k, x in enumerate(job.arrays)]
+    step = _step(next(iter(job.ways.values())), leaves)
+    step()
+    on_cuda = leaves[0].device.type == "cuda"
+    kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_cuda else [])]
+    with profile(activities=kinds) as found:
+        step()
+        _wait(leaves[0].device)
+    of_kernels = (
+        [e for e in found.key_averages() if e.device_type != DeviceType.CPU] if on_cuda else found.key_averages()
+    )
+    spent = [(e.self_device_time_total if on_cuda else e.self_cpu_time_total, e.count, e.key) for e in of_kernels]
+    print(f"  {sum(count for _, count, _ in spent)} kernels, {sum(time for time, _, _ in spent) / 1e3:.3f} ms in them")
+    for micros, count, key in sorted(spent, reverse=True)[:14]:
+        print(f"    {micros / 1e3:9.3f} ms {count:5}  {key[:110]}")
 
 
 def _floor(job: Job, leaves: list[Tensor]) -> Callable[[], Any]:

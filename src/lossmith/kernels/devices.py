@@ -15,24 +15,36 @@ from torch import Tensor
 from lossmith.ops.torch import under_autocast
 
 ON_CPU = (512, 1024)  # of a batch with itself (512, 512)
-ENTRIES = 2**25  # of a tile elsewhere, at most
+ENTRIES = 2**26  # of a tile elsewhere, at most: 256 MiB of float32, and 128 MiB of weights in half precision
 TILES: dict[str, tuple[int, int]] = {}  # rows and columns by type of device, in place of what follows
 
 _HALF = (torch.bfloat16, torch.float16)
 _WIDE_RESULT = "dtype_out" in torch.ops.aten.mm.overloads()  # torch 2.8 and later
 
 
-def tile_shape(x: Tensor) -> tuple[int, int]:
-    """How many rows and columns a tile has on the device of x: powers of two."""
+def tile_shape(x: Tensor, rows: int, columns: int, *, symmetric: bool = False) -> tuple[int, int]:
+    """How many rows and columns a tile of a matrix of similarities has on the device of x, powers of two.
+
+    Few rows give wide tiles. A symmetric matrix has square ones, some of them off its diagonal to be computed once.
+    """
     kind = x.device.type
-    if kind in TILES:
-        return TILES[kind]
-    if kind == "cpu":
-        return ON_CPU
+    if kind in TILES or kind == "cpu":
+        height, width = TILES.get(kind, ON_CPU)
+        return height, height if symmetric else width
     wide = torch.promote_types(x.dtype, torch.float32).itemsize
     entries = min(ENTRIES, max(2**16, _free_bytes(x.device) // (16 * wide)))
     power = entries.bit_length() - 1
-    return 2 ** (power // 2), 2 ** (power - power // 2)
+    side = power // 2
+    if symmetric:
+        side = max(min(side, 11), min(side, _power(rows) - 1))
+        return 2**side, 2**side
+    side = min(side, _power(rows))
+    return 2**side, 2 ** min(power - side, _power(columns))
+
+
+def _power(count: int) -> int:
+    """The smallest power of two that is not smaller: its exponent."""
+    return max(count - 1, 0).bit_length()
 
 
 def product_dtype(x: Tensor) -> torch.dtype | None:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from lossmith.kernels.tiles import All, Rule, Tiled
-from lossmith.kernels.walk import Gradients, Problem, Walk, differentiable, logits
+from lossmith.kernels.tiles import All, Rule
+from lossmith.kernels.walk import Cut, Gradients, Problem, Walk, differentiable, logits
 
 
 def softplus_sum(
@@ -44,7 +44,7 @@ class _SoftplusSum(torch.autograd.Function):
         for i, j in walk.tiles:
             costs = logsigmoid(walk.logits(i, j).neg_())
             total[walk.rows[i]] -= walk.leave(costs, i, j, 0.0).sum(1)
-        ctx.problem, ctx.tiled = problem, walk.rule
+        ctx.problem, ctx.cut = problem, walk.cut
         ctx.save_for_backward(u, v, bias)
         return total
 
@@ -53,7 +53,7 @@ class _SoftplusSum(torch.autograd.Function):
         u, v, bias = ctx.saved_tensors
         if torch.is_grad_enabled():
             return (*differentiable(dense, (u, v, bias), ctx.problem, slopes, ctx.needs_input_grad), None)
-        return (*gradients(u, v, bias, ctx.problem, slopes, ctx.needs_input_grad, ctx.tiled), None)
+        return (*gradients(u, v, bias, ctx.problem, slopes, ctx.needs_input_grad, ctx.cut), None)
 
 
 def gradients(
@@ -63,10 +63,10 @@ def gradients(
     problem: Problem,
     slopes: Sequence[Tensor],
     needed: Sequence[bool] = (True, True, True),
-    tiled: Tiled | None = None,
+    cut: Cut | None = None,
 ) -> tuple[Tensor | None, ...]:
     """The slopes by u, v and bias."""
-    walk = Walk(u, v, bias, problem, tiled)
+    walk = Walk(u, v, bias, problem, cut)
     made = Gradients(walk, needed, slopes)
     for i, j in walk.tiles:
         weight = walk.logits(i, j).sigmoid_().mul_(made.slopes[0][walk.rows[i], None])

@@ -35,9 +35,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lossmith.kernels.tiles import All, AllBut, Rule, Tiled
+from lossmith.kernels.fused import Parts, fused_passes
+from lossmith.kernels.tiles import All, AllBut, Rule
 from lossmith.kernels.transforms import Cap, Transform
-from lossmith.kernels.walk import Gradients, Problem, Walk, differentiable, logits
+from lossmith.kernels.walk import Cut, Gradients, Problem, Walk, differentiable, logits
 
 KEPT = 2**24  # bytes of tiles that the forward may leave for the backward
 
@@ -137,22 +138,22 @@ class _LogSum(torch.autograd.Function):
         totals = rows.total.new_zeros(len(u) if problem.totals else 0)
         others = rows if problem.symmetric else columns
         kept: list[Tensor] = []
+        fused = fused_passes(walk)
         keep = walk.bounded and any(ctx.needs_input_grad) and walk.bytes <= KEPT and problem.transform is None
+        keep = keep and fused is None
         for i, j in walk.tiles:
-            tile = walk.logits(i, j, fresh=keep)
-            if problem.totals:
-                totals[walk.rows[i]] += tile.sum(1)
-            if walk.bounded:
-                tile = walk.leave(tile.exp_(), i, j, 0.0)
-                kept += [tile] if keep else []
-            else:
-                tile = walk.leave(tile, i, j, -inf)
-            rows.add(walk.rows[i], tile, 1)
-            if problem.both or (problem.symmetric and i != j):
-                others.add(walk.columns[j], tile, 0)
+            for_columns = problem.both or (problem.symmetric and i != j)
+            parts = (
+                _parts(walk, i, j, kept if keep else None) if fused is None else fused.sums(i, j, columns=for_columns)
+            )
+            rows.add(walk.rows[i], parts.rows)
+            if for_columns and parts.columns is not None:
+                others.add(walk.columns[j], parts.columns)
+            if parts.totals is not None:
+                totals[walk.rows[i]] += parts.totals.sum(0)
         logs = rows.logs(), columns.logs()
         row = v.new_empty(0) if problem.pick is None else v[problem.pick]
-        ctx.problem, ctx.tiled = problem, walk.rule
+        ctx.problem, ctx.cut = problem, walk.cut
         ctx.save_for_backward(u, v, bias, *logs, *kept)
         empty = [out for out, asked in zip((logs[1], row, totals), _asked(problem)[1:], strict=True) if not asked]
         ctx.mark_non_differentiable(*empty)
@@ -166,7 +167,7 @@ class _LogSum(torch.autograd.Function):
             asked = [slope if wanted else None for slope, wanted in zip(slopes, _asked(problem), strict=True)]
             return (*differentiable(dense, (u, v, bias), problem, asked, ctx.needs_input_grad), None)
         logs = of_rows, of_columns
-        return (*gradients(u, v, bias, problem, logs, slopes, ctx.needs_input_grad, kept, ctx.tiled), None)
+        return (*gradients(u, v, bias, problem, logs, slopes, ctx.needs_input_grad, kept, ctx.cut), None)
 
 
 def gradients(
@@ -178,14 +179,19 @@ def gradients(
     slopes: Sequence[Tensor],
     needed: Sequence[bool] = (True, True, True),
     kept: Sequence[Tensor] = (),
-    tiled: Tiled | None = None,
+    cut: Cut | None = None,
 ) -> tuple[Tensor | None, ...]:
     """The slopes by u, v and bias. The log-sums of rows and columns may be over more pairs than are here."""
-    walk = Walk(u, v, bias, problem, tiled)
+    walk = Walk(u, v, bias, problem, cut)
     made = Gradients(walk, needed, slopes)
     by_row = Weights(walk, logs[0], made.slopes[0])
     by_column = Weights(walk, logs[1], made.slopes[1]) if problem.both else by_row if problem.symmetric else None
+    fused = None if kept else fused_passes(walk)
     for number, (i, j) in enumerate(walk.tiles):
+        if fused is not None:
+            total = made.slopes[3] if problem.totals else None
+            made.add(i, j, *fused.weights(i, j, by_row, by_column, total, sums=made.db is not None))
+            continue
         tile = kept[number] if kept else walk.logits(i, j)
         slope = None if problem.transform is None else problem.transform.slope(walk.last, tile)
         weight = _weights(walk, tile, i, j, by_row, by_column, given=bool(kept))
@@ -197,6 +203,16 @@ def gradients(
 
 def _asked(problem: Problem) -> tuple[bool, ...]:
     return True, problem.both, problem.pick is not None, problem.totals
+
+
+def _parts(walk: Walk, i: int, j: int, kept: list[Tensor] | None) -> Parts:
+    """e^t of a tile where t is bounded, t itself where not, to be summed over either axis; the tile may be kept."""
+    tile = walk.logits(i, j, fresh=kept is not None)
+    totals = tile.sum(1)[None] if walk.problem.totals else None
+    tile = walk.leave(tile.exp_(), i, j, 0.0) if walk.bounded else walk.leave(tile, i, j, -inf)
+    if kept is not None:
+        kept.append(tile)
+    return Parts(tile.T, tile, totals)
 
 
 def _weights(
@@ -225,15 +241,16 @@ class Sums:
         self.total = walk.u.new_zeros(length, dtype=walk.wide)
         self.top = None if walk.bounded else torch.full_like(self.total, -inf)
 
-    def add(self, where: slice, tile: Tensor, dim: int) -> None:
+    def add(self, where: slice, parts: Tensor) -> None:
+        """e^t, or t where a maximum is kept, (any number, rows): its sums over the first axis."""
         if self.top is None:
-            self.total[where] += tile.sum(dim)
+            self.total[where] += parts.sum(0)
             return
         before = self.top[where]
-        now = torch.maximum(before, tile.amax(dim))
+        now = torch.maximum(before, parts.amax(0))
         shift = torch.where(now.isfinite(), now, 0.0)  # inf - inf would be NaN
         old = torch.where(self.total[where] == 0, 0.0, self.total[where] * (before - shift).exp())
-        self.total[where] = old + (tile - shift.unsqueeze(dim)).exp_().sum(dim)
+        self.total[where] = old + (parts - shift).exp_().sum(0)
         self.top[where] = now
 
     def logs(self) -> Tensor:

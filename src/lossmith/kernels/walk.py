@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -44,26 +45,38 @@ class Problem:
     narrow: torch.dtype | None = None
 
 
+class Cut(NamedTuple):
+    """The rows and columns of the tiles, and the rule in them."""
+
+    rows: list[slice]
+    columns: list[slice]
+    rule: Tiled
+
+    @staticmethod
+    def of(u: Tensor, v: Tensor, problem: Problem) -> "Cut":
+        height, width = tile_shape(u, len(u), len(v), symmetric=problem.symmetric)
+        rows, columns = pieces(len(u), height), pieces(len(v), width)
+        return Cut(rows, columns, problem.rule.split(rows, columns))
+
+
 class Walk:
     """The tiles of a problem: where they lie, their logits, and the pairs in them that belong.
 
-    tiled   the rule cut into these tiles by an earlier walk, so that no label is read from the device again
+    cut   that of an earlier walk: its tiles are the same, and no label is read from the device again
     """
 
-    def __init__(self, u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem, tiled: Tiled | None = None) -> None:
-        height, width = tile_shape(u)
-        width = height if problem.symmetric else width
+    def __init__(self, u: Tensor, v: Tensor, bias: Tensor | None, problem: Problem, cut: Cut | None = None) -> None:
         self.u, self.v, self.bias, self.problem = u.detach(), v.detach(), bias, problem
         self.wide = torch.promote_types(torch.promote_types(u.dtype, v.dtype), torch.float32)
         self.factors = problem.narrow or self.wide
-        self.rows, self.columns = pieces(len(u), height), pieces(len(v), width)
-        self.rule = tiled or problem.rule.split(self.rows, self.columns)
+        self.cut = cut or Cut.of(u, v, problem)
+        self.rows, self.columns, self.rule = self.cut
         self.tiles = [place for place in self._all() if problem.totals or self.rule.some(*place)]
         limit = problem.largest if bias is None else inf
         limit = limit if problem.transform is None else problem.transform.limit
         self.bounded = limit <= SAFE.get(self.wide, 0.0)
-        self.bytes = sum(self._size(i, j) for i, j in self.tiles)
-        self._buffer = u.new_empty(min(len(u), height) * min(len(v), width), dtype=self.wide)
+        self.bytes = sum(self._size(i, j) for i, j in self.tiles) * self.wide.itemsize
+        self._buffer = u.new_empty(max((self._size(i, j) for i, j in self.tiles), default=0), dtype=self.wide)
         self._column: tuple[int, Tensor] | None = None
         self.unit = u, u  # of the last columns, where they are divided by their length: `directions`
         self.ends = {j: i for i, j in self.tiles}  # the last tile of each column of tiles
@@ -77,14 +90,16 @@ class Walk:
         return t if above is None else t.masked_fill_(~(t > above[self.rows[i], None]), -inf)
 
     def similarities(self, i: int, j: int, *, fresh: bool = False) -> Tensor:
-        """u_i . v_j + b_j of a tile, where the last one was, or in memory of its own."""
+        """u_i . v_j + b_j of a tile, likewise."""
+        out = self.products(i, j, fresh=fresh)
+        return out if self.bias is None else out.add_(self.bias[self.columns[j]])
+
+    def products(self, i: int, j: int, *, fresh: bool = False) -> Tensor:
+        """u_i . v_j of a tile, where the last one was, or in memory of its own."""
         left, right = self.left(i), self.right(j)
         shape = len(left), len(right)
         out = self._buffer.new_empty(shape) if fresh else self._buffer[: shape[0] * shape[1]].view(shape)
-        product(out, left, right.T)
-        if self.bias is not None:
-            out += self.bias[self.columns[j]]
-        return out
+        return product(out, left, right.T)
 
     def left(self, i: int) -> Tensor:
         return self.u[self.rows[i]].to(self.factors)
@@ -110,7 +125,7 @@ class Walk:
 
     def _size(self, i: int, j: int) -> int:
         row, column = self.rows[i], self.columns[j]
-        return (row.stop - row.start) * (column.stop - column.start) * self.wide.itemsize
+        return (row.stop - row.start) * (column.stop - column.start)
 
 
 def directions(block: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,11 +155,12 @@ class Gradients:
         self.db = None if walk.bias is None or not needed[2] else torch.zeros_like(walk.bias, dtype=walk.wide)
         self._column = walk.u.new_empty(0)
 
-    def add(self, i: int, j: int, weight: Tensor) -> None:
+    def add(self, i: int, j: int, weight: Tensor, sums: Tensor | None = None) -> None:
+        """The weights of a tile, and their sums over its rows where these are known."""
         walk = self.walk
         row, column, symmetric = walk.rows[i], walk.columns[j], walk.problem.symmetric
         if self.db is not None:
-            self.db[column] += weight.sum(0)
+            self.db[column] += weight.sum(0) if sums is None else sums
         weight = weight.to(walk.factors)
         if self.du is not None:
             add_product(self.du[row], weight, walk.right(j))
@@ -166,6 +182,7 @@ class Gradients:
         slope = self._column
         if self._gain is not None:
             slope /= self._gain
+        self.walk.right(self._open)  # a tile that was kept did not ask for them
         if self.walk.problem.unit:  # the slope by the given columns, out of that by their directions
             one, factors = self.walk.unit
             slope -= (slope * one).sum(-1, keepdim=True) * one
