@@ -10,8 +10,8 @@ HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "device.csv", HERE.parent / "docs" / "gpu.md"
 BEGIN, END = "<!-- made by benchmarks/device_table.py -->\n", "<!-- end -->\n"
 WAYS = {
-    "lossmith": "lossmith",
-    "lossmith without Triton": "without Triton",
+    "lossmith": "with Triton",
+    "lossmith without Triton": "without",
     "torch": "plain torch",
     "torch.compile": "`torch.compile`",
     "floor": "products alone",
@@ -28,7 +28,7 @@ def table(rows: list[dict[str, str]]) -> str:
             cells[row["way"]] = f"{float(row['median_ms']):.3g} ms{memory}"
     first = rows[0]
     lines = [
-        f"{first['device']}, {first['driver']}, torch {first['torch']}; one forward and backward.\n",
+        f"{first['device']}, {first.get('driver', 'driver not recorded')}, torch {first['torch']}; a forward and backward.\n",
         "| loss | dtype | " + " | ".join(WAYS.values()) + " |",
         "| --- | --- | " + " | ".join("--:" for _ in WAYS) + " |",
     ]
