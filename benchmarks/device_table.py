@@ -13,7 +13,6 @@ WAYS = {
     "lossmith": "with Triton",
     "lossmith without Triton": "without",
     "torch": "plain torch",
-    "torch.compile": "`torch.compile`",
     "floor": "products alone",
 }
 
@@ -27,8 +26,9 @@ def table(rows: list[dict[str, str]]) -> str:
             memory = "" if row["way"] == "floor" else f", {float(row['extra_mib']):.0f} MiB"
             cells[row["way"]] = f"{float(row['median_ms']):.3g} ms{memory}"
     first = rows[0]
+    driver = first.get("driver", "driver not recorded")
     lines = [
-        f"{first['device']}, {first.get('driver', 'driver not recorded')}, torch {first['torch']}; a forward and backward.\n",
+        f"{first['device']}, {driver}, torch {first['torch']}; a forward and backward.\n",
         "| loss | dtype | " + " | ".join(WAYS.values()) + " |",
         "| --- | --- | " + " | ".join("--:" for _ in WAYS) + " |",
     ]

@@ -117,6 +117,17 @@ def test_the_test_above_can_fail():
         against_the_matrix(9, 7, All(), {}, off_by_one_column)
 
 
+def test_classes_learn_where_the_rows_do_not():
+    u, label = draw(5, 4), randint(7, 5)
+
+    def slope(learns: bool) -> Tensor:
+        classes = draw(7, 4, seed=1).requires_grad_()
+        sums = pairs.against_classes(u.requires_grad_(learns), classes, label, largest=9.0, unit=True)
+        return torch.autograd.grad(sums.rivals.sum(), classes)[0]
+
+    torch.testing.assert_close(slope(False), slope(True))
+
+
 @pytest.mark.parametrize("n", [0, 1, 7, 13])
 @pytest.mark.parametrize("kept", [0, 2**24], ids=["computed again", "kept"])
 @pytest.mark.parametrize("largest", [60.0, inf])
