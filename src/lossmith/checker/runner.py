@@ -17,7 +17,7 @@ from lossmith.checker.resolve import Declared, resolve
 from lossmith.checker.rules import all_rules
 from lossmith.checker.selection import Selection
 from lossmith.checker.subject import Subject, one_thread
-from lossmith.checker.sweep import variants
+from lossmith.checker.sweep import SWEPT, variants
 from lossmith.errors import LossmithError
 
 # What these say depends on the values that the contract calls valid.
@@ -171,6 +171,9 @@ def sweep(subject: Subject, answers: Answers, selection: Selection) -> None:
     """Ask some rules again of the loss in its other configurations; the first finding of a rule there is added."""
     excused = reviewed(subject)
     rules = all_rules()
+    open_ = {code for code, status in answers.statuses.items() if status.status not in ("failed", "allowed")}
+    if not any(code in SWEPT and code not in excused and selection.wants(code) for code in open_):
+        return  # building the variants costs as much as asking them
     for variant in variants(subject):
         for code in variant.rules:
             status = answers.statuses.get(code)
