@@ -185,6 +185,16 @@ def test_a_loss_with_the_wrong_sign_is_read_in_a_mirror():
     assert (contract.kinds(), contract.confidence) == (("real", "real"), "likely")
 
 
+def test_a_mirror_is_believed_only_where_a_prediction_belongs_to_its_own_target():
+    """One-hot rows that match no label fit a negated distance to class numbers as well as those that do."""
+
+    def every_pair(pred, target):
+        error = (pred - target.unsqueeze(1)).abs()
+        return torch.where(error < 1, 0.5 * error**2, error - 0.5).mean()
+
+    assert inferred(every_pair)[0].kinds() == ("real", "real")
+
+
 def test_what_is_called_a_similarity_is_unsure_and_gets_a_second_reading():
     contracts = inferred(similarity)
     assert [contract.confidence for contract in contracts] == ["unsure", "unsure"]

@@ -46,7 +46,8 @@ def check(
     strict    warnings fail the check too, and so does an allowance that is not needed
     deep      every rule on three draws of the inputs, those that need the compiler, and the facts of the loss
 
-    An object runs in this process, without limits of time and memory: give its file where it may hang or crash.
+    An object runs in this process, without limits of time and memory: give its file where it may hang or crash. What
+    was measured is measured again before it is told: of a file in a fresh process, of an object here, on a fresh copy.
     Raises `LossmithError` for a target or a setting that does not exist. A loss whose contract is not found is
     reported: its `problem` says what to do.
 
@@ -75,18 +76,23 @@ def check(
         )
         return Report(tuple(check_target(str(loss), options)), strict)
     try:
+        from lossmith.checker.again import doubtful, seen_twice
         from lossmith.checker.beside import allowed_beside
         from lossmith.checker.build import subject_of_object
         from lossmith.checker.resolve import Declared
-        from lossmith.checker.runner import examine
+        from lossmith.checker.runner import came_again, examine
         from lossmith.checker.selection import Selection
     except ModuleNotFoundError as error:
         raise missing_extra("lossmith.check", str(error.name), "torch") from None
     declared = Declared(dict(contract or {}), example, flags_origin="declared")
     subject = subject_of_object(loss)
     subject.range, subject.reference = range, reference
+    fresh = subject.apart()
     excuses = excuses.and_allowed(allowed_beside(loss))
-    return Report((examine(subject, declared, Selection(chosen, ignored), excuses=excuses, deep=deep),), strict)
+    report = examine(subject, declared, Selection(chosen, ignored), excuses=excuses, deep=deep)
+    if codes := doubtful(report):
+        report = seen_twice(report, came_again(fresh, declared, codes, deep=deep))
+    return Report((report,), strict)
 
 
 def codes_of(given: Sequence[str] | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
+from lossmith.checker.batch import same
 from lossmith.checker.contract import Contract
 from lossmith.checker.fold import Fold
 from lossmith.checker.hints import contradicts, hints_of
@@ -18,6 +19,7 @@ from lossmith.checker.judge import BEST, UNKNOWN, Judged, judge
 from lossmith.checker.lengths import other_sizes
 from lossmith.checker.mirrors import MIRRORS, is_ordinary, meant, seen_in
 from lossmith.checker.ranking import plausible
+from lossmith.checker.sample import perfect
 from lossmith.checker.spoken import groups_of, spoken_of
 from lossmith.checker.subject import Subject
 from lossmith.checker.tasks import read_tasks, tasks_of
@@ -114,16 +116,25 @@ def _in_a_mirror(subject: Subject, fitting: Sequence[Judged], hints: dict[str, f
         return []
     axes = max(fitting, key=lambda entry: entry.template.rank).contract.pred.domain.axes
     tried = [entry for entry in fitting if is_ordinary(entry.contract) and entry.contract.pred.domain.axes == axes]
-    judged = [
-        judge(seen_in(subject, mirror), entry.template)
-        for mirror in MIRRORS
-        for entry in tried
-        if mirror.fits(entry.contract)
-    ]
-    right = [entry for entry in judged if entry.tier == BEST]
+    seen = [(seen_in(subject, mirror), entry) for mirror in MIRRORS for entry in tried if mirror.fits(entry.contract)]
+    judged = [(twin, judge(twin, entry.template)) for twin, entry in seen]
+    right = [entry for twin, entry in judged if entry.tier == BEST and _each_has_its_own(twin, entry.contract)]
     for entry in right:
         entry.score = plausible(entry, hints, right, BEST)
     return sorted(right, key=lambda entry: -entry.score)
+
+
+def _each_has_its_own(subject: Subject, contract: Contract) -> bool:
+    """False if what is perfect for these targets is no better than what is perfect for them in another order.
+
+    Then a mirror shows no match of prediction and target: that far values cost more is true of many a regression.
+    """
+    twin = subject.with_contract(contract)
+    good = perfect(contract, twin.draw(0))
+    if good is None:
+        return True
+    moved = tuple(value.roll(1, 0) if index in contract.preds else value for index, value in enumerate(good))
+    return not same(twin.run(good, grad=False), twin.run(moved, grad=False))
 
 
 def _plainly_real(first: Judged, judged: Sequence[Judged], hints: dict[str, float]) -> Judged | None:

@@ -124,6 +124,31 @@ class Mismatch:
         return tuple(self.trial.inputs[self.trial.where].shape), tuple(self.target.shape)
 
 
+def stray_axis(subject: Subject) -> Mismatch | None:
+    """The contract's own shapes, where one side has an axis of one that the other has not, and the loss then gives the
+    same value for targets in any order, which it does not for aligned ones."""
+    contract, where = subject.contract, subject.contract.target or 0
+    inputs = subject.draw(0)
+    inputs = head(contract, inputs, min(size(subject, inputs), FEW))
+    pred, target = inputs[contract.preds[0]], inputs[where]
+    if {contract.pred.kind, contract.target_kind()} - set(ELEMENTWISE) or pred.shape == target.shape:
+        return None
+    if pred.numel() != target.numel():
+        return None
+    aligned = (*inputs[:where], target.reshape(pred.shape), *inputs[where + 1 :])
+    if not _blind(subject, inputs) or _blind(subject, aligned):
+        return None
+    layout = _Layout(aligned, ())
+    return _accepted(subject, layout, subject.run(aligned), target, f".reshape({contract.pred.name}.shape)")
+
+
+def _blind(subject: Subject, inputs: tuple[Any, ...]) -> bool:
+    """True if the value is the same for the targets in any order."""
+    where, dtype, n = subject.contract.target or 0, precise(subject, inputs), size(subject, inputs)
+    whole = subject.run(inputs, dtype=dtype)
+    return all(same(whole, _reordered(subject, inputs, where, order, dtype)) for order in orders(n, 3))
+
+
 def mismatches(subject: Subject) -> list[Mismatch]:
     """All pairs of shapes that are accepted and mean something else, where the aligned pair is accepted too."""
     found: list[Mismatch] = []

@@ -95,6 +95,17 @@ def _serve_target(work: Work, slots: threading.Semaphore, pool: ThreadPoolExecut
         pass
     more = min(workers - 1, len(work.names) // WORTH_A_WORKER)
     _wait([first, *(pool.submit(_serve, work, slots) for _ in range(more))])
+    if work.doubts and not work.stopped.is_set():
+        _ask_again(work, slots)
+
+
+def _ask_again(work: Work, slots: threading.Semaphore) -> None:
+    second, problem = work.again(), "it was stopped"
+    try:
+        _serve(second, slots)
+    except TargetError as error:  # it could be loaded a moment ago: it is another file by now
+        problem = str(error)
+    work.settle(second, problem)
 
 
 def _serve(work: Work, slots: threading.Semaphore) -> None:

@@ -1,7 +1,7 @@
 """Run every rule on one loss and collect the answers. No rule stops another, and none is left out in silence."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from lossmith.checker.resolve import Declared, resolve
 from lossmith.checker.rules import all_rules
 from lossmith.checker.selection import Selection
 from lossmith.checker.subject import Subject, one_thread
-from lossmith.checker.sweep import variants
+from lossmith.checker.sweep import SWEPT, variants
 from lossmith.errors import LossmithError
 
 # What these say depends on the values that the contract calls valid.
@@ -54,15 +54,8 @@ def examine(
             spent = time.perf_counter() - started
             return LossReport(subject.name, subject.location, seconds=spent, problem=str(error))
         subject = replace(subject.with_contract(contracts[0]), deep=deep)
-        answers = run_rules(subject, selection or Selection(), on_rule=on_rule)
-        sweep(subject, answers, selection or Selection())
-        if len(contracts) > 1:
-            answers = _only_common(answers, subject, contracts[1], selection or Selection())
-        for further in (1, 2) if deep else ():
-            again = replace(subject, seed=subject.seed + further, cache={})
-            answers = _joined(answers, run_rules(again, selection or Selection(), on_rule=on_rule))
         learned = Learned(subject)
-        hold_to_claims(learned, answers, selection or Selection())
+        answers = _all_answers(learned, contracts, selection or Selection(), on_rule)
         facts = facts_of(learned) if pictures or deep else ()
         drawn = pictures_of(subject, known(learned.mathematics), known(learned.cost)) if pictures else None
     found, statuses = settle(answers.findings, answers.statuses, excuses or Excuses(), subject.location)
@@ -77,6 +70,37 @@ def examine(
         facts=facts,
         pictures=drawn,
     )
+
+
+def came_again(
+    subject: Subject,
+    declared: Declared,
+    codes: Sequence[str],
+    on_rule: Callable[[str], None] | None = None,
+    deep: bool = False,
+) -> list[str]:
+    """Which of these rules find something when they alone are asked, on the same inputs. Errors as of `resolve`."""
+    with one_thread():
+        contracts = resolve(subject, declared)
+        learned = Learned(replace(subject.with_contract(contracts[0]), deep=deep))
+        answers = _all_answers(learned, contracts, Selection(tuple(codes)), on_rule)
+    return sorted({finding.code for finding in answers.findings if finding.severity != "info"})
+
+
+def _all_answers(
+    learned: Learned, contracts: Sequence[Contract], selection: Selection, on_rule: Callable[[str], None] | None
+) -> Answers:
+    """The rules on the loss as it is, in its other configurations, under its other contract, and on other draws."""
+    subject = learned.subject
+    answers = run_rules(subject, selection, on_rule=on_rule)
+    sweep(subject, answers, selection)
+    if len(contracts) > 1:
+        answers = _only_common(answers, subject, contracts[1], selection)
+    for further in (1, 2) if subject.deep else ():
+        again = replace(subject, seed=subject.seed + further, cache={})
+        answers = _joined(answers, run_rules(again, selection, on_rule=on_rule))
+    hold_to_claims(learned, answers, selection)
+    return answers
 
 
 def run_rules(
@@ -147,6 +171,9 @@ def sweep(subject: Subject, answers: Answers, selection: Selection) -> None:
     """Ask some rules again of the loss in its other configurations; the first finding of a rule there is added."""
     excused = reviewed(subject)
     rules = all_rules()
+    open_ = {code for code, status in answers.statuses.items() if status.status not in ("failed", "allowed")}
+    if not any(code in SWEPT and code not in excused and selection.wants(code) for code in open_):
+        return  # building the variants costs as much as asking them
     for variant in variants(subject):
         for code in variant.rules:
             status = answers.statuses.get(code)

@@ -123,6 +123,10 @@ class Subject:
         except Exception:  # the loss does not take this value: the caller asks for another
             return None
 
+    def apart(self) -> "Subject":
+        """The same loss as an object of its own, with nothing remembered."""
+        return replace(self, loss=self.twin(torch.float32), notes=[], standing_in=[], _twins={}, cache={})
+
     def twin(self, dtype: torch.dtype) -> Any:
         """A fresh copy of the loss in this precision: no state is carried from one trial to the next."""
         if dtype not in self._twins:

@@ -33,6 +33,7 @@ RULES = {
     "mode": (*GRADIENT, "LS103", "LS202"),  # a metric without a gradient is no fault of eval mode
     "upstream": ("LS101",),
 }
+SWEPT = frozenset(("LS704", *(code for codes in RULES.values() for code in codes)))
 MOST = 12  # variants of one loss
 # Numbers at which one piece of a loss ends: the constants of the pieces must follow them.
 ENDS = ("delta", "beta", "threshold", "sigma", "width", "w", "omega", "theta", "huber_delta", "margin")

@@ -109,7 +109,7 @@ def _hear(event: dict[str, Any], watched: Watched, work: Work, child: "subproces
     elif kind == "done":
         report = LossReport.from_json(event["report"]) if work.options.work == "check" else event["report"]
         watched.current, watched.since = "", time.monotonic()
-        work.take(report)
+        work.take_first(report)
         _order(child, None if event["left"] else work.next())
     elif kind == "problem":
         watched.problem = event["text"]

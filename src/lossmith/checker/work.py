@@ -4,9 +4,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lossmith.checker.again import doubtful, not_asked, seen_twice
 from lossmith.checker.finding import LossReport
 from lossmith.checker.stopped import stopped_report
 
@@ -17,8 +18,9 @@ GIB = 2**30
 class Options:
     """How a target is checked, shown or drawn. `timeout`: seconds for one loss; `memory`: bytes that it may allocate.
 
-    work    "check", "show" (trace and study it), "steps" (with the gradient rule by rule), or "original" (trace it, to
-            be written anew)
+    work    "check", "again" (only the rules of `again`), "show" (trace and study it), "steps" (with the gradient rule
+            by rule), or "original" (trace it, to be written anew)
+    again   the codes that each loss is asked again
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -35,12 +37,13 @@ class Options:
     range: float | None = None
     reference: str = ""
     work: str = "check"
+    again: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     pictures: bool = False  # measure what the page shows beside the findings
     drawing: Mapping[str, Any] | None = None  # draw this, and check nothing
 
     def as_job(self) -> dict[str, Any]:
         return {
-            **{name: dict(getattr(self, name)) for name in ("settings", "flags", "allow", "expected")},
+            **{name: dict(getattr(self, name)) for name in ("settings", "flags", "allow", "expected", "again")},
             **{name: list(getattr(self, name)) for name in ("select", "ignore")},
             **{name: getattr(self, name) for name in ("seed", "memory", "strict", "deep", "range", "reference")},
             **{name: getattr(self, name) for name in ("work", "pictures")},
@@ -80,6 +83,7 @@ class Work:
     names: list[str] = field(default_factory=list[str])
     waiting: deque[str] = field(default_factory=deque[str])
     reports: dict[str, Any] = field(default_factory=dict[str, Any])  # a LossReport each; of a study, plain data
+    doubts: dict[str, LossReport] = field(default_factory=dict[str, LossReport])  # those to be asked again
     drawn: dict[str, Any] | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
     named: threading.Event = field(default_factory=threading.Event)
@@ -94,6 +98,14 @@ class Work:
             if left_out:
                 self.hearing.left_out(left_out)
             self.named.set()
+
+    def take_first(self, report: Any) -> None:
+        """What a worker says of a loss; a report of what must be seen twice has to wait."""
+        if isinstance(report, LossReport) and doubtful(report):
+            with self.lock:
+                self.doubts[report.name] = report
+        else:
+            self.take(report)
 
     def take(self, report: Any) -> None:
         with self.lock:
@@ -110,6 +122,20 @@ class Work:
         else:
             problem = f"it ended the process that studied it: {ended or 'exit code 0, without a word'}"
             self.take({"name": watched.current, "location": watched.location, "problem": problem})
+
+    def again(self) -> "Work":
+        """The same target, to be asked only what was found; what it hears is plain data."""
+        codes = {name: doubtful(report) for name, report in self.doubts.items()}
+        options = replace(self.options, work="again", again=codes, pictures=False)
+        second = Work(self.target, options, Hearing(), list(codes), deque(codes), stopped=self.stopped)
+        second.named.set()
+        return second
+
+    def settle(self, second: "Work", problem: str = "") -> None:
+        """Take the reports that waited, as the second process leaves them."""
+        for name, report in self.doubts.items():
+            heard = second.reports.get(name, {"problem": problem})
+            self.take(seen_twice(report, heard["again"]) if "again" in heard else not_asked(report, heard["problem"]))
 
     def next(self) -> str | None:
         with self.lock:

@@ -98,7 +98,7 @@ def _examine_all(job: dict[str, Any], say: Any, orders: IO[str]) -> None:
         value = found[name]
         say(event="begin", name=name, location=_location(value, place))
         settings = job["settings"] if len(found) == 1 else settings_for(value, job["settings"])
-        work = _examine if job["work"] == "check" else _study
+        work = {"check": _examine, "again": _again}.get(job["work"], _study)
         report = work({**job, "settings": settings}, place, module, name, value, say)
         left = changed(before, marks())
         if left and "notes" in report:
@@ -114,13 +114,11 @@ def _location(value: Any, place: Any) -> str:
 
 def _examine(job: dict[str, Any], place: Any, module: Any, name: str, value: Any, say: Any) -> dict[str, Any]:
     from lossmith.checker.beside import allowed_beside
-    from lossmith.checker.build import example_of, make
     from lossmith.checker.drawn import drawn
     from lossmith.checker.excuses import Excuses
     from lossmith.checker.finding import LossReport
     from lossmith.checker.limits import OverMemory, OverTime
     from lossmith.checker.project import said_of
-    from lossmith.checker.resolve import Declared
     from lossmith.checker.runner import examine
     from lossmith.checker.selection import Selection
     from lossmith.checker.stopped import stopped_report
@@ -128,15 +126,11 @@ def _examine(job: dict[str, Any], place: Any, module: Any, name: str, value: Any
 
     location = _location(value, place)
     try:
-        subject = make(place, module, name, value, job["settings"])
-        said = said_of(place, name)
-        subject.seed = job["seed"]
-        subject.range = job["range"] if job["range"] is not None else said.range
-        subject.reference = job["reference"]
-        declared = Declared(job["flags"], example_of(module, name), said.contract)
+        subject, declared = _subject(job, place, module, name, value)
         if job["drawing"] is not None:
             say(event="drawn", drawn=drawn(subject, declared, job["drawing"]))
             return asdict(LossReport(name, location))
+        said = said_of(place, name)
         selection = Selection(tuple(job["select"]) or said.select, (*job["ignore"], *said.ignore))
         excuses = Excuses({**said.allow, **job["allow"]}, {**said.expected, **job["expected"]}, job["strict"])
         report = examine(
@@ -159,6 +153,41 @@ def _examine(job: dict[str, Any], place: Any, module: Any, name: str, value: Any
     except SystemExit as error:
         report = stopped_report(name, location, "LS614", f"it ends the process: SystemExit({error.code!r})")
     return asdict(report)
+
+
+def _again(job: dict[str, Any], place: Any, module: Any, name: str, value: Any, say: Any) -> dict[str, Any]:
+    """The codes that are found once more, of those that were found in another process."""
+    from lossmith.checker.limits import OverMemory, OverTime
+    from lossmith.checker.runner import came_again
+    from lossmith.errors import LossmithError
+
+    try:
+        subject, declared = _subject(job, place, module, name, value)
+        codes = tuple(job["again"][name])
+        found = came_again(
+            subject, declared, codes, on_rule=lambda code: say(event="rule", code=code), deep=job["deep"]
+        )
+        return {"name": name, "again": found}
+    except OverTime:
+        return {"name": name, "problem": f"one call did not return within {CALL_SECONDS:g} s"}
+    except (LossmithError, OverMemory) as error:
+        return {"name": name, "problem": str(error)}
+    except SystemExit as error:
+        return {"name": name, "problem": f"it ends the process: SystemExit({error.code!r})"}
+    except Exception as error:
+        return {"name": name, "problem": _own_fault(error)}
+
+
+def _subject(job: dict[str, Any], place: Any, module: Any, name: str, value: Any) -> tuple[Any, Any]:
+    """The loss as the rules see it, and what was declared of it."""
+    from lossmith.checker.build import example_of, make
+    from lossmith.checker.project import said_of
+    from lossmith.checker.resolve import Declared
+
+    subject, said = make(place, module, name, value, job["settings"]), said_of(place, name)
+    subject.seed, subject.reference = job["seed"], job["reference"]
+    subject.range = job["range"] if job["range"] is not None else said.range
+    return subject, Declared(job["flags"], example_of(module, name), said.contract)
 
 
 def _study(job: dict[str, Any], place: Any, module: Any, name: str, value: Any, say: Any) -> dict[str, Any]:

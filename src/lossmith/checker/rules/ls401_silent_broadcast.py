@@ -4,6 +4,10 @@ What it checks
     Predictions of shape (N, 1) with targets of shape (N,), and the like, are refused or aligned. A loss that accepts
     such a pair must give the value of the aligned one. Its own code must not pair every prediction with every target.
 
+    An error where the loss does so on the shapes that it takes: its code pairs all with all, or its own contract or
+    example has an axis of one against none, and the value is the same for targets in any order. A warning where it
+    only accepts such a pair from a caller: most elementwise losses do, and many are never given one.
+
 Why it matters
     (N, 1) - (N,) is an N x N matrix of differences between unrelated samples. Its mean has its minimum where every
     prediction is the mean of all targets: the model learns to ignore its input while the loss goes down as usual.
@@ -26,7 +30,7 @@ from collections.abc import Iterator
 from lossmith.checker.batch import no_batch, precise, size
 from lossmith.checker.evidence import finding, reproduce, show
 from lossmith.checker.finding import Finding, Severity
-from lossmith.checker.pairing import Meeting, Mismatch, every_pair, mismatches
+from lossmith.checker.pairing import Meeting, Mismatch, every_pair, mismatches, stray_axis
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS401", "silent-broadcast", "0.1"
@@ -44,9 +48,10 @@ def check(subject: Subject) -> Iterator[Finding]:
     precise(subject, subject.draw(0))
     if meeting := every_pair(subject):
         yield _own_code(subject, meeting)
-        return
-    if found := mismatches(subject):
-        yield _mixed(subject, found)
+    elif stray := stray_axis(subject):
+        yield _mixed(subject, [stray], "error")
+    elif found := mismatches(subject):
+        yield _mixed(subject, found, "warning")
 
 
 def _own_code(subject: Subject, meeting: Meeting) -> Finding:
@@ -85,9 +90,8 @@ def _name(subject: Subject) -> str:
     return subject.contract.arguments[subject.contract.target or 0].name
 
 
-def _mixed(subject: Subject, found: list[Mismatch]) -> Finding:
+def _mixed(subject: Subject, found: list[Mismatch], severity: Severity) -> Finding:
     worst = min(found, key=lambda each: (bool(each.single), bool(each.warned)))
-    severity, why = _severity(subject, worst)
     pred, target = subject.contract.pred.name, _name(subject)
     shapes = tuple(worst.trial.inputs[worst.trial.where].shape), tuple(worst.target.shape)
     rows = {a.name: show(v) for a, v in zip(subject.contract.arguments, worst.trial.inputs, strict=True)}
@@ -108,7 +112,7 @@ def _mixed(subject: Subject, found: list[Mismatch]) -> Finding:
         message=f"{pred} of shape {shapes[0]} with {target} of shape {shapes[1]} {how}: {show(worst.trial.value)} "
         f"instead of {show(worst.aligned.value)}",
         evidence=rows,
-        why=why,
+        why=_why(subject, worst),
         fix=_fix(subject, worst),
         line=worst.line,
         reproducer=reproduce(
@@ -119,17 +123,15 @@ def _mixed(subject: Subject, found: list[Mismatch]) -> Finding:
     )
 
 
-def _severity(subject: Subject, worst: Mismatch) -> tuple[Severity, str]:
-    """One target for all predictions may be meant; a warning is not silence; keras aligns what it wraps itself."""
+def _why(subject: Subject, worst: Mismatch) -> str:
+    """What the mismatch does; keras aligns what it wraps itself."""
     if worst.single:
-        return "warning", worst.single
+        return worst.single
     why = f"the shapes broadcast to {worst.broadcast}: unrelated samples are paired" if worst.broadcast else ""
-    if worst.warned:
-        return "warning", why
-    if subject.framework == "keras" and not hasattr(subject.loss, "call"):
+    if subject.framework == "keras" and not worst.warned and not hasattr(subject.loss, "call"):
         aligns = "compile(loss=function) aligns the ranks first, a direct call does not"
-        return "warning", f"{why}; {aligns}" if why else aligns
-    return "error", why
+        return f"{why}; {aligns}" if why else aligns
+    return why
 
 
 def _fix(subject: Subject, worst: Mismatch) -> str:
