@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table)
 """The defects that are planted: what stands in a correct loss, and what a hurried hand writes in its place.
 
 A row tells its name, the class of the defect, the rewriting (see `patterns.py`), and the codes that name it rightly.

@@ -1,6 +1,6 @@
-"""How many planted defects the checker finds: each fault of `faults.py` in two losses of `seeds.py`.
+"""How many planted defects the checker finds: each fault of `faults.py` in one or two losses of `seeds.py`.
 
-python tests/trial/mutation.py                 plants and checks what is not in mutants.csv yet, then writes docs/trial.md
+python tests/trial/mutation.py                 plants and checks what mutants.csv lacks, then writes docs/trial.md
 python tests/trial/mutation.py "wrong axis"    plants and checks this class of defects anew
 
 A mutant is found if the checker reports an error or a warning under one of the codes that name the defect; told, if
@@ -23,10 +23,10 @@ HERE = Path(__file__).parent
 if __name__ == "__main__":  # a test has this from conftest.py
     sys.path.insert(1, str(HERE))
 
-from faults import FAULTS, Fault
-from patterns import rewritings
+from faults import FAULTS, Fault  # noqa: E402
+from patterns import rewritings  # noqa: E402
 
-from lossmith.checker.finding import LossReport
+from lossmith.checker.finding import LossReport  # noqa: E402
 
 RECORD = HERE / "mutants.csv"
 SEEDS = HERE / "seeds.py"
@@ -111,7 +111,8 @@ def behaves_alike(name: str, one: Path, other_name: str, other: Path) -> bool:
 
 def _module(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
@@ -130,7 +131,7 @@ def examined(mutants: list[tuple[Mutant, Fault, str]], folder: Path) -> Iterator
         named[name] = mutant, fault
     file.write_text("\n\n\n".join(sources), encoding="utf-8")
     codes = sorted({code for _, fault, _ in mutants for code in fault.codes.split()})
-    for report in check_target(str(file), Options(select=codes, timeout=300.0), workers=2):
+    for report in check_target(str(file), Options(select=codes, timeout=300.0)):
         mutant, fault = named[report.name]
         answer = judged(mutant, fault, report, same=False)
         if answer.outcome == "escaped" and not answer.said and not fault.silent:
@@ -156,14 +157,14 @@ def record(mutants: list[Mutant]) -> None:
 
 def run(defects: list[str]) -> None:
     known = {each.key: each for each in recorded() if each.defect not in defects}
-    waiting: dict[str, list[tuple[Mutant, Fault, str]]] = defaultdict(list)
+    waiting: dict[tuple[int, str], list[tuple[Mutant, Fault, str]]] = defaultdict(list)
     for fault in FAULTS:
-        for mutant, source in planted(fault):
+        for turn, (mutant, source) in enumerate(planted(fault)):
             if mutant.key not in known and (not defects or fault.defect in defects):
-                waiting[fault.defect].append((mutant, fault, source))
+                waiting[turn, fault.defect].append((mutant, fault, source))
     with tempfile.TemporaryDirectory() as folder:
-        for mutants in waiting.values():
-            for answer in examined(mutants, Path(folder)):
+        for turn in sorted(waiting, key=lambda each: each[0]):  # every fault once, before any is planted a second time
+            for answer in examined(waiting[turn], Path(folder)):
                 print(answer.outcome.ljust(8), answer.defect, "|", answer.fault, "|", answer.seed, "|", answer.said)
                 known[answer.key] = answer
             record(list(known.values()))

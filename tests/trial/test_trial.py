@@ -16,9 +16,11 @@ def test_the_page_says_what_was_recorded():
 
 
 def test_every_fault_is_planted_and_recorded():
-    wanted = [(mutant.key, mutant.defect) for fault in FAULTS for mutant, _ in planted(fault)]
-    assert {key for key, _ in wanted} == {each.key for each in recorded()}
-    assert {fault.name for fault in FAULTS} == {name for (name, _), _ in wanted}
+    """In one loss at least; the second is run when there is time."""
+    wanted = {mutant.key: mutant.defect for fault in FAULTS for mutant, _ in planted(fault)}
+    known = {each.key: each.defect for each in recorded()}
+    assert known.items() <= wanted.items()
+    assert {fault.name for fault in FAULTS} == {name for name, _ in known}
 
 
 def test_a_few_mutants_are_judged_as_recorded(tmp_path):
