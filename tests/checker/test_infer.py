@@ -254,3 +254,15 @@ def test_a_tolerance_around_the_target_is_still_regression():
         return F.relu((pred - target).abs() - 0.1).mean()
 
     assert inferred(insensitive)[0].kinds() == ("real", "real")
+
+
+def squared_error(predictions, targets=None):
+    """As optax has it: without targets it measures the predictions themselves."""
+    return (predictions if targets is None else predictions - targets).square().mean()
+
+
+def test_a_target_that_may_be_left_out_is_a_target():
+    (contract, *_) = infer(Subject.of("squared_error", squared_error))
+    assert contract.kinds() == ("real", "real")
+    assert Subject.of("masked", lambda pred, target, mask=None: pred).parameters == ("pred", "target")
+    assert Subject.of("norm", lambda pred, scale=None: pred).parameters == ("pred",)

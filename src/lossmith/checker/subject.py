@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lossmith.checker.accelerators import OnCpu, is_missing
-from lossmith.checker.contract import Contract
+from lossmith.checker.contract import TARGET_NAMES, Contract
 from lossmith.checker.frameworks import (
     Framework,
     as_torch,
@@ -260,7 +260,10 @@ def called(loss: Any) -> Any:
 
 
 def required_parameters(loss: Any) -> tuple[str, ...]:
-    """Names of the positional parameters without a default; the first two if all have one."""
+    """Names of the positional parameters without a default; the first two if all have one.
+
+    A target that may be left out (`targets=None`) belongs to a prediction all the same.
+    """
     try:
         parameters = list(inspect.signature(called(loss)).parameters.values())
     except (TypeError, ValueError):  # builtins without a signature
@@ -271,7 +274,13 @@ def required_parameters(loss: Any) -> tuple[str, ...]:
     required = [p.name for p in positional if p.default is p.empty]
     if any(p.kind is p.VAR_POSITIONAL for p in parameters) and len(required) < 2:
         return ("pred", "target")
+    if len(required) == 1 and len(positional) > 1 and _may_be_left_out(positional[1]):
+        required.append(positional[1].name)
     return tuple(required or [p.name for p in positional[:2]])
+
+
+def _may_be_left_out(parameter: inspect.Parameter) -> bool:
+    return parameter.default is None and parameter.name.lower() in TARGET_NAMES
 
 
 @contextmanager

@@ -1,0 +1,72 @@
+"""docs/trial.md, from what was recorded: mutants.csv by the command, third_party.csv by hand."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from mutation import Mutant, recorded
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "trial.md"
+THIRD_PARTY = HERE / "third_party.csv"
+HEAD = """# The checker's own trial
+
+## Planted defects
+
+Each fault of `tests/trial/faults.py` is written into one or two correct losses of `tests/trial/seeds.py`. **Found**
+means an error or a warning under a code that names the defect; **told**, that it is said as information alone; the
+**same**, that neither value nor gradient differs from the correct loss anywhere the checker looks, so that there is no
+defect: these do not count. `python tests/trial/mutation.py` runs what is new and writes this page.
+
+Some escapes no checker could see without being told what the loss ought to be: half a squared error, a smoothing of
+0.9 for 0.1, and a mean where a sum was meant are losses too. `--reference` compares with what is meant (LS806).
+
+| defect | planted | the same | found | told | escaped | share found |
+| --- | --: | --: | --: | --: | --: | --: |
+"""
+ESCAPES = """
+### What escaped, and what was only told
+
+| defect | fault | loss | |
+| --- | --- | --- | --- |
+"""
+OTHERS = """
+## Losses of other packages
+
+Checked by hand, since these packages are not test dependencies; torch, keras and optax are held by a test. A true error
+is one that was reproduced without lossmith.
+
+| package | losses checked | without an error | true errors | false errors | what they are |
+| --- | --: | --: | --: | --: | --- |
+"""
+
+
+def row(name: str, mutants: Iterable[Mutant]) -> str:
+    counts = Counter(each.outcome for each in mutants)
+    real = counts.total() - counts["same"]
+    share = f"{counts['found'] / real:.0%}" if real else "-"
+    numbers = (counts.total(), counts["same"], counts["found"], counts["told"], counts["escaped"])
+    return f"| {name} | {' | '.join(map(str, numbers))} | {share} |\n"
+
+
+def page() -> str:
+    mutants = recorded()
+    classes = dict.fromkeys(each.defect for each in mutants)
+    table = "".join(row(name, [each for each in mutants if each.defect == name]) for name in classes)
+    missed = [each for each in mutants if each.outcome in ("escaped", "told")]
+    escapes = "".join(f"| {each.defect} | {each.fault} | `{each.seed}` | {_how(each)} |\n" for each in missed)
+    return HEAD + table + row("**all**", mutants) + ESCAPES + escapes + OTHERS + _others()
+
+
+def _how(mutant: Mutant) -> str:
+    return f"told: {mutant.said}" if mutant.outcome == "told" else mutant.said
+
+
+def _others() -> str:
+    with THIRD_PARTY.open(encoding="utf-8", newline="") as file:
+        return "".join(f"| {' | '.join(line.values())} |\n" for line in csv.DictReader(file))
+
+
+def write() -> None:
+    PAGE.write_text(page(), encoding="utf-8")
