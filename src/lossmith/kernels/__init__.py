@@ -3,6 +3,7 @@
     pairs, pair_sums   sums over the pairs of a batch, or of a batch and a list of classes, without their matrix
     contrastive, heads the losses that stand on them
     one_pass           total and gradient of any loss in one compiled kernel
+    blocks, slopes     the eager path of losses whose samples do not interact
     kernel             how a formula comes to its kernel, and where it does not
 
 A kernel computes what its formula says; tests hold it to the formula, in value and in gradient. The faces of
@@ -10,7 +11,7 @@ A kernel computes what its formula says; tests hold it to the formula, in value 
 """
 
 from lossmith.kernels import contrastive, heads  # noqa: F401  (enter their kernels)
-from lossmith.kernels.kernel import kernel_of, kernels
+from lossmith.kernels.kernel import eager_of, kernel_of, kernels
 from lossmith.kernels.one_pass import OnePass
 from lossmith.kernels.pair_sums import softplus_sum
 from lossmith.kernels.pairs import ClassSums, against_classes, log_sum
@@ -24,6 +25,7 @@ __all__ = [
     "OnePass",
     "Rule",
     "against_classes",
+    "eager_of",
     "kernel_of",
     "kernels",
     "log_sum",

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from lossmith.criterion import Evaluated, evaluate, in_dtype, summarise
 from lossmith.errors import DtypeError, SettingError, ShapeError, message
 from lossmith.face import Declaration, declare, leading
-from lossmith.kernels import OnePass, kernel_of
+from lossmith.kernels import OnePass, eager_of, kernel_of
 from lossmith.ops import Ops, reader_of
 from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
@@ -168,7 +168,7 @@ class Face(Arithmetic, nn.Module):
             mask = self._mask_laid_out(torch.as_tensor(mask, device=given[0].device))
         made = evaluate(
             ops,
-            kernel_of(formula),
+            eager_of(formula),
             arrays,
             mask=mask,
             ignored=getattr(self, "ignore_index", None),
