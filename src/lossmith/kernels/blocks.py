@@ -32,13 +32,19 @@ class InBlocks:
     """The body of a formula whose samples do not interact.
 
     known   gives (value, slope in the prediction), or None for settings or arrays that it does not know
+    fused   gives the values by a kernel of torch's, or None likewise
     """
 
-    def __init__(self, formula: Formula, known: Both | None = None) -> None:
-        self.formula, self.known = formula, known
+    def __init__(
+        self, formula: Formula, known: Both | None = None, fused: Callable[..., Tensor | None] | None = None
+    ) -> None:
+        self.formula, self.known, self.fused = formula, known, fused
         self._plain = True  # until the formula returns more than values
 
     def __call__(self, reader: Any, *arrays: Tensor, **settings: Any) -> Any:
+        made = None if self.fused is None else self.fused(*arrays, **settings)
+        if made is not None:
+            return made
         wanted = torch.is_grad_enabled() and any(x.requires_grad for x in arrays)
         alone = self._in_turn(arrays, settings) is None
         knows = self.known is not None and wanted and not any(x.requires_grad for x in arrays[1:])
@@ -72,7 +78,7 @@ class InBlocks:
         # a device would have to be waited for, to see whether all is finite
         if self.known is not None and list(moved) == [0] and arrays[0].device.type == "cpu":
             found = self.known(*(x.detach() for x in arrays), **settings)
-            if found is not None and (found[0].sum() + found[1].sum()).isfinite():
+            if found is not None and found[0].sum().isfinite():
                 return found[0], [found[1]]
         leaves = [x.detach().requires_grad_(place in moved) for place, x in enumerate(arrays)]
         # the hooks of a caller (checkpoints) are for what is kept, and this is not

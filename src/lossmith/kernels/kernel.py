@@ -55,8 +55,8 @@ def eager_of(formula: Formula) -> Formula:
     if formula.name in _KERNELS:
         return _KERNELS[formula.name]
     if formula not in _EAGER:
-        fused = FUSED.get(formula) or (InBlocks(formula, KNOWN.get(formula)) if in_blocks(formula) else None)
-        _EAGER[formula] = formula if fused is None else _with_body(formula, fused)
+        body = InBlocks(formula, KNOWN.get(formula), FUSED.get(formula)) if in_blocks(formula) else None
+        _EAGER[formula] = formula if body is None else _with_body(formula, body)
     return _EAGER[formula]
 
 
