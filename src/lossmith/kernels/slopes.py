@@ -75,9 +75,10 @@ def _of_label(x: Tensor, label: Tensor, smoothing: float) -> Pair:
     own = p.gather(-1, label)
     rest = p.scatter_(-1, label, 0.0).sum(-1, keepdim=True)
     cost = torch.where(own > 0.5, (-rest).log1p_(), own.log()).neg_()
-    if own.min() < torch.finfo(x.dtype).tiny ** 0.75:  # then the label is not the leader, whose p has not been replaced
+    few = own < torch.finfo(x.dtype).tiny ** 0.75
+    if few.any():  # there the label is not the leader, whose p still stands
         behind = x.amax(-1, keepdim=True) - x.gather(-1, label)
-        cost = torch.where(own < 0.5, behind - p.amax(-1, keepdim=True).log_(), cost)
+        cost = torch.where(few, behind - p.amax(-1, keepdim=True).log_(), cost)
     slope = p.scatter_(-1, label, -rest)
     if smoothing:
         gap = x.amax(-1, keepdim=True) - x
