@@ -53,9 +53,9 @@ def _drawn(kind: str, shape: list[int], classes: int, g: torch.Generator) -> Ten
     if kind in ("index", "labels", "lengths"):
         return torch.randint(0, classes, shape, generator=g)
     x = torch.randn(shape, generator=g)
-    if kind in ("prob", "soft", "mask"):
+    if kind in ("prob", "mask"):
         return torch.rand(shape, generator=g)
-    if kind in ("binary", "onehot", "pm1"):
+    if kind in ("binary", "soft", "onehot", "pm1"):  # what may be soft is hard in most batches; some peers know no other
         drawn = (x > 1.0).float()
         return 2.0 * drawn - 1.0 if kind == "pm1" else drawn
     if kind in ("simplex", "dist"):

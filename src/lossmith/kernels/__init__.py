@@ -9,6 +9,7 @@
     exchange, ring     the pairs of a batch over several processes
     shards             the classes of a head over several processes
     whole              formulas of sums over several processes
+    blocks, slopes     the eager path of losses whose samples do not interact
     kernel             how a formula comes to its kernel, and where it does not
 
 A kernel computes what its formula says; tests hold it to the formula, in value and in gradient. The faces of
@@ -17,7 +18,7 @@ A kernel computes what its formula says; tests hold it to the formula, in value 
 
 from lossmith.kernels import contrastive, heads, metric  # noqa: F401  (enter their kernels)
 from lossmith.kernels.hardest import Hardest, hardest
-from lossmith.kernels.kernel import kernel_of, kernels
+from lossmith.kernels.kernel import eager_of, kernel_of, kernels
 from lossmith.kernels.one_pass import OnePass
 from lossmith.kernels.pair_sums import softplus_sum
 from lossmith.kernels.pairs import ClassSums, against_classes, log_sum
@@ -34,6 +35,7 @@ __all__ = [
     "Others",
     "Rule",
     "against_classes",
+    "eager_of",
     "hardest",
     "kernel_of",
     "kernels",

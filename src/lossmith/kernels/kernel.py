@@ -21,9 +21,12 @@ from torch.autograd import forward_ad
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from lossmith.criterion import have_entries
+from lossmith.kernels.blocks import InBlocks, in_blocks
+from lossmith.kernels.slopes import FUSED, KNOWN
 from lossmith.spec import Formula, Outcome
 
 _KERNELS: dict[str, Formula] = {}
+_EAGER: dict[Formula, Formula] = {}  # a user's formula may have the name of another
 
 
 class Kernel(Formula):
@@ -41,17 +44,31 @@ def computes(formula: Formula) -> Callable[[Callable[..., Any]], Formula]:
     """Enter the decorated function as the kernel of a formula: its body without `kept`, on torch tensors."""
 
     def enter(body: Callable[..., Any]) -> Formula:
-        made = object.__new__(Kernel)  # a formula is copied by name, as itself
-        vars(made).update(vars(formula), body=_guarded(formula, body))
-        _KERNELS[formula.name] = made
-        return made
+        _KERNELS[formula.name] = _with_body(Kernel, formula, body)
+        return _KERNELS[formula.name]
 
     return enter
+
+
+def _with_body(kind: type[Formula], formula: Formula, body: Callable[..., Any]) -> Formula:
+    made = object.__new__(kind)  # a formula is copied by name, as itself
+    vars(made).update(vars(formula), body=_guarded(formula, body))
+    return made
 
 
 def kernel_of(formula: Formula) -> Formula:
     """The formula as its kernel computes it, where it has one."""
     return _KERNELS.get(formula.name, formula)
+
+
+def eager_of(formula: Formula) -> Formula:
+    """The formula as it is best computed without a compiler: by its kernel, by torch's own, or a block at a time."""
+    if formula.name in _KERNELS:
+        return _KERNELS[formula.name]
+    if formula not in _EAGER:
+        body = InBlocks(formula, KNOWN.get(formula), FUSED.get(formula)) if in_blocks(formula) else None
+        _EAGER[formula] = formula if body is None else _with_body(Formula, formula, body)
+    return _EAGER[formula]
 
 
 def kernels() -> Mapping[str, Formula]:
@@ -68,7 +85,7 @@ def runs(*arrays: Tensor) -> bool:
 
 
 def _guarded(formula: Formula, body: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(body)
+    @wraps(formula.body)
     def run(ops: Any, *arrays: Tensor, kept: Tensor | None = None, **settings: Any) -> Any:
         settings = {**formula.keywords, **settings}
         more = {} if kept is None else {"kept": kept}

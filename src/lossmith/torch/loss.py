@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from lossmith.criterion import Evaluated, evaluate, in_dtype, summarise
 from lossmith.errors import DtypeError, SettingError, ShapeError, message
 from lossmith.face import Declaration, declare, leading
-from lossmith.kernels import OnePass, kernel_of
+from lossmith.kernels import OnePass, eager_of, kernel_of
 from lossmith.ops import Ops, reader_of
 from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
@@ -188,7 +188,7 @@ class Face(Arithmetic, nn.Module):
         """The values of the arguments, without what is masked or ignored."""
         ignored, caller = getattr(self, "ignore_index", None), type(self).__name__
         return evaluate(
-            ops, kernel_of(self.formula), arrays, mask=mask, ignored=ignored, caller=caller, settings=settings
+            ops, eager_of(self.formula), arrays, mask=mask, ignored=ignored, caller=caller, settings=settings
         )
 
     def _adding(self, ops: Ops[Tensor], values: Tensor) -> Ops[Tensor]:

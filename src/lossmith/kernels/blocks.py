@@ -1,0 +1,171 @@
+"""Values and slopes of a formula, a block of samples at a time: what lies between stays in the cache, and is then gone.
+
+    forward    for each block: values, and their derivative in what has a gradient
+    backward   slope * upstream
+
+Where samples do not interact, the derivative of each value is known in the forward already: nothing of the chain of
+operations is kept for the backward. It comes from the formula itself, by autograd on the block, or from `known`, a
+function that writes both in a few operations (`slopes`).
+
+Memory     the slopes, and one block of what lies between; eager torch keeps every operation's result
+Numerics   the formula's own, but for `known`, which gives way to the formula where a block is not finite
+Again      a second backward computes the slopes again; a graph of the gradient is the formula's
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+
+from lossmith.ops import torch as ops
+from lossmith.spec import Formula, Outcome
+
+ON_CPU, ON_DEVICE = 2**17, 2**23  # entries of a block: of the size of a cache, or of what a device does at once
+Index = tuple[slice, ...]
+Both = Callable[..., tuple[Tensor, Tensor] | None]
+
+
+class InBlocks:
+    """The body of a formula whose samples do not interact.
+
+    known   gives (value, slope in the prediction), or None for settings or arrays that it does not know
+    fused   gives the values by a kernel of torch's, or None likewise
+    """
+
+    def __init__(
+        self, formula: Formula, known: Both | None = None, fused: Callable[..., Tensor | None] | None = None
+    ) -> None:
+        self.formula, self.known, self.fused = formula, known, fused
+        self._plain = True  # until the formula returns more than values
+
+    def __call__(self, reader: Any, *arrays: Tensor, **settings: Any) -> Any:
+        made = None if self.fused is None else self.fused(*arrays, **settings)
+        if made is not None:
+            return made
+        wanted = torch.is_grad_enabled() and any(x.requires_grad for x in arrays)
+        alone = self._in_turn(arrays, settings) is None
+        knows = self.known is not None and wanted and not any(x.requires_grad for x in arrays[1:])
+        if not self._plain or _learns(settings) or (alone and not knows):
+            return self.formula.body(reader, *arrays, **settings)
+        try:
+            return _Blocks.apply(self, settings, *arrays)
+        except _MoreThanValues:
+            self._plain = False
+            return self.formula.body(reader, *arrays, **settings)
+
+    def both(
+        self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The values, and their slopes in the arguments at these places."""
+        turns = self._in_turn(arrays, settings)
+        if turns is None:
+            return self._of_block(arrays, settings, moved)
+        values = arrays[0].new_empty(self._batch(arrays))
+        slopes = [torch.empty_like(arrays[place]) for place in moved]
+        for index in turns:
+            value, parts = self._of_block([x[index] for x in arrays], settings, moved)
+            values[index] = value
+            for slope, part in zip(slopes, parts, strict=True):
+                slope[index] = part
+        return values, slopes
+
+    def _of_block(
+        self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int]
+    ) -> tuple[Tensor, list[Tensor]]:
+        # a device would have to be waited for, to see whether all is finite
+        if self.known is not None and list(moved) == [0] and arrays[0].device.type == "cpu":
+            found = self.known(*(x.detach() for x in arrays), **settings)
+            if found is not None and found[0].sum().isfinite():
+                return found[0], [found[1]]
+        leaves = [x.detach().requires_grad_(place in moved) for place, x in enumerate(arrays)]
+        # the hooks of a caller (checkpoints) are for what is kept, and this is not
+        with torch.set_grad_enabled(bool(moved)), saved_tensors_hooks(_itself, _itself):
+            value = self.formula.body(ops, *leaves, **settings)
+            if isinstance(value, Outcome):
+                raise _MoreThanValues
+            chosen = [leaves[place] for place in moved]
+            if not (moved and value.requires_grad):
+                return value, [torch.zeros_like(x) for x in chosen]
+            return value.detach(), list(torch.autograd.grad(value.sum(), chosen, materialize_grads=True))
+
+    def _batch(self, arrays: Sequence[Tensor]) -> torch.Size:
+        trailing = sum(axis != "..." for axis in self.formula.shapes.arguments[0][0])
+        return arrays[0].shape[: arrays[0].ndim - trailing]
+
+    def _in_turn(self, arrays: Sequence[Tensor], settings: Mapping[str, Any]) -> Iterator[Index] | None:
+        """The blocks; None where one is enough. Axes that a setting has values for stay whole."""
+        limit = ON_CPU if arrays[0].device.type == "cpu" else ON_DEVICE
+        if arrays[0].numel() <= limit:
+            return None
+        batch = self._batch(arrays)
+        axes = max((_axes(value) for value in settings.values()), default=0)
+        free = len(batch) if not axes else min(len(batch), arrays[0].ndim - axes)
+        return _blocks(batch[:free], prod(arrays[0].shape[free:]), limit) if free > 0 else None
+
+
+def in_blocks(formula: Formula) -> bool:
+    """Whether each value of a formula is its own sample's alone."""
+    shapes = formula.shapes
+    own = all("..." in pattern for patterns in shapes.arguments for pattern in patterns)
+    return own and not formula.coupled and shapes.result == ("...",)
+
+
+class _MoreThanValues(Exception):
+    """A body returned counts or terms as well."""
+
+
+class _Blocks(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, body: InBlocks, settings: Mapping[str, Any], *arrays: Tensor) -> Tensor:
+        ctx.body, ctx.settings = body, settings
+        ctx.moved = [place for place in range(len(arrays)) if ctx.needs_input_grad[2 + place]]
+        values, ctx.slopes = body.both(arrays, settings, ctx.moved)
+        ctx.save_for_backward(*arrays)
+        return values
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        (weight,), arrays = upstream, ctx.saved_tensors
+        gradients: list[Tensor | None] = [None] * (2 + len(arrays))
+        if torch.is_grad_enabled():
+            values = ctx.body.formula.body(ops, *arrays, **ctx.settings)
+            chosen = [arrays[place] for place in ctx.moved]
+            found = torch.autograd.grad(values, chosen, weight, create_graph=True, materialize_grads=True)
+        else:
+            # handed over and not kept, so that they can be scaled in place
+            found, ctx.slopes = ctx.slopes, None
+            if found is None:
+                _, found = ctx.body.both(arrays, ctx.settings, ctx.moved)
+            found = [slope.mul_(weight[(..., *(None,) * (slope.ndim - weight.ndim))]) for slope in found]
+        for place, gradient in zip(ctx.moved, found, strict=True):
+            gradients[2 + place] = gradient
+        return tuple(gradients)
+
+
+def _blocks(lengths: Sequence[int], rest: int, limit: int) -> Iterator[Index]:
+    """Slices of the leading axes that hold about `limit` entries, where an index holds `rest` more."""
+    axis, inner = len(lengths) - 1, rest
+    while axis > 0 and inner * lengths[axis] <= limit:
+        inner *= lengths[axis]
+        axis -= 1
+    step = max(1, limit // max(1, inner))
+    outer = [()] if axis == 0 else _blocks(lengths[:axis], limit, limit)
+    for before in outer:
+        for start in range(0, lengths[axis], step):
+            yield (*before, slice(start, start + step))
+
+
+def _axes(value: object) -> int:
+    """How many of the last axes a setting has values for."""
+    return value.ndim if isinstance(value, Tensor) else int(isinstance(value, (list, tuple)))
+
+
+def _learns(settings: Mapping[str, Any]) -> bool:
+    return any(isinstance(x, Tensor) and x.requires_grad for x in settings.values())
+
+
+def _itself(x: Tensor) -> Tensor:
+    return x
