@@ -35,7 +35,7 @@ ESCAPES = """
 OTHERS = """
 ## Losses of other packages
 
-Checked by hand, since these packages are not test dependencies; torch, keras and optax are held by a test. A true error
+Checked by hand, since these packages are not test dependencies; those of torch and keras are held by a test. A true error
 is one that was reproduced without lossmith.
 
 | package | losses checked | without an error | true errors | false errors | what they are |
