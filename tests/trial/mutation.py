@@ -30,6 +30,7 @@ from lossmith.checker.finding import LossReport  # noqa: E402
 
 RECORD = HERE / "mutants.csv"
 SEEDS = HERE / "seeds.py"
+STOPPED = {"LS613", "LS614", "LS615"}  # a mutant that runs out of its seconds on a busy machine was not judged
 EACH = 2  # losses that a fault is planted in
 HEAD = """import numpy
 import torch
@@ -82,9 +83,16 @@ def judged(mutant: Mutant, fault: Fault, report: LossReport, same: bool) -> Muta
         return replace(mutant, outcome="found", said=" ".join(loud))
     if right:
         return replace(mutant, outcome="told", said=" ".join(sorted({each.code for each in right})))
+    return replace(mutant, outcome="same" if same else "escaped", said=_silence(fault, report))
+
+
+def _silence(fault: Fault, report: LossReport) -> str:
+    """Why the rules that know this defect said nothing, where they tell."""
     if report.problem:
-        return replace(mutant, outcome="escaped", said=report.problem.splitlines()[0][:100])
-    return replace(mutant, outcome="same" if same else "escaped")
+        return report.problem.splitlines()[0][:100]
+    statuses = {code: report.statuses.get(code) for code in fault.codes.split()}
+    reasons = [f"{code}: {found.reason}" for code, found in statuses.items() if found and found.status == "skipped"]
+    return "; ".join(reasons)[:160].replace("|", "/")
 
 
 def behaves_alike(name: str, one: Path, other_name: str, other: Path) -> bool:
@@ -133,8 +141,11 @@ def examined(mutants: list[tuple[Mutant, Fault, str]], folder: Path) -> Iterator
     codes = sorted({code for _, fault, _ in mutants for code in fault.codes.split()})
     for report in check_target(str(file), Options(select=codes, timeout=300.0)):
         mutant, fault = named[report.name]
+        if STOPPED & {each.code for each in report.findings} - {*fault.codes.split()}:
+            print("stopped ", mutant.defect, "|", mutant.fault, "|", mutant.seed, "| not recorded: run it again")
+            continue
         answer = judged(mutant, fault, report, same=False)
-        if answer.outcome == "escaped" and not answer.said and not fault.silent:
+        if answer.outcome == "escaped" and not report.problem and not fault.silent:
             answer = judged(mutant, fault, report, behaves_alike(mutant.seed, SEEDS, report.name, file))
         yield answer
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from faults import FAULTS
 from mutation import Mutant, recorded
 
 HERE = Path(__file__).parent
@@ -34,8 +35,8 @@ ESCAPES = """
 OTHERS = """
 ## Losses of other packages
 
-Checked by hand, since these packages are not test dependencies; torch, keras and optax are held by a test. A true error
-is one that was reproduced without lossmith.
+Checked by hand, since these packages are not test dependencies; those of torch and keras are held by a test. A true
+error is one that was reproduced without lossmith.
 
 | package | losses checked | without an error | true errors | false errors | what they are |
 | --- | --: | --: | --: | --: | --- |
@@ -56,7 +57,13 @@ def page() -> str:
     table = "".join(row(name, [each for each in mutants if each.defect == name]) for name in classes)
     missed = [each for each in mutants if each.outcome in ("escaped", "told")]
     escapes = "".join(f"| {each.defect} | {each.fault} | `{each.seed}` | {_how(each)} |\n" for each in missed)
-    return HEAD + table + row("**all**", mutants) + ESCAPES + escapes + OTHERS + _others()
+    return HEAD + table + row("**all**", mutants) + _waiting(mutants) + ESCAPES + escapes + OTHERS + _others()
+
+
+def _waiting(mutants: Iterable[Mutant]) -> str:
+    run = {each.fault for each in mutants}
+    waiting = [fault.name for fault in FAULTS if fault.name not in run]
+    return f"\nNot run yet, {len(waiting)} of {len(FAULTS)} faults: {', '.join(waiting)}.\n" if waiting else ""
 
 
 def _how(mutant: Mutant) -> str:

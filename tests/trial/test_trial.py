@@ -8,19 +8,24 @@ from patterns import rewritings
 
 from lossmith.checker.finding import Finding, LossReport
 
-AGAIN = ("float64 constant", "largest not subtracted", "labels off by one")
+AGAIN = ("float64 constant", "rebuilt as a tensor", "result negated")
 
 
 def test_the_page_says_what_was_recorded():
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
-def test_every_fault_is_planted_and_recorded():
-    """In one loss at least; the second is run when there is time."""
+def test_what_is_recorded_is_in_the_table_of_faults():
+    """In one loss of two at least, or the page names it as not run yet."""
     wanted = {mutant.key: mutant.defect for fault in FAULTS for mutant, _ in planted(fault)}
     known = {each.key: each.defect for each in recorded()}
     assert known.items() <= wanted.items()
-    assert {fault.name for fault in FAULTS} == {name for name, _ in known}
+    missing = {fault.name for fault in FAULTS} - {name for name, _ in known}
+    assert {name for name in missing if name not in page()} == set()
+
+
+def test_every_fault_fits_a_loss():
+    assert [fault.name for fault in FAULTS if not list(planted(fault))] == []
 
 
 def test_a_few_mutants_are_judged_as_recorded(tmp_path):

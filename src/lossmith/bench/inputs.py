@@ -55,7 +55,7 @@ def _drawn(kind: str, shape: list[int], classes: int, g: torch.Generator) -> Ten
     x = torch.randn(shape, generator=g)
     if kind in ("prob", "mask"):
         return torch.rand(shape, generator=g)
-    if kind in ("binary", "soft", "onehot", "pm1"):  # what may be soft is hard in most batches; some peers know no other
+    if kind in ("binary", "soft", "onehot", "pm1"):  # what may be soft seldom is, and some peers know no other
         drawn = (x > 1.0).float()
         return 2.0 * drawn - 1.0 if kind == "pm1" else drawn
     if kind in ("simplex", "dist"):

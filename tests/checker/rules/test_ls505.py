@@ -1,6 +1,7 @@
 """LS505 on losses whose reductions do not belong together, and on their nearest innocent neighbours."""
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from reproducing import run_reproducer
-from ruletest import answer, printed
+from ruletest import answer, printed, subject_of
 from shipped import each_shipped, shipped
 from torch import Tensor, nn
 
@@ -43,6 +44,15 @@ class Right(Ignores):
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
         value = (pred - target).square().mean(-1)
         return {"none": value, "sum": value.sum(), "mean": value.mean()}[self.reduction]
+
+
+class OfImages(Right):
+    """Sums over the pixels; rows have none, and a sum over no axes is one over all of them."""
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        axes = list(range(2, pred.ndim))
+        value = 1 - 2 * (pred * target).sum(axes) / (pred.square().sum(axes) + target.square().sum(axes))
+        return value.mean() if self.reduction == "mean" else value.sum() if self.reduction == "sum" else value
 
 
 class Learned(Right):
@@ -152,6 +162,16 @@ def test_right_ones_pass() -> None:
     assert answer(rule, Right(), **REAL)[0].status == "passed"
     assert answer(rule, Learned(), **REAL)[0].status == "passed"
     assert answer(rule, two_choices, **REAL)[0].status == "passed"
+
+
+def test_a_loss_of_images_is_not_judged_by_rows() -> None:
+    status, found = answer(rule, OfImages(), pred="real[N,C]", target="real[N,C]")
+    assert [each.message[:36] for each in found] == ["the setting `reduction` is ignored: "]
+    guessed = subject_of(OfImages(), pred="real[N,C]", target="real[N,C]")
+    guessed = guessed.with_contract(replace(guessed.contract, origin="inferred"))
+    status, found = answer(rule, guessed)
+    assert not found
+    assert status.reason == "it holds on images, and that the loss takes anything else was guessed"
 
 
 def test_a_count_that_depends_on_the_target_is_left_to_LS501() -> None:
