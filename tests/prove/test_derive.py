@@ -207,6 +207,11 @@ def test_two_temperatures_are_two_softmaxes():
     assert derivation.letters["q1"] == "softmax of z1/temperature"
 
 
+def brier(pred, target):
+    hot = torch.nn.functional.one_hot(target, pred.shape[-1])
+    return ((pred.softmax(-1) - hot) ** 2).sum(-1).mean()
+
+
 def soft(pred, target):
     return -(target * pred.log_softmax(-1)).sum(-1).mean()
 
@@ -222,7 +227,7 @@ def test_rows_of_traced_code_are_written_in_probabilities():
     assert list(map(str, soft_region.gradient.values())) == ["p1 - t1", "p2 - t2"]
 
 
-@pytest.mark.parametrize("loss", [smoothed])
+@pytest.mark.parametrize("loss", [brier, smoothed])
 def test_the_gradient_of_a_traced_row_is_that_of_autograd(loss):
     from lossmith.trace.rows import formula_of_rows
 
