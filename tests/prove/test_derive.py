@@ -234,7 +234,7 @@ def test_the_gradient_of_a_traced_row_is_that_of_autograd(loss):
     region = derive(formula_of_rows(loss, loss.__name__, "logits", "index")[0]).cases[0].regions[0]
     logits = torch.tensor([[0.4, -1.1, 0.9]], dtype=torch.float64, requires_grad=True)
     (want,) = torch.autograd.grad(loss(logits, torch.zeros(1, dtype=torch.long)), logits)
-    shares = {f"p{index + 1}": float(p) for index, p in enumerate(logits.softmax(-1)[0])}
+    shares = {f"p{index + 1}": float(p) for index, p in enumerate(logits.detach().softmax(-1)[0])}
     got = [
         float(one.subs({symbol: shares[str(symbol)] for symbol in one.free_symbols}))
         for one in region.gradient.values()
