@@ -47,7 +47,10 @@ def limited_call(calls: float = 1.0) -> Iterator[None]:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Around work of our own on a stranger's loss: `OverTime` after so many seconds of the processor."""
+    """Around work of our own on a stranger's loss: `OverTime` after so many seconds of the processor.
+
+    Its timer is not that of `prove`, which limits parts of the same work inside.
+    """
     if not hasattr(signal, "ITIMER_PROF") or threading.current_thread() is not threading.main_thread():
         yield
         return

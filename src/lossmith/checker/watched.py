@@ -47,10 +47,7 @@ def one_worker(work: Work) -> tuple[Watched, str]:
         try:
             _order(child, json.dumps(job))
             finished = _listen(reading, watched, work, child)
-            late = (
-                "it wrote into a pipe of lossmith" if watched.babbled else f"stopped after {work.options.timeout:g} s"
-            )
-            ended = _end(child, finished) if finished else late
+            ended = _end(child, finished) if finished else _late(watched, work)
         finally:
             os.close(reading)
             _order(child, None)
@@ -58,6 +55,18 @@ def one_worker(work: Work) -> tuple[Watched, str]:
             child.wait()
         where = crash.read_text(encoding="utf-8", errors="replace") if crash.exists() else ""
     return watched, ended + _crash_line(where) if ended else ""
+
+
+def _late(watched: Watched, work: Work) -> str:
+    """Why a worker was not waited for."""
+    if watched.babbled:
+        return "it wrote into a pipe of lossmith"
+    return f"stopped after {_allowed(watched, work):g} s"
+
+
+def _allowed(watched: Watched, work: Work) -> float:
+    """The seconds that a worker may be silent: at a loss, or while it imports."""
+    return work.options.timeout if watched.current else IMPORT_SECONDS
 
 
 def _order(child: "subprocess.Popen[bytes]", line: str | None) -> None:
@@ -77,8 +86,7 @@ def _listen(pipe: int, watched: Watched, work: Work, child: "subprocess.Popen[by
     selector.register(pipe, selectors.EVENT_READ)
     rest = b""
     while True:
-        allowed = work.options.timeout if watched.current else IMPORT_SECONDS
-        left = watched.since + allowed - time.monotonic()
+        left = watched.since + _allowed(watched, work) - time.monotonic()
         if left <= 0 or work.stopped.is_set():
             return False
         if not selector.select(min(left, 0.5)):
