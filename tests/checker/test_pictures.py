@@ -8,6 +8,7 @@ from lossmith.checker import Options, check_target
 from lossmith.checker.build import subject_of_object
 from lossmith.checker.cost import cost_of
 from lossmith.checker.drawn import pictures_of
+from lossmith.checker.learned import Learned, known
 from lossmith.checker.mathematics import mathematics_of
 from lossmith.checker.picture import Pictures
 from lossmith.checker.resolve import Declared, resolve
@@ -81,3 +82,16 @@ def test_a_loss_that_cannot_be_drawn_has_no_pictures_and_no_error():
     made = pictures_of(subject_of_object(raising).with_contract(contract))
     assert made.precision is None
     assert pictures_of(subject_of_object(kept)) == Pictures()  # no contract: nothing is known to move
+
+
+def greedy(pred, target):
+    if pred.numel() > 1000:
+        raise MemoryError("all pairs")
+    return (pred - target).abs().mean()
+
+
+def test_what_asks_for_too_much_memory_is_a_picture_less_and_no_report_less():
+    made = subject(greedy, pred="real[N]", target="real[N]")
+    learned = Learned(made)
+    assert "more memory than it may have" in learned.cost.why
+    assert pictures_of(made, cost=known(learned.cost)).cost is None

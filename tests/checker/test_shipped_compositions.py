@@ -36,10 +36,10 @@ NOT_A_LOSS = {
 EXAMINED = {"GANLoss", "MultiTaskLoss", "Combined"}
 
 
-def clean(loss, **settings):
+def clean(loss, known=frozenset(), **settings):
     report = examine(subject_of(loss), **settings)
     assert report.problem == ""
-    assert [(finding.code, finding.message) for finding in report.findings] == []
+    assert [(finding.code, finding.message) for finding in report.findings if finding.code not in known] == []
     assert [s.reason for s in report.statuses.values() if "the rule itself failed" in s.reason] == []
     assert report.contract is not None
     return report
@@ -65,8 +65,10 @@ def test_both_sides_of_a_gan_are_clean(mode):
     def relativistic_generator(fake, real):
         return loss.generator(fake=fake, real=real)
 
-    clean(discriminator)
-    clean(relativistic_generator if "relativistic" in mode else generator)
+    # Each score is compared with the mean of the other batch: another loss for every size of the batch, by definition.
+    known = {"LS502"} if mode == "relativistic_average" else set()
+    clean(discriminator, known)
+    clean(relativistic_generator if "relativistic" in mode else generator, known)
 
 
 WEIGHTINGS = {

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 
 from lossmith.checker.curve import curve_of
+from lossmith.checker.limits import OverMemory
 from lossmith.checker.picture import Cost, Curve, Mathematics, Pictures, Surface
 from lossmith.checker.precision import precision_of
 from lossmith.checker.resolve import Declared, resolve
@@ -33,7 +34,7 @@ def pictures_of(subject: Subject, mathematics: Mathematics | None = None, cost: 
 def _or_none(make: Callable[[Subject], T | None], subject: Subject) -> T | None:
     try:
         return make(subject)
-    except Exception:  # a stranger's loss may raise anywhere outside the domain that the rules tried
+    except (Exception, OverMemory):  # a stranger's loss may raise anywhere outside the domain that the rules tried
         return None
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from lossmith.checker.cost import cost_of
-from lossmith.checker.limits import OverTime, within
+from lossmith.checker.limits import OverMemory, OverTime, within
 from lossmith.checker.mathematics import mathematics_of
 from lossmith.checker.picture import Cost, Mathematics
 from lossmith.checker.subject import Subject
@@ -109,6 +109,8 @@ def _found(what: str, make: Callable[[], T]) -> T | Unknown:
         return Unknown(str(missing_extra(what, str(error.name), "prove")))
     except OverTime:
         return Unknown(f"{what} was not found within {SECONDS:g} s")
+    except OverMemory as error:
+        return Unknown(f"{what} failed: {error}")
     except Exception as error:  # what a stranger's formula does to mathematics is no verdict on the loss
         return Unknown(f"{what} failed: {type(error).__name__}: {error}"[:300])
 

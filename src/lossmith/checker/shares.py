@@ -44,7 +44,10 @@ class Map:
 
 
 def map_of(subject: Subject) -> Map | None:
-    """The map of a loss of single labels; None for any other loss, and for one that pulls the wrong way. Cached."""
+    """The map of a loss of single labels; None for any other loss, and for one that pulls the wrong way or nowhere.
+
+    Cached.
+    """
     if "shares" not in subject.cache:
         subject.cache["shares"] = _map_of(subject)
     return subject.cache["shares"]
@@ -65,7 +68,7 @@ def _map_of(subject: Subject) -> Map | None:
     if not all(bool(torch.isfinite(cost).all()) for cost in costs):
         return None
     best = [float(GRID[(s * costs[1] + (1 - s) * costs[0]).argmin()].sigmoid()) for s in SHARES]
-    return Map(SHARES, tuple(best)) if best[0] <= best[-1] else None
+    return Map(SHARES, tuple(best)) if best[0] < best[-1] else None
 
 
 def _costs(subject: Subject, one: tuple[Any, ...], where: int, goal: int, label: float) -> Tensor:

@@ -39,6 +39,10 @@ def brier(logits, target):
     return ((logits.sigmoid() - target) ** 2).mean()
 
 
+def rounded(logits, target):
+    return 1 - (2 * logits.sigmoid().round() * target).mean() / (1 + target.mean())
+
+
 def hinge(scores, y):
     return F.relu(1 - y * scores).mean()
 
@@ -124,6 +128,8 @@ def test_what_a_user_may_not_expect_is_information(rule, loss, flags, says):
         (ls702_improper, bce, LABELS),
         (ls702_improper, brier, LABELS),
         (ls703_not_classification_calibrated, focal, LABELS),
+        (ls702_improper, rounded, LABELS),  # it says 1 whatever the share is: a map of nothing
+        (ls703_not_classification_calibrated, rounded, LABELS),
         (ls706_vanishing_when_wrong, bce, LABELS),
         (ls706_vanishing_when_wrong, focal, LABELS),
         (ls706_vanishing_when_wrong, hinge, SIDES),

@@ -42,7 +42,7 @@ def applies(subject: Subject) -> str:
 def check(subject: Subject) -> Iterator[Finding]:
     found = map_of(subject)
     if found is None:
-        raise SkipRule("a single label has no finite cost at logits from -14 to 14, or the wrong sign (LS701)")
+        raise SkipRule("a single label has no finite cost at logits from -14 to 14, or pulls the wrong way or nowhere")
     if found.proper:
         return
     shown = {f"P = {share:g}": f"{p:.3g}" for share, p in zip(found.shares, found.predicted, strict=True)}

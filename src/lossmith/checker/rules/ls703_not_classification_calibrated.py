@@ -35,7 +35,7 @@ __all__ = ["CODE", "NAME", "SINCE", "applies", "check"]
 def check(subject: Subject) -> Iterator[Finding]:
     found = map_of(subject)
     if found is None:
-        raise SkipRule("a single label has no finite cost at logits from -14 to 14, or the wrong sign (LS701)")
+        raise SkipRule("a single label has no finite cost at logits from -14 to 14, or pulls the wrong way or nowhere")
     wrong = found.wrong_side()
     if not wrong:
         return

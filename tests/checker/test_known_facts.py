@@ -117,7 +117,7 @@ def test_a_loss_that_is_not_traced_says_why_with_its_line():
     told = facts_of(Sorted(), REAL)
     assert list(told) == [("F1-F8", "mathematics"), ("F10", "cost")]
     assert "sort cannot be replayed" in told["F1-F8", "mathematics"].detail
-    assert "test_facts.py:" in told["F1-F8", "mathematics"].detail
+    assert "test_known_facts.py:" in told["F1-F8", "mathematics"].detail
     assert told["F1-F8", "mathematics"].grade == "open"
 
 
