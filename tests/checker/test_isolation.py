@@ -187,12 +187,12 @@ def test_a_loss_that_prints_and_asks_gets_no_terminal(reports):
 def test_what_a_loss_forks_dies_with_its_worker(reports):
     assert reports["forking_loss"].contract is not None
     left = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    assert "lossmith.checker.worker" not in left or _all_young(left)
+    assert "lossmith.checker.forkserver" not in left or _all_young(left)
 
 
 def _all_young(listing):
     """Other tests may run workers of their own at the same time; none may be an orphan of init."""
-    pids = [line.split()[0] for line in listing.splitlines() if "lossmith.checker.worker" in line]
+    pids = [line.split()[0] for line in listing.splitlines() if "lossmith.checker.forkserver" in line]
     parents = subprocess.run(["ps", "-o", "ppid=", "-p", ",".join(pids)], capture_output=True, text=True, check=False)
     return "1" not in parents.stdout.split()
 

@@ -5,16 +5,16 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lossmith.checker.family import TOKEN, end_family
 from lossmith.checker.finding import LossReport
+from lossmith.checker.forkserver import Child, start
 from lossmith.checker.work import Watched, Work
 
 IMPORT_SECONDS = 180.0  # frameworks included; a cold disk and two cores are slow
@@ -22,37 +22,27 @@ IMPORT_SECONDS = 180.0  # frameworks included; a cold disk and two cores are slo
 
 def one_worker(work: Work) -> tuple[Watched, str]:
     """Run one worker to its end; returns what it was at, and how it ended (empty: of its own accord)."""
-    reading, writing = os.pipe()
+    (reading, events), (orders, ordering) = os.pipe(), os.pipe()
     token = uuid.uuid4().hex
     with tempfile.TemporaryDirectory(prefix="lossmith-", ignore_cleanup_errors=True) as folder:
         crash = Path(folder) / "crash.txt"
-        job = {
-            **work.options.as_job(),
-            "target": work.target,
-            "pipe": writing,
-            "crash_file": str(crash),
-            "folder": folder,
-        }
-        child = subprocess.Popen(
-            [sys.executable, "-m", "lossmith.checker.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(writing,),
-            start_new_session=True,
-            env={**os.environ, TOKEN: token, "TMPDIR": folder},
-        )
-        os.close(writing)
+        job = {**work.options.as_job(), "target": work.target, "crash_file": str(crash), "folder": folder}
         watched = Watched()
-        try:
-            _order(child, json.dumps(job))
-            finished = _listen(reading, watched, work, child)
-            ended = _end(child, finished) if finished else _late(watched, work)
-        finally:
-            os.close(reading)
-            _order(child, None)
-            end_family(child.pid, token)
-            child.wait()
+        with open(ordering, "wb", buffering=0) as told, open(reading, "rb", buffering=0) as heard:
+            try:
+                child = start(orders, events, {**os.environ, TOKEN: token, "TMPDIR": folder})
+            finally:
+                os.close(orders)
+                os.close(events)
+            try:
+                _order(told, json.dumps(job))
+                finished = _listen(heard.fileno(), watched, work, told)
+                ended = _end(child, finished) if finished else _late(watched, work)
+            finally:
+                heard.close()
+                told.close()
+                end_family(child.pid, token)
+                child.wait()
         where = crash.read_text(encoding="utf-8", errors="replace") if crash.exists() else ""
     return watched, ended + _crash_line(where) if ended else ""
 
@@ -69,18 +59,16 @@ def _allowed(watched: Watched, work: Work) -> float:
     return work.options.timeout if watched.current else IMPORT_SECONDS
 
 
-def _order(child: "subprocess.Popen[bytes]", line: str | None) -> None:
+def _order(told: IO[bytes], line: str | None) -> None:
     """Tell a worker what to do next; None: nothing more."""
-    assert child.stdin is not None
     with suppress(BrokenPipeError, ValueError):  # it died before it heard: the end of its own pipe says so
         if line is None:
-            child.stdin.close()
+            told.close()
         else:
-            child.stdin.write(line.encode() + b"\n")
-            child.stdin.flush()
+            told.write(line.encode() + b"\n")
 
 
-def _listen(pipe: int, watched: Watched, work: Work, child: "subprocess.Popen[bytes]") -> bool:
+def _listen(pipe: int, watched: Watched, work: Work, told: IO[bytes]) -> bool:
     """Read events until the pipe closes (True) or the current loss runs out of time (False)."""
     selector = selectors.DefaultSelector()
     selector.register(pipe, selectors.EVENT_READ)
@@ -97,18 +85,18 @@ def _listen(pipe: int, watched: Watched, work: Work, child: "subprocess.Popen[by
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             try:
-                _hear(json.loads(line), watched, work, child)
+                _hear(json.loads(line), watched, work, told)
             except (ValueError, KeyError, TypeError):  # a stranger has written into the pipe: nothing it says counts
                 watched.babbled = True
                 return False
 
 
-def _hear(event: dict[str, Any], watched: Watched, work: Work, child: "subprocess.Popen[bytes]") -> None:
+def _hear(event: dict[str, Any], watched: Watched, work: Work, told: IO[bytes]) -> None:
     kind = event["event"]
     if kind == "names":
         watched.loaded = True
         work.hear_names(event["names"], event["left_out"])
-        _order(child, work.next())
+        _order(told, work.next())
     elif kind == "begin":
         watched.current, watched.location, watched.since = event["name"], event["location"], time.monotonic()
         watched.rule = ""
@@ -118,14 +106,14 @@ def _hear(event: dict[str, Any], watched: Watched, work: Work, child: "subproces
         report = LossReport.from_json(event["report"]) if work.options.work == "check" else event["report"]
         watched.current, watched.since = "", time.monotonic()
         work.take_first(report)
-        _order(child, None if event["left"] else work.next())
+        _order(told, None if event["left"] else work.next())
     elif kind == "problem":
         watched.problem = event["text"]
     elif kind == "drawn":
         work.drawn = event["drawn"]
 
 
-def _end(child: "subprocess.Popen[bytes]", finished: bool) -> str:
+def _end(child: Child, finished: bool) -> str:
     """How a worker whose pipe has closed ended: empty if well, else the signal or the exit code."""
     try:
         code = child.wait(timeout=10)

@@ -1,12 +1,14 @@
 """The child process: loads one target, examines its losses one by one, and writes what it finds to a pipe.
 
 Nothing that a stranger's code does here reaches the parent but lines of JSON: its output is thrown away, and its
-crash, its endless loop or its `sys.exit` ends this process alone. Run as `python -m lossmith.checker.worker`.
+crash, its endless loop or its `sys.exit` ends this process alone. It is a fork of `forkserver`, or where there is none
+`python -m lossmith.checker.worker EVENTS`: orders come on standard input, EVENTS is the number of the pipe.
 """
 
 import faulthandler
 import json
 import os
+import sys
 import traceback
 from dataclasses import asdict
 from typing import IO, Any
@@ -17,13 +19,13 @@ from lossmith.checker.fence import fence, writable_places
 CALL_SECONDS = 10.0
 
 
-def main() -> None:
+def main(events: int) -> None:
     orders = os.fdopen(os.dup(0), "r", encoding="utf-8")
     job: dict[str, Any] = json.loads(orders.readline())
     ended = keep()
     if ended is not None:
         os._exit(ended)
-    pipe = os.fdopen(int(job["pipe"]), "w", encoding="utf-8")
+    pipe = os.fdopen(events, "w", encoding="utf-8")
     _be_quiet()
     os.register_at_fork(after_in_child=_end_at_once)
     faulthandler.enable(open(job["crash_file"], "w", encoding="utf-8"))  # noqa: SIM115  (lives as long as the process)
@@ -230,4 +232,4 @@ def _own_fault(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))
