@@ -5,6 +5,7 @@ process imports them once, and each worker is a fork of it; elsewhere a fork aft
 worker is a new Python. The server ends with the process that started it, or after a minute without work.
 """
 
+import gc
 import json
 import os
 import select
@@ -183,6 +184,8 @@ def _import_all() -> None:
     with suppress(ModuleNotFoundError):  # the extra `prove` is not installed
         for name in TRACED:
             import_module(name)
+    gc.collect()
+    gc.freeze()  # a million objects that no worker need look through again
 
 
 def _received(asked: socket.socket, length: int) -> bytes:

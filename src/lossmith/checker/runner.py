@@ -178,12 +178,13 @@ def sweep(subject: Subject, answers: Answers, selection: Selection) -> None:
     if not any(code in SWEPT and code not in excused and selection.wants(code) for code in open_):
         return  # building the variants costs as much as asking them
     for variant in variants(subject):
+        asked = replace(variant.subject, brief=not subject.deep)
         for code in variant.rules:
             status = answers.statuses.get(code)
             if status is None or status.status in ("failed", "allowed") or code in excused or not selection.wants(code):
                 continue
             there = Answers()
-            _run_rule(rules[code], variant.subject, there, excused)
+            _run_rule(rules[code], asked, there, excused)
             found = [finding for finding in there.findings if finding.severity != "info"]
             if found:
                 told = [replace(one, message=f"with {variant.name}: {one.message}") for one in found]

@@ -82,6 +82,7 @@ class Subject:
     seed: int = 0  # shifts every draw
     range: float | None = None  # no prediction is larger than this
     deep: bool = False  # ask what takes long, too
+    brief: bool = False  # one of many configurations: fewer points will do
     reference: str = ""  # what it ought to equal: "torch.nn.HuberLoss"
     # Holds True once the loss has named an accelerator that this machine has not: the CPU stands in from then on.
     standing_in: list[bool] = field(default_factory=list[bool])

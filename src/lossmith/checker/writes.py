@@ -6,8 +6,8 @@ the values see one that went around the counter (through .data or numpy).
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -58,11 +58,14 @@ def equal(a: Tensor, b: Tensor) -> bool:
 class _Watch(TorchFunctionMode):
     """The first call after which a kept tensor is not what it was before that call."""
 
-    def __init__(self, kept: Sequence[Any], file: str) -> None:
+    def __init__(self, file: str) -> None:
         super().__init__()
-        self.kept = {index: value for index, value in enumerate(kept) if isinstance(value, Tensor)}
         self.file = file
+        self.kept: dict[int, Tensor] = {}
         self.found: dict[int, tuple[str, str]] = {}
+
+    def keep(self, inputs: Sequence[Any]) -> None:
+        self.kept = {index: value for index, value in enumerate(inputs) if isinstance(value, Tensor)}
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         before = {index: _State.of(value) for index, value in self.kept.items() if index not in self.found}
@@ -76,15 +79,31 @@ class _Watch(TorchFunctionMode):
 
 def written(subject: Subject, inputs: Sequence[Any], grad: bool = False) -> list[Write]:
     """Every argument that one call writes into. With `grad` the predictions require a gradient and are no leaves."""
+    found = _compared(subject, inputs, grad, nullcontext())
+    if not found:
+        return []
+    watch = _Watch(subject.file)  # asked only now: around every operation it takes longer than the call
+    return [
+        replace(write, operation=watch.found[write.argument][0], line=watch.found[write.argument][1])
+        if write.argument in watch.found
+        else write
+        for write in _compared(subject, inputs, grad, watch) or found
+    ]
+
+
+def _compared(
+    subject: Subject, inputs: Sequence[Any], grad: bool, watch: "_Watch | AbstractContextManager[None]"
+) -> list[Write]:
     live = [_own(value, grad and index in subject.contract.preds) for index, value in enumerate(inputs)]
     before = {index: _State.of(value) for index, value in enumerate(live) if isinstance(value, Tensor)}
     floats = [value.dtype for value in live if isinstance(value, Tensor) and value.is_floating_point()]
-    watch = _Watch(live, subject.file)
+    if isinstance(watch, _Watch):
+        watch.keep(live)
     torch.manual_seed(0)
     with suppress(Exception), watch:  # what it wrote before it raised was written all the same
         subject.call(subject.twin(floats[0] if floats else torch.float32), live)
     return [
-        Write(index, state.value, live[index].detach(), state.moved(live[index]), *watch.found.get(index, ("", "")))
+        Write(index, state.value, live[index].detach(), state.moved(live[index]))
         for index, state in before.items()
         if state.touched(live[index])
     ]

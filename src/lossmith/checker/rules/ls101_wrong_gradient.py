@@ -88,6 +88,8 @@ def _precision(subject: Subject) -> torch.dtype:
 
 
 def _points(subject: Subject, dtype: torch.dtype) -> list[Point]:
+    if subject.brief:
+        return _few_points(subject, dtype)
     first = subject.draw(1)
     slow = subject.bridged or sum(value.numel() for value in first if isinstance(value, Tensor)) > LARGE
     # the forward itself, traced, judges the first; differences see what a trace would not (another way through it)
@@ -95,6 +97,14 @@ def _points(subject: Subject, dtype: torch.dtype) -> list[Point]:
     if not slow:
         places += [(condition.inputs, 3, False) for condition in conditions(subject)[1:] if _moderate(condition)][:4]
     found = (look(subject, inputs, dtype, most, traced=traced) for inputs, most, traced in places)
+    return [point for point in found if point is not None]
+
+
+def _few_points(subject: Subject, dtype: torch.dtype) -> list[Point]:
+    """Differences at three draws; a trace takes as long as all of them, and is taken only where they are not sure."""
+    found = [look(subject, subject.draw(seed), dtype, 3) for seed in (1, 2, 3)]
+    if not any(point is not None and point.sure for point in found):
+        found = [look(subject, subject.draw(seed), dtype, 3, traced=True) for seed in (1, 2)]
     return [point for point in found if point is not None]
 
 
