@@ -16,6 +16,8 @@ from lossmith import formulas
 from lossmith.errors import DtypeError, SettingError, ShapeError
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+# Through autograd's own trace a compilation takes thrice as long: one face of each module goes that way.
+WHOLE_WAY = {type(case.make()).__module__: case.name for case in CASES}.values()
 FACES = [face for name in faces.__all__ if getattr(face := getattr(faces, name), "declaration", None) is not None]
 
 
@@ -70,7 +72,7 @@ def test_a_compiled_face_has_no_graph_break_and_the_same_gradient(case):
     torch._dynamo.reset()
     face, arrays = case.make(), case.arrays()
     mask = torch.arange(len(arrays[0])) != 1
-    compiled = torch.compile(face, fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(face, fullgraph=True, backend="aot_eager" if case.name in WHOLE_WAY else "eager")
     got, want = (gradients(one, arrays, case.targets, mask=mask) for one in (compiled, face))
     for one, other in zip(got, want, strict=True):
         close(one, other)
