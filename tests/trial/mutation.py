@@ -123,7 +123,7 @@ def module_of(path: Path) -> Any:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    spec.loader.execmodule_of(module)
+    spec.loader.exec_module(module)
     return module
 
 

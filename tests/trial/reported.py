@@ -28,10 +28,11 @@ from lossmith.checker.selection import Selection  # noqa: E402
 
 RECORD = HERE / "reports.csv"
 TABLES = ("classes", "regression", "segmentation", "metric", "innocents")
-MEND = re.compile(r"^(\s*).*?  # mend: (.*)$", re.M)
+MEND = re.compile(r"^([ ]*).*?  # mend: (.*)$", re.M)
 TITLE = re.compile(r"^# (?P<defect>[a-z -]+): (?P<codes>LS[\w ]+)$", re.M)
 NAME = re.compile(r"^(?:def|class) (\w+)", re.M)
 TRUE_OF_MOST = frozenset(("LS401",))
+NONE = "nothing"
 
 
 @dataclass(frozen=True)
@@ -70,20 +71,24 @@ def reports(table: str) -> Iterator[Report]:
         yield Report(table, named[1], title["defect"] if title else "innocent", codes, wrong, right)
 
 
-def verdict(report: Report, folder: Path) -> Verdict:
-    """Check the defect under the codes that name it, and its twin under every rule."""
+def judged(report: Report, folder: Path) -> Verdict:
+    """Check the defect under the codes that name it."""
     answer = Verdict(report.table, report.name, report.defect)
-    if report.codes:
-        found = _examined(report, report.wrong, folder / f"{report.name}_as_reported.py", report.codes)
-        loud = {each.code for each in found.findings if each.severity != "info"}
-        soft = {each.code for each in found.findings} - loud
-        outcome = "found" if loud else "told" if soft else "escaped"
-        said = " ".join(sorted(loud or soft)) or found.problem.partition("\n")[0][:100]
-        answer = replace(answer, first=outcome, now=outcome, said=said)
+    if not report.codes:
+        return answer
+    found = _examined(report, report.wrong, folder / f"{report.name}_as_reported.py", report.codes)
+    loud = {each.code for each in found.findings if each.severity != "info"}
+    soft = {each.code for each in found.findings} - loud
+    outcome = "found" if loud else "told" if soft else "escaped"
+    said = " ".join(sorted(loud or soft)) or found.problem.partition("\n")[0][:100]
+    return replace(answer, first=outcome, now=outcome, said=said)
+
+
+def accusations(report: Report, folder: Path) -> str:
+    """What every rule says of the repaired twin, or of an innocent."""
     twin = _examined(report, report.right, folder / f"{report.name}_mended.py")
     accused = {each.code for each in twin.findings if each.severity != "info"} - TRUE_OF_MOST
-    problem = twin.problem.partition("\n")[0][:100]
-    return replace(answer, accused=" ".join(sorted(accused)) or problem)
+    return " ".join(sorted(accused)) or twin.problem.partition("\n")[0][:100] or NONE
 
 
 def _examined(report: Report, source: str, file: Path, codes: tuple[str, ...] = ()):
@@ -98,23 +103,34 @@ def recorded() -> list[Verdict]:
         return [Verdict(**row) for row in csv.DictReader(file)]
 
 
+def record(known: dict[tuple[str, str], Verdict]) -> None:
+    order = [(each.table, each.name) for table in TABLES for each in reports(table)]
+    with RECORD.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Verdict)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(known[key]) for key in order if key in known)
+
+
 def run(chosen: list[str]) -> None:
-    """What is checked anew keeps what was seen first."""
+    """The defects first, then the twins. What is checked anew keeps what was seen first."""
     known = {(each.table, each.name): each for each in recorded()}
     every = [report for table in TABLES for report in reports(table)]
+    anew = {(each.table, each.name) for each in every if {each.table, each.name} & set(chosen)}
     with tempfile.TemporaryDirectory() as folder:
         for report in every:
             key = report.table, report.name
-            if key in known and not {report.table, report.name} & set(chosen):
+            if key in known and key not in anew:
                 continue
-            answer = verdict(report, Path(folder))
-            known[key] = replace(answer, first=known[key].first) if key in known else answer
-            print(answer.now.ljust(8), report.table, report.name, "|", answer.said, "| accused:", answer.accused)
-            order = [(each.table, each.name) for each in every]
-            with RECORD.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, [field.name for field in fields(Verdict)], lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(asdict(known[key]) for key in order if key in known)
+            answer, before = judged(report, Path(folder)), known.get(key)
+            known[key] = replace(answer, first=before.first) if before else answer
+            print(answer.now.ljust(8), report.table, report.name, "|", answer.said)
+            record(known)
+        for report in every:
+            key = report.table, report.name
+            if not known[key].accused:
+                known[key] = replace(known[key], accused=accusations(report, Path(folder)))
+                print("twin    ", report.table, report.name, "|", known[key].accused)
+                record(known)
 
 
 if __name__ == "__main__":
