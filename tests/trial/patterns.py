@@ -89,7 +89,8 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit(self, node: ast.AST) -> ast.AST | list[ast.stmt]:
         bound: dict[str, object] = {}
-        if matches(self.pattern, node, bound):
+        assigned = isinstance(getattr(node, "ctx", None), ast.Store)  # what is read is replaced, not what is set
+        if not assigned and matches(self.pattern, node, bound):
             self.seen += 1
             if self.seen == self.wanted:
                 after = parsed(self.after)

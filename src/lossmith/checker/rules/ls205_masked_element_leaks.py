@@ -64,12 +64,34 @@ def applies(subject: Subject) -> str:
 
 def check(subject: Subject) -> Iterator[Finding]:
     for case in left_out(subject):
+        if (raised := _stumbles(subject, case)) is not None:
+            yield raised
+            return
         dtype = precise(subject, case.inputs)
         leak = _leak(subject, case, dtype)
         if leak is not None and not _meant(subject, case, leak, dtype):
             yield _told(subject, case, leak, "info" if _is_a_prior(subject, case, leak, dtype) else "error")
             return
     yield from _missing(subject)
+
+
+def _stumbles(subject: Subject, case: LeftOut) -> Finding | None:
+    """A label that is to be ignored, and is no class, used as an index: it raises, where ordinary labels do not."""
+    trial = subject.run(case.inputs)
+    if case.label is None or not isinstance(trial.error, (IndexError, RuntimeError)):
+        return None
+    if not subject.run(subject.draw(1)).ok:
+        return None
+    name = subject.contract.arguments[case.by].name
+    return finding(
+        sys.modules[__name__],
+        subject,
+        message=f"it raises {type(trial.error).__name__} {case.name}, the label that it is to ignore",
+        trial=trial,
+        why=f"{str(trial.error).splitlines()[0][:120]}: gather and one_hot take every label for a class",
+        fix=f"look up a class that exists, then leave it out: kept = {name} != {case.label}; "
+        f"safe = {name}.masked_fill(~kept, 0)",
+    )
 
 
 def _replaced(inputs: tuple[Any, ...], index: int, value: Any) -> tuple[Any, ...]:
