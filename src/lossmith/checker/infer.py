@@ -9,17 +9,20 @@ broken still gets its contract. Among survivors the most general prediction wins
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from math import isclose
 from typing import Literal
+
+import torch
 
 from lossmith.checker.batch import same
 from lossmith.checker.contract import Contract
 from lossmith.checker.fold import Fold
 from lossmith.checker.hints import contradicts, hints_of
-from lossmith.checker.judge import BEST, UNKNOWN, Judged, judge
+from lossmith.checker.judge import BEST, SEEDS, UNKNOWN, Judged, judge
 from lossmith.checker.lengths import other_sizes
 from lossmith.checker.mirrors import MIRRORS, is_ordinary, meant, seen_in
 from lossmith.checker.ranking import plausible
-from lossmith.checker.sample import perfect
+from lossmith.checker.sample import generator, perfect
 from lossmith.checker.spoken import groups_of, spoken_of
 from lossmith.checker.subject import Subject
 from lossmith.checker.tasks import read_tasks, tasks_of
@@ -101,6 +104,8 @@ def _of_arrays(subject: Subject) -> list[Contract]:
     hints = hints_of(subject)
     if best < BEST and (mirrored := _in_a_mirror(subject, fitting, hints)):
         return _ranked(mirrored, BEST, hints)
+    if best < BEST and (regression := _of_a_difference(subject, fitting)) is not None:
+        return [replace(regression.contract, confidence="likely")]
     survivors = [entry for entry in fitting if entry.tier == best]
     for entry in survivors:
         entry.score = plausible(entry, hints, survivors, best)
@@ -137,6 +142,30 @@ def _each_has_its_own(subject: Subject, contract: Contract) -> bool:
     return not same(twin.run(good, grad=False), twin.run(moved, grad=False))
 
 
+def _of_a_difference(subject: Subject, fitting: Sequence[Judged]) -> Judged | None:
+    """Regression, whatever is best for it: called prediction and target, and asked for their difference alone."""
+    if meant(subject):
+        return None
+    pair = ("real", "real")
+    real = [e for e in fitting if (e.contract.pred.kind, e.contract.target_kind()) == pair and is_ordinary(e.contract)]
+    return next((entry for entry in real if _shifts_together(subject.with_contract(entry.contract))), None)
+
+
+def _shifts_together(subject: Subject) -> bool:
+    contract = subject.contract
+    pair = {*contract.preds, contract.target}
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        if len(pair) != 2 or len({inputs[i].shape for i in pair if i is not None}) > 1:
+            return False
+        like = inputs[contract.preds[0]]
+        shift = torch.randint(-8, 9, like.shape, generator=generator(seed)).to(like.dtype)
+        shifted = [value + shift if i in pair else value for i, value in enumerate(inputs)]
+        if not isclose(subject.values(inputs), subject.values(shifted), rel_tol=1e-3, abs_tol=1e-4):
+            return False
+    return True
+
+
 def _plainly_real(first: Judged, judged: Sequence[Judged], hints: dict[str, float]) -> Judged | None:
     """Regression whose target is altered on the way (clipped, standardised): nothing in it speaks of probabilities."""
     if first.contract.pred.kind not in ("prob", "simplex") or hints.keys() & {"prob", "simplex", "binary", "logits"}:
@@ -152,7 +181,8 @@ def _named_otherwise(entry: Judged) -> bool:
 def _ranked(survivors: list[Judged], tier: int, hints: dict[str, float]) -> list[Contract]:
     first = survivors[0]
     others = [entry for entry in survivors if entry.template.meaning != first.template.meaning]
-    supported = sum(hints.get(kind, 0.0) for kind in first.template.meaning) > 0
+    pair = [a.kind for a in first.contract.arguments if a.role != "other"]  # that a weight is one says nothing of them
+    supported = sum(hints.get(kind, 0.0) for kind in pair) > 0
     confidence: Tier = "unsure" if tier < BEST else "sure" if supported or not others else "likely"
     if (tier == BEST - 1 and supported) or first.stopped == UNKNOWN:
         confidence = "likely"

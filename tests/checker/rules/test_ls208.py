@@ -152,3 +152,15 @@ def test_a_pole_that_no_line_meets_is_no_finding():
 
     assert answer(rule, guarded, **BINARY)[1] == []
     assert torch.isfinite(guarded(torch.zeros(2), torch.zeros(2)))
+
+
+@pytest.mark.parametrize("weighed", [False, True])
+def test_a_residual_without_its_square_is_read_as_regression_and_falls_without_end(weighed: bool):
+    def without_square(pred, target, weight):
+        return ((pred - target) * weight).mean()
+
+    def without_abs(pred, target):
+        return (pred - target).mean()
+
+    (found,) = answer(rule, without_square if weighed else without_abs)[1]
+    assert found.severity == "error"

@@ -94,7 +94,7 @@ def _domain_is_known(subject: Subject) -> bool:
 
 def _residuals(subject: Subject) -> bool:
     contract = subject.contract
-    if contract.target is None or contract.kinds() != ("real", "real"):
+    if contract.target is None or (contract.pred.kind, contract.target_kind()) != ("real", "real"):
         return False
     return contract.arguments[contract.target].name.lower() in TARGET_NAMES
 
