@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from lossmith.checker.contract import PRED_NAMES, TARGET_NAMES, target_first
+from lossmith.checker.handed import exchanged
 from lossmith.checker.options import is_function
 from lossmith.checker.sample import head
 from lossmith.checker.subject import Subject
@@ -139,6 +140,19 @@ def handed_turned(subject: Subject) -> Turned | None:
         f"where {names[0]} is 1 in 30 of 100 cases it is least at {names[1]} = 0.3, and not the other way round",
         f"hand over {names[0]} first where it is the prediction of the inner function",
         inputs,
+    )
+
+
+def called_turned(subject: Subject) -> Turned | None:
+    """A function of torch that gets the target where it takes the prediction, as the names of both say."""
+    found = exchanged(subject)
+    if found is None:
+        return None
+    return Turned(
+        f"{found.function} takes the prediction first, and is given {found.goal} first and {found.guess} second",
+        f"{found.line}: it is not the same both ways" if found.line else "it is not the same both ways",
+        f"{found.function}({found.guess}, {found.goal})",
+        _few(subject),
     )
 
 

@@ -22,6 +22,7 @@ When to allow it
     and losses without a target are not reported.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -37,6 +38,7 @@ from lossmith.checker.sample import head, perfect
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS208", "unbounded-below", "0.1"
+LOG_VARIANCE = re.compile(r"log_?var|log_?sigma2")
 CLASSES = ("index", "onehot", "dist")
 PAIRS = {
     "real": ("real", "count"),
@@ -51,6 +53,8 @@ PAIRS = {
 def applies(subject: Subject) -> str:
     contract = subject.contract
     if [contract.arguments[i].kind for i in contract.preds] == ["embedding"] * 3:
+        return ""
+    if _log_variance(subject) is not None:
         return ""
     kind = contract.pred.kind
     if len(contract.preds) != 1 or contract.target is None or contract.target_kind() not in PAIRS.get(kind, ()):
@@ -69,12 +73,21 @@ def check(subject: Subject) -> Iterator[Finding]:
         raise SkipRule("the loss is not finite on ordinary inputs in float64")
     if not _domain_is_known(subject):
         raise SkipRule("the domain of the prediction was guessed, and the bound depends on it")
-    linear = _linear(subject, inputs)
+    linear = _log_variance(subject) is None and _linear(subject, inputs)
     if linear and not _linear_is_wrong(subject, inputs):
         return
     found = descent(subject, inputs)
     if found is not None:
         yield _told(subject, inputs, found, linear)
+
+
+def _log_variance(subject: Subject) -> int | None:
+    """The one prediction that is called a log-variance, beside others of its shape: its far ends are bounded too."""
+    contract = subject.contract
+    found = [i for i in contract.preds if LOG_VARIANCE.search(contract.arguments[i].name.lower())]
+    shapes = {value.shape for value in subject.draw(1) if isinstance(value, Tensor)}
+    real = {argument.kind for argument in contract.arguments} == {"real"}
+    return found[0] if len(found) == 1 and len(contract.arguments) in (2, 3) and real and len(shapes) == 1 else None
 
 
 def _few(subject: Subject) -> tuple[Any, ...]:
