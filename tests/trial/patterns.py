@@ -95,7 +95,10 @@ class _Rewriter(ast.NodeTransformer):
             if self.seen == self.wanted:
                 after = parsed(self.after)
                 filler = _Filled(bound)
-                return [filler.visit(each) for each in after] if isinstance(after, list) else filler.visit(after)
+                if isinstance(after, list):
+                    return [filler.visit(each) for each in after]
+                filled = filler.visit(after)
+                return ast.Expr(filled) if isinstance(node, ast.stmt) and not isinstance(node, ast.Expr) else filled
         return self.generic_visit(node)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from lossmith.checker.activations import Activations
 from lossmith.checker.contract import Contract
 from lossmith.checker.judge import SEEDS, _rivals, shortfall
-from lossmith.checker.mirrors import MIRRORS, is_ordinary, seen_in
+from lossmith.checker.mirrors import MIRRORS, fitting, is_ordinary, seen_in
 from lossmith.checker.sample import class_axis, draw, head, perfect
 from lossmith.checker.subject import Subject
 
@@ -43,8 +43,8 @@ def wrong_way(subject: Subject) -> Wrong | None:
     contract = subject.contract
     if contract.target is None or not is_ordinary(contract):
         return _of_pairs(subject)
-    for mirror in MIRRORS:
-        if mirror.fits(contract) and not shortfall(seen_in(subject, mirror)):
+    for mirror in fitting(subject, contract):
+        if not shortfall(seen_in(subject, mirror)):
             return _mirrored(subject, mirror.name)
     return None
 

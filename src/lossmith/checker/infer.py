@@ -21,6 +21,7 @@ from lossmith.checker.hints import contradicts, hints_of
 from lossmith.checker.judge import BEST, SEEDS, UNKNOWN, Judged, judge
 from lossmith.checker.lengths import other_sizes
 from lossmith.checker.mirrors import MIRRORS, is_ordinary, meant, seen_in
+from lossmith.checker.mirrors import fitting as mirrors_of
 from lossmith.checker.ranking import plausible
 from lossmith.checker.sample import generator, perfect
 from lossmith.checker.spoken import groups_of, spoken_of
@@ -90,6 +91,8 @@ def _of_arrays(subject: Subject) -> list[Contract]:
         if entry.tier >= 2:  # accepted, and every prediction has an effect: the names say the rest
             return [replace(entry.contract, confidence="likely")]
     groups = (*groups_of(names), *GROUPS.get(len(names), ()))
+    if _sees_images(subject):
+        groups = tuple(group for group in groups if "H" in group[0].domains[0]) or groups
     if not groups:
         raise ContractError(_not_found(subject, f"{len(names)} tensor arguments are not guessed", []))
     judged: list[Judged] = []
@@ -115,13 +118,19 @@ def _of_arrays(subject: Subject) -> list[Contract]:
     return _ranked(survivors, best, hints)
 
 
+def _sees_images(subject: Subject) -> bool:
+    """True if it holds a layer for images: such a layer also takes one image without a batch, which is not meant."""
+    return subject.module is not None and any("2d" in type(part).__name__ for part in subject.module.modules())
+
+
 def _in_a_mirror(subject: Subject, fitting: Sequence[Judged], hints: dict[str, float]) -> list[Judged]:
     """Ordinary readings under which a mirror image of the loss is right, the best first: LS701 will say so."""
     if meant(subject):
         return []
     axes = max(fitting, key=lambda entry: entry.template.rank).contract.pred.domain.axes
     tried = [entry for entry in fitting if is_ordinary(entry.contract) and entry.contract.pred.domain.axes == axes]
-    seen = [(seen_in(subject, mirror), entry) for mirror in MIRRORS for entry in tried if mirror.fits(entry.contract)]
+    seen = [(seen_in(subject, mirror), entry) for entry in tried for mirror in mirrors_of(subject, entry.contract)]
+    seen.sort(key=lambda pair: MIRRORS.index(pair[0].mirror))
     judged = [(twin, judge(twin, entry.template)) for twin, entry in seen]
     right = [entry for twin, entry in judged if entry.tier == BEST and _each_has_its_own(twin, entry.contract)]
     for entry in right:

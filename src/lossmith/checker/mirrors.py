@@ -113,6 +113,21 @@ class Mirrored(Subject):
         return replace(trial, total=-trial.total, output=-trial.output)
 
 
+def fitting(subject: Subject, contract: Contract) -> list[Mirror]:
+    """The mirrors that may be held up to a loss under this reading of it."""
+    counted = contract.target_kind() == "index" and _labels_are_numbers(subject.with_contract(contract))
+    return [m for m in MIRRORS if m.fits(contract) and not (counted and m.name.startswith("label"))]
+
+
+def _labels_are_numbers(subject: Subject) -> bool:
+    """True if labels of 0.37 more are taken and give another value: nothing is looked up by them."""
+    inputs, goal = list(subject.draw(0)), subject.contract.target or 0
+    before = subject.values(inputs)
+    inputs[goal] = inputs[goal] + 0.37
+    after = subject.run(inputs, grad=False)
+    return after.ok and after.value != before
+
+
 def seen_in(subject: Subject, mirror: Mirror) -> Mirrored:
     """The loss as this mirror shows it."""
     known = {name: value for name, value in vars(subject).items() if name not in ("cache", "mirror")}

@@ -121,7 +121,7 @@ def own_softmax_loss(logits, labels):
 
 # low precision: LS301 LS302 LS307 LS303 LS201 LS202
 def half_bce(prob, target):
-    return -(target * torch.log(prob + 1e-12) + (1 - target) * torch.log(1 - prob + 1e-12)).mean()  # mend: return F.binary_cross_entropy(prob, target)
+    return -(target * torch.log(prob + 1e-12) + (1 - target) * torch.log(1 - prob + 1e-12)).mean()  # mend: return F.binary_cross_entropy(prob.float(), target.float())
 
 
 # logits and probabilities: LS803

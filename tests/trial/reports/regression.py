@@ -106,7 +106,7 @@ def value_loss(values, returns):
 # non-finite value: LS201 LS103 LS202 LS104
 def js_divergence(p, q):
     m = 0.5 * (p + q)
-    return 0.5 * ((p * (p / m).log()).sum(-1) + (q * (q / m).log()).sum(-1)).mean()  # mend: return 0.5 * (torch.special.xlogy(p, p / m.clamp(min=1e-12)).sum(-1) + torch.special.xlogy(q, q / m.clamp(min=1e-12)).sum(-1)).mean()
+    return 0.5 * ((p * (p / m).log()).sum(-1) + (q * (q / m).log()).sum(-1)).mean()  # mend: return 0.5 * (((p + 1e-7) * ((p + 1e-7) / (m + 1e-7)).log()).sum(-1) + ((q + 1e-7) * ((q + 1e-7) / (m + 1e-7)).log()).sum(-1)).mean()
 
 
 # wrong direction: LS701 LS208

@@ -55,6 +55,7 @@ def _finding(subject: Subject, fault: Fault) -> Finding:
     return finding(
         sys.modules[__name__],
         subject,
+        severity="warning" if fault.condition.match and fault.precision != "float32" else "error",
         message=f"the constant {_spelled(constant.number)} is {held:g} in {short}: the guard does nothing, "
         f"and the {fault.what} is not finite {fault.condition.name}",
         trial=fault.trial,

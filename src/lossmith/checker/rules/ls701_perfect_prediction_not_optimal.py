@@ -54,6 +54,8 @@ def check(subject: Subject) -> Iterator[Finding]:
         raise SkipRule("its name says that it is to be large, or that it works against something")
     if not subject.run(subject.draw(0), grad=False).finite_value:
         raise SkipRule("the loss is not finite on ordinary inputs")
+    if subject.contract.kinds().count("index") > 1:
+        raise SkipRule("a sample has more than one label")
     reason = "" if perfect(subject.contract, subject.draw(0)) is None else shortfall(subject, SEEDS[:1])
     if len(subject.contract.preds) == 1 and not reason:
         found = wrong_axis(subject)
