@@ -16,7 +16,7 @@ from torch import Tensor
 from lossmith.checker.activations import Activations
 from lossmith.checker.contract import Contract
 from lossmith.checker.judge import SEEDS, _rivals, shortfall
-from lossmith.checker.mirrors import MIRRORS, fitting, is_ordinary, seen_in
+from lossmith.checker.mirrors import MIRRORS, held_up_to, is_ordinary, seen_in
 from lossmith.checker.sample import class_axis, draw, head, perfect
 from lossmith.checker.subject import Subject
 
@@ -43,7 +43,7 @@ def wrong_way(subject: Subject) -> Wrong | None:
     contract = subject.contract
     if contract.target is None or not is_ordinary(contract):
         return _of_pairs(subject)
-    for mirror in fitting(subject, contract):
+    for mirror in held_up_to(subject, contract):
         if not shortfall(seen_in(subject, mirror)):
             return _mirrored(subject, mirror.name)
     return None
@@ -118,6 +118,10 @@ _SAID = {
         "turn the sign, return 1 - score, or exchange the terms of target and of 1 - target",
     ),
     "label - 1": ("each sample is asked for the class before its own", "use the label as it is, without - 1"),
+    "mixed axes": (
+        "classes and pixels are mixed: it is lowest where a reshape has scrambled the right prediction",
+        "permute(0, 2, 3, 1) before a reshape to (-1, C); permute(0, 3, 1, 2) after one_hot",
+    ),
     "label + 1": ("each sample is asked for the class after its own", "use the label as it is, without + 1"),
 }
 
@@ -187,6 +191,26 @@ def _of_no_sample(contract: Contract, inputs: Sequence[Any]) -> list[Tensor]:
         return level
     counts = torch.bincount(inputs[1], minlength=inputs[0].shape[1])[: inputs[0].shape[1]]
     return [*level, (counts / counts.sum() + 1e-3).log().expand_as(inputs[0]).clone()]
+
+
+def pushed_away(subject: Subject) -> Wrong | None:
+    """Boxes that do not touch: a loss that falls as they move further apart."""
+    contract = subject.contract
+    if contract.kinds() != ("boxes", "boxes"):
+        return None
+    shown: Wrong | None = None
+    where, goal = contract.preds[0], contract.target or 0
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        box = inputs[goal]
+        size = (box[..., 2:] - box[..., :2]).repeat(*[1] * (box.ndim - 1), 2)
+        near, far, further = (_put(inputs, where, box + times * size) for times in (2.0, 4.0, 8.0))
+        values = [subject.values(each) for each in (near, far, further)]
+        if not values[0] > values[1] + 1e-3 > values[2] + 2e-3:
+            return None
+        said = "where a box does not touch its target, it falls as the two move further apart"
+        shown = shown or Wrong(said, "turn the sign of the term that measures how far they are", near, further)
+    return shown
 
 
 # --- the wrong axis --------------------------------------------------------------------------------------------

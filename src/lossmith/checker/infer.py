@@ -20,14 +20,13 @@ from lossmith.checker.fold import Fold
 from lossmith.checker.hints import contradicts, hints_of
 from lossmith.checker.judge import BEST, SEEDS, UNKNOWN, Judged, judge
 from lossmith.checker.lengths import other_sizes
-from lossmith.checker.mirrors import MIRRORS, is_ordinary, meant, seen_in
-from lossmith.checker.mirrors import fitting as mirrors_of
+from lossmith.checker.mirrors import MIRRORS, held_up_to, is_ordinary, meant, seen_in
 from lossmith.checker.ranking import plausible
 from lossmith.checker.sample import generator, perfect
 from lossmith.checker.spoken import groups_of, spoken_of
 from lossmith.checker.subject import Subject
 from lossmith.checker.tasks import read_tasks, tasks_of
-from lossmith.checker.templates import GROUPS
+from lossmith.checker.templates import GROUPS, Template
 from lossmith.checker.unfold import folds
 from lossmith.errors import ContractError, message
 
@@ -113,6 +112,8 @@ def _of_arrays(subject: Subject) -> list[Contract]:
     for entry in survivors:
         entry.score = plausible(entry, hints, survivors, best)
     survivors.sort(key=lambda entry: -entry.score)
+    if (pixels := _of_pixels(subject, survivors[0])) is not None:
+        return _ranked([pixels, *survivors], BEST, hints)
     if (plain := _plainly_real(survivors[0], judged, hints)) is not None:
         return _ranked([plain, *survivors], plain.tier, hints)
     return _ranked(survivors, best, hints)
@@ -129,13 +130,24 @@ def _in_a_mirror(subject: Subject, fitting: Sequence[Judged], hints: dict[str, f
         return []
     axes = max(fitting, key=lambda entry: entry.template.rank).contract.pred.domain.axes
     tried = [entry for entry in fitting if is_ordinary(entry.contract) and entry.contract.pred.domain.axes == axes]
-    seen = [(seen_in(subject, mirror), entry) for entry in tried for mirror in mirrors_of(subject, entry.contract)]
+    seen = [(seen_in(subject, mirror), entry) for entry in tried for mirror in held_up_to(subject, entry.contract)]
     seen.sort(key=lambda pair: MIRRORS.index(pair[0].mirror))
     judged = [(twin, judge(twin, entry.template)) for twin, entry in seen]
     right = [entry for twin, entry in judged if entry.tier == BEST and _each_has_its_own(twin, entry.contract)]
     for entry in right:
         entry.score = plausible(entry, hints, right, BEST)
     return sorted(right, key=lambda entry: -entry.score)
+
+
+def _of_pixels(subject: Subject, first: Judged) -> Judged | None:
+    """Images, for a loss of rows that takes them, and mixes their axes; not where it takes them with classes last."""
+    if first.template.domains != ("logits[N,C]", "index[N]"):
+        return None
+    images, last = (Template(8.0, (f"logits[{axes}]", "index[N,H,W]")) for axes in ("N,C,H,W", "N,H,W,C"))
+    if not 0 < judge(subject, images).tier < BEST:
+        return None
+    mixed = judge(seen_in(subject, MIRRORS[-1]), images)
+    return mixed if mixed.tier == BEST and judge(subject, last).tier < BEST else None
 
 
 def _each_has_its_own(subject: Subject, contract: Contract) -> bool:

@@ -193,6 +193,10 @@ def _rivals(contract: Contract, best: tuple[Any, ...], seed: int) -> Iterator[tu
     elif kind == "positive":
         for scale in (1e-2, 10.0, 1e3):
             yield f"{scale:g} times as large", pred * scale
+    elif kind == "boxes":
+        size = (pred[..., 2:] - pred[..., :2]).repeat(*[1] * (pred.ndim - 1), 2)
+        for times in (1.2, 1.5, 2.0, 2.2, 2.4, 3.0, 10.0):
+            yield f"{times:g} sizes away", pred + times * size
     elif kind == "prob":
         for low in (0.001, 0.1):
             yield "near 0 and 1", torch.where(direction > 0, 1 - low, low)

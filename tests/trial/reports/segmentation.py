@@ -19,7 +19,7 @@ class IoULossMasks(nn.Module):
 
 
 # empty batch: LS204 LS701 LS207 LS105
-def dice_numerator_unsmoothed(logits, target, eps=1e-6):
+def dice_loss_unsmoothed(logits, target, eps=1e-6):
     p = torch.sigmoid(logits).flatten(1)
     t = target.flatten(1)
     score = 2 * (p * t).sum(1) / (p.sum(1) + t.sum(1)).clamp(min=eps)  # mend: score = (2 * (p * t).sum(1) + 1) / (p.sum(1) + t.sum(1) + 1)
@@ -104,7 +104,7 @@ def giou_of_empty_boxes(pred, gt_boxes):
 
 
 # wrong formula: LS701 LS705 LS704
-def diou_centre_turned(pred_boxes, target_boxes):
+def diou_loss(pred_boxes, target_boxes):
     left, right = torch.max(pred_boxes[:, :2], target_boxes[:, :2]), torch.min(pred_boxes[:, 2:], target_boxes[:, 2:])
     inter = (right - left).clamp(min=0).prod(1)
     area = (pred_boxes[:, 2:] - pred_boxes[:, :2]).prod(1) + (target_boxes[:, 2:] - target_boxes[:, :2]).prod(1)

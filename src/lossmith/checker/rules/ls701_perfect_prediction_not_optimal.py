@@ -27,7 +27,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-from lossmith.checker.directions import Wrong, beaten, wrong_axis, wrong_way
+from lossmith.checker.directions import Wrong, beaten, pushed_away, wrong_axis, wrong_way
 from lossmith.checker.evidence import SkipRule, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.judge import SEEDS, shortfall
@@ -58,15 +58,19 @@ def check(subject: Subject) -> Iterator[Finding]:
         raise SkipRule("a sample has more than one label")
     reason = "" if perfect(subject.contract, subject.draw(0)) is None else shortfall(subject, SEEDS[:1])
     if len(subject.contract.preds) == 1 and not reason:
-        found = wrong_axis(subject)
+        found = wrong_axis(subject) or pushed_away(subject)
     else:
         found = wrong_way(subject)
         if found is None and _is_said(subject, reason):
-            found = beaten(subject, everywhere=subject.contract.origin in SAID)
+            found = beaten(subject, everywhere=subject.contract.origin in SAID or _of_boxes(subject))
     if found is not None:
         yield _told(subject, found)
     elif reason:
         raise SkipRule(f"it is not known what is best for it: {reason}")
+
+
+def _of_boxes(subject: Subject) -> bool:
+    return subject.contract.kinds() == ("boxes", "boxes")
 
 
 def _is_said(subject: Subject, reason: str) -> bool:
@@ -76,6 +80,8 @@ def _is_said(subject: Subject, reason: str) -> bool:
         return False
     if contract.origin in SAID:
         return True
+    if _of_boxes(subject):
+        return any("box" in argument.name.lower() for argument in contract.arguments)
     named = "logit" in contract.pred.name.lower() and contract.target is not None
     labels = named and CLASSES.search(contract.arguments[contract.target or 0].name.lower()) is not None
     return labels and contract.kinds() == ("logits", "index")
