@@ -27,12 +27,13 @@ import re
 import sys
 from collections.abc import Iterator
 
-from lossmith.checker.directions import Wrong, beaten, pushed_away, wrong_axis, wrong_way
+from lossmith.checker.directions import beaten, pushed_away, wrong_axis, wrong_way
 from lossmith.checker.evidence import SkipRule, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.judge import SEEDS, shortfall
 from lossmith.checker.mirrors import meant
 from lossmith.checker.sample import perfect
+from lossmith.checker.several import Wrong, of_adversaries
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS701", "perfect-prediction-not-optimal", "0.1"
@@ -50,6 +51,9 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
+    if (found := of_adversaries(subject)) is not None:
+        yield _told(subject, found)
+        return
     if meant(subject):
         raise SkipRule("its name says that it is to be large, or that it works against something")
     if not subject.run(subject.draw(0), grad=False).finite_value:
