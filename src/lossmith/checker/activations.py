@@ -7,7 +7,7 @@ weights, temperatures and mixtures are never judged.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -80,6 +80,7 @@ class Activations(TorchFunctionMode):
         self.file = file
         self.named = named  # arguments whose names say what they hold
         self.mistaken: list[Mistaken] = []
+        self.crossed: list[tuple[int, str]] = []  # axes of a log_softmax whose classes nll_loss looks for elsewhere
         self.axes: list[tuple[int, int]] = []
         self._known: dict[int, tuple[Tensor, Known]] = {}  # the tensor is kept, so that its id is not given again
 
@@ -98,7 +99,8 @@ class Activations(TorchFunctionMode):
         entry = self._known.get(id(value))
         if entry is not None:
             return entry[1]
-        given = (holds for n, holds in self.named if value.shape == n.shape and torch.equal(value.detach(), n.to(value)))
+        now = value.detach()
+        given = (holds for named, holds in self.named if named.shape == now.shape and torch.equal(now, named.to(now)))
         return next((Known(holds, "") for holds in given), None)
 
     def _of_result(self, name: str, args: Sequence[Any], kwargs: Any) -> Known | None:
@@ -120,6 +122,8 @@ class Activations(TorchFunctionMode):
         if name == "exp":
             return Known("a probability", known.made_by, known.axis) if known.holds != "a probability" else None
         guards = name in _ADDS and len(args) > 1 and isinstance(args[1], float) and abs(args[1]) < GUARD
+        if name in MOVES and not name.startswith(("float", "double", "contiguous", "clone", "detach", "clamp", "clip")):
+            known = replace(known, axis=None)  # axes may have changed places
         return known if name in MOVES or guards else None
 
     def _one_minus(self, args: Sequence[Any]) -> Known | None:
@@ -133,6 +137,9 @@ class Activations(TorchFunctionMode):
             self._note_axis(name, first, args, kwargs)
         if name in LOGITS or name in LOGARITHMS:
             self._refuse(name, "input", first, "a probability")
+        if name == "nll_loss" and isinstance(first, Tensor) and (known := self._of(first)) is not None:
+            if known.axis not in (None, 1 if first.ndim > 1 else 0):
+                self.crossed.append((known.axis or 0, user_line(self.file)))
         if name == "kl_div":
             said = bool(kwargs.get("log_target", False))
             target = args[1] if len(args) > 1 else kwargs.get("target")

@@ -34,7 +34,9 @@ ORDINARY = frozenset(
     | {(kind, goal) for kind in ("logits", "logprob", "simplex") for goal in CLASSES}
     | {(kind, goal) for kind in ("logits", "prob") for goal in SIDES}
 )
-GUESS = re.compile(r"pred|prob|logit|score|estimate|output|student|mean|^mu$|rate|recon|hat$|^im(?:age|g)s?$|denois|restor")
+GUESS = re.compile(
+    r"pred|prob|logit|score|estimate|output|student|mean|^mu$|rate|recon|hat$|^im(?:age|g)s?$|denois|restor"
+)
 GOAL = re.compile(r"target|label|true|truth|(?:^|_)gt(?:_|$)|teacher|mask|class")
 # What pushes away, or works against something, on purpose.
 AGAINST = re.compile(

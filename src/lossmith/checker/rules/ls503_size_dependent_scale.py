@@ -32,7 +32,7 @@ from torch import Tensor
 from lossmith.checker.batch import Split, no_batch, precise, size, split
 from lossmith.checker.evidence import evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
-from lossmith.checker.subject import Subject
+from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS503", "size-dependent-scale", "0.1"
 SEEDS = 3
@@ -47,6 +47,10 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
+    usual = subject.run(subject.draw(0), grad=False)
+    if any("batchmean" in text for text in usual.warned):
+        yield _of_a_divergence(subject, usual)
+        return
     dtype = precise(subject, subject.draw(0))
     drawn = [subject.draw(seed) for seed in range(SEEDS)]
     n = size(subject, drawn[0])
@@ -59,6 +63,18 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield _of_batch(subject, parts[0], "is a sum that is multiplied by the number of samples", 0)
     elif all(part.fits(part.shares) for part in parts):
         yield from _inside(subject, drawn, dtype)
+
+
+def _of_a_divergence(subject: Subject, trial: Trial) -> Finding:
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message="the divergence is divided by the number of classes too: torch's mean of kl_div is none of divergences",
+        trial=trial,
+        why="torch itself warns of it: 'batchmean' divides by the batch size alone, and aligns with the definition",
+        fix='kl_div(..., reduction="batchmean")',
+    )
 
 
 def _squared(part: Split) -> bool:

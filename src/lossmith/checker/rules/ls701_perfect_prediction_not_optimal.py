@@ -32,6 +32,7 @@ from lossmith.checker.evidence import SkipRule, finding, literal, reproduce, sho
 from lossmith.checker.finding import Finding
 from lossmith.checker.judge import SEEDS, shortfall
 from lossmith.checker.mirrors import meant
+from lossmith.checker.promises import half_an_overlap, looked_up_elsewhere, one_point_is_best
 from lossmith.checker.sample import perfect
 from lossmith.checker.several import Wrong, of_adversaries
 from lossmith.checker.subject import Subject
@@ -61,9 +62,10 @@ def check(subject: Subject) -> Iterator[Finding]:
     if subject.contract.kinds().count("index") > 1:
         raise SkipRule("a sample has more than one label")
     reason = "" if perfect(subject.contract, subject.draw(0)) is None else shortfall(subject, SEEDS[:1])
-    if len(subject.contract.preds) == 1 and not reason:
-        found = wrong_axis(subject) or pushed_away(subject)
-    else:
+    found = looked_up_elsewhere(subject) or one_point_is_best(subject)
+    if found is None and len(subject.contract.preds) == 1 and not reason:
+        found = wrong_axis(subject) or pushed_away(subject) or half_an_overlap(subject)
+    elif found is None:
         found = wrong_way(subject)
         if found is None and _is_said(subject, reason):
             found = beaten(subject, everywhere=subject.contract.origin in SAID or _of_boxes(subject))
@@ -96,6 +98,15 @@ def _told(subject: Subject, wrong: Wrong) -> Finding:
     changed = [i for i, (a, b) in enumerate(zip(wrong.good, wrong.better, strict=True)) if a is not b]
     rows = {name: show(value) for name, value in zip(names, wrong.good, strict=True)}
     rows["value"] = show(subject.values(wrong.good))
+    if not changed:
+        return finding(
+            sys.modules[__name__],
+            subject,
+            message=wrong.said,
+            evidence=rows,
+            fix=wrong.fix,
+            reproducer=reproduce(subject, wrong.good, [f"print(loss_fn({', '.join(names)}))"]),
+        )
     rows |= {f"another {names[i]}": show(wrong.better[i]) for i in changed}
     rows["its value"] = show(subject.values(wrong.better))
     other = [f"other_{name}" if i in changed else name for i, name in enumerate(names)]
