@@ -57,6 +57,7 @@ class Verdict:
     first: str = ""
     now: str = ""
     said: str = ""
+    accused_first: str = ""
     accused: str = ""
 
 
@@ -122,13 +123,14 @@ def run(chosen: list[str]) -> None:
             if key in known and key not in anew:
                 continue
             answer, before = judged(report, Path(folder)), known.get(key)
-            known[key] = replace(answer, first=before.first) if before else answer
+            known[key] = replace(answer, first=before.first, accused_first=before.accused_first) if before else answer
             print(answer.now.ljust(8), report.table, report.name, "|", answer.said)
             record(known)
         for report in every:
             key = report.table, report.name
             if not known[key].accused:
-                known[key] = replace(known[key], accused=accusations(report, Path(folder)))
+                said = accusations(report, Path(folder))
+                known[key] = replace(known[key], accused=said, accused_first=known[key].accused_first or said)
                 print("twin    ", report.table, report.name, "|", known[key].accused)
                 record(known)
 

@@ -29,6 +29,12 @@ class Condition:
     match: bool = False
     finite: bool = True
 
+    @property
+    def degenerate(self) -> bool:
+        """True where everything matches exactly, or where an argument is 0 throughout."""
+        floats = [v for v in self.inputs if isinstance(v, Tensor) and v.is_floating_point() and v.numel()]
+        return self.match or any(not bool(v.any()) for v in floats)
+
 
 def conditions(subject: Subject, seed: int = 1) -> list[Condition]:
     """All conditions of a contract, the mildest first. Cached: they are the same for every rule."""

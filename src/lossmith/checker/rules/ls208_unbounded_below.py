@@ -34,6 +34,7 @@ from lossmith.checker.contract import TARGET_NAMES
 from lossmith.checker.descents import Descent, descent
 from lossmith.checker.evidence import SkipRule, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
+from lossmith.checker.mirrors import AGAINST
 from lossmith.checker.sample import head, perfect
 from lossmith.checker.subject import Subject
 
@@ -67,6 +68,8 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
+    if AGAINST.search(f"{subject.name} {' '.join(subject.parameters)}"):
+        raise SkipRule("its name says that it works against something")
     inputs = _few(subject)
     trial = subject.run(inputs, dtype=torch.float64)
     if not trial.ok or not trial.finite_value:
