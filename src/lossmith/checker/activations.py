@@ -137,9 +137,9 @@ class Activations(TorchFunctionMode):
             self._note_axis(name, first, args, kwargs)
         if name in LOGITS or name in LOGARITHMS:
             self._refuse(name, "input", first, "a probability")
-        if name == "nll_loss" and isinstance(first, Tensor) and (known := self._of(first)) is not None:
-            if known.axis not in (None, 1 if first.ndim > 1 else 0):
-                self.crossed.append((known.axis or 0, user_line(self.file)))
+        known = self._of(first) if name == "nll_loss" else None
+        if known is not None and known.axis not in (None, 1 if first.ndim > 1 else 0):
+            self.crossed.append((known.axis or 0, user_line(self.file)))
         if name == "kl_div":
             said = bool(kwargs.get("log_target", False))
             target = args[1] if len(args) > 1 else kwargs.get("target")

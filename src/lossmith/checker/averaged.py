@@ -1,4 +1,4 @@
-"""A cross entropy that was averaged, and is then taken for that of a sample: exp(-loss) of it is nobody's probability."""
+"""A cross entropy that was averaged, and is then taken for that of a sample: exp(-loss) is nobody's probability."""
 
 from collections.abc import Sequence
 from typing import Any
