@@ -80,7 +80,7 @@ class Activations(TorchFunctionMode):
         self.file = file
         self.named = named  # arguments whose names say what they hold
         self.mistaken: list[Mistaken] = []
-        self.crossed: list[tuple[int, str]] = []  # axes of a log_softmax whose classes nll_loss looks for elsewhere
+        self.crossed: list[tuple[int, str]] = []  # axes of a log_softmax whose classes are looked for elsewhere
         self.axes: list[tuple[int, int]] = []
         self._known: dict[int, tuple[Tensor, Known]] = {}  # the tensor is kept, so that its id is not given again
 
@@ -144,6 +144,9 @@ class Activations(TorchFunctionMode):
             said = bool(kwargs.get("log_target", False))
             target = args[1] if len(args) > 1 else kwargs.get("target")
             self._refuse(name, "target", target, "a probability" if said else "a log-probability")
+            axes = [known.axis for value in (first, target) if (known := self._of(value)) and known.axis is not None]
+            if len(set(axes)) > 1:
+                self.crossed.append((axes[0], user_line(self.file)))
 
     def _note_axis(self, name: str, first: Any, args: Sequence[Any], kwargs: Any) -> None:
         axis = kwargs.get("dim", args[1] if len(args) > 1 else None)

@@ -142,7 +142,8 @@ def pushed_away(subject: Subject) -> Wrong | None:
 def wrong_axis(subject: Subject) -> Wrong | None:
     """A softmax along another axis than the classes', which makes right and wrong cost the same."""
     contract = subject.contract
-    if subject.bridged or contract.target_kind() not in ("index", "onehot") or contract.pred.kind != "logits":
+    goals = ("index", "onehot", "dist", "logits")
+    if subject.bridged or contract.target_kind() not in goals or contract.pred.kind != "logits":
         return None
     inputs = subject.draw(SEEDS[0])
     pred = inputs[contract.preds[0]]

@@ -13,6 +13,7 @@ from lossmith.checker.subject import Subject
 
 OVERLAP = re.compile(r"dice|(?<![a-z])m?iou|jaccard|tversky", re.I)
 APART = re.compile(r"triplet|contrastive|n_?pairs?|batch_?hard", re.I)
+NOT_NEGATIVE = re.compile(r"huber|smooth_?l1|wing|log_?cosh|(?<![a-z])(?:mse|mae|rmse)(?![a-z])", re.I)
 FLOOR = 0.3  # of an overlap that is whole: a smoothing of 1 costs less, half of the overlap costs 0.5
 
 
@@ -38,6 +39,22 @@ def half_an_overlap(subject: Subject) -> Wrong | None:
     return Wrong(said, "2 * overlap / (a + b) is a Dice, overlap / (a + b - overlap) an IoU", good, good)
 
 
+def below_zero(subject: Subject) -> Wrong | None:
+    """A loss of residuals that is called after one whose least value is 0, and costs less than that at a match."""
+    if subject.contract.kinds() != ("real", "real") or not NOT_NEGATIVE.search(subject.name) or is_metric(subject):
+        return None
+    shown: Wrong | None = None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        good = perfect(subject.contract, inputs)
+        if good is None or not subject.values(good) < -1e-3 * (1e-3 + abs(subject.values(inputs))):
+            return None
+        said = f"it costs {subject.values(good):.3g} where prediction and target are equal, and not 0"
+        fix = "look for branches of where that have changed places, or a constant too much"
+        shown = shown or Wrong(said, fix, good, good)
+    return shown
+
+
 def one_point_is_best(subject: Subject) -> Wrong | None:
     """Embeddings with labels: all in one point cost no more than the classes far apart, each in a point of its own."""
     if subject.contract.kinds() != ("embedding", "index") or not APART.search(subject.name):
@@ -57,7 +74,7 @@ def one_point_is_best(subject: Subject) -> Wrong | None:
 
 
 def looked_up_elsewhere(subject: Subject) -> Wrong | None:
-    """A log_softmax along one axis, whose classes nll_loss then looks for along another."""
+    """A log_softmax along one axis, whose classes nll_loss, or the target of kl_div, has along another."""
     if subject.bridged:
         return None
     inputs = subject.draw(SEEDS[0])
@@ -65,5 +82,5 @@ def looked_up_elsewhere(subject: Subject) -> Wrong | None:
     if not subject.run(inputs, grad=False, watch=watch).finite_value or not watch.crossed:
         return None
     axis = watch.crossed[0][0]
-    said = f"log_softmax runs along axis {axis}, and nll_loss looks for the classes on another: they are not compared"
-    return Wrong(said, "log_softmax(..., dim=1) before nll_loss", inputs, inputs)
+    said = f"log_softmax runs along axis {axis}, and the loss looks for the classes on another: they are not compared"
+    return Wrong(said, "log_softmax along the axis of the classes: dim=1 before nll_loss", inputs, inputs)

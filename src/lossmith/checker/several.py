@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from lossmith.checker.judge import SEEDS
 from lossmith.checker.sample import perfect
 from lossmith.checker.subject import Subject
@@ -25,6 +27,7 @@ FAKE = re.compile(r"(?:^|_)(?:fake|generated)(?:_|$)")
 SAME = re.compile(r"^(?:is_)?(?:same\w*|similar|match(?:es|ing)?)$")
 GOOD = re.compile(r"^adv(?:antages?)?$")
 LIKELY = re.compile(r"log_?p(?:rob|i)?s?(?:_|$)")
+PUSHES = re.compile(r"contrast|margin|siam", re.I)
 JUDGES = re.compile(r"discrim|critic|(?:^|_)d(?:isc?)?_loss|loss_d(?:_|$)|DLoss", re.I)
 
 
@@ -101,6 +104,8 @@ def _turned_pair(subject: Subject) -> Wrong | None:
     """Two embeddings that are to be alike where the third argument says that they are the same."""
     target = subject.contract.target or 0
     name, shown = subject.contract.arguments[target].name, None
+    if (others := _others_cost_nothing(subject, target)) is not None:
+        return others
     for seed in SEEDS:
         inputs = subject.draw(seed)
         good = perfect(subject.contract, inputs)
@@ -113,6 +118,24 @@ def _turned_pair(subject: Subject) -> Wrong | None:
         bad = put(bad, target, inputs[target])
         said = f"it is lowest where two are alike that are not the same, and apart where {name} says that they are"
         shown = shown or Wrong(said, f"exchange the terms of {name} and of 1 - {name}", good, bad)
+    return shown
+
+
+def _others_cost_nothing(subject: Subject, target: int) -> Wrong | None:
+    """Pairs that are not the same have no part in a loss that has a margin for them, however near they lie."""
+    if not PUSHES.search(subject.name) or subject.contract.target_kind() != "binary":
+        return None
+    first, second = subject.contract.preds
+    name, shown = subject.contract.arguments[target].name, None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        apart = (inputs[target] == 0).reshape(-1, *[1] * (inputs[first].ndim - 1))
+        near = put(inputs, first, torch.where(apart, inputs[second] + 0.1 * inputs[first], inputs[first]))
+        nearer = put(near, first, torch.where(apart, inputs[second] + 0.05 * inputs[first], inputs[first]))
+        if not bool(apart.any()) or subject.values(near) != subject.values(nearer):
+            return None
+        said = f"pairs that are not the same cost nothing, however near they lie: {name} of 0 has no part in it"
+        shown = shown or Wrong(said, f"the term that pushes apart belongs to 1 - {name}", near, nearer)
     return shown
 
 

@@ -24,6 +24,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -132,6 +133,21 @@ def _inside(subject: Subject, drawn: Sequence[tuple[Any, ...]], dtype: torch.dty
             if all(abs(ratio - factor) < 1e-6 * factor for ratio in ratios) and not (factor > 1 and _says_sum(subject)):
                 yield _of_axis(subject, drawn[0], axis, what, ratios[0], dtype)
                 return
+        grown = not _says_sum(subject) and all(_grows(subject, inputs, axis, dtype) for inputs in drawn)
+        if grown and not all(abs(ratio - 1) < 0.1 for ratio in ratios):
+            yield _of_axis(subject, drawn[0], axis, "grows", sum(ratios) / len(ratios), dtype)
+            return
+
+
+def _grows(subject: Subject, inputs: tuple[Any, ...], axis: str, dtype: torch.dtype) -> bool:
+    """True if it follows the length on a straight line: a sum, of which the border (a filter, a difference) is left."""
+    sizes = [inputs]
+    for _ in range(3):
+        sizes.append(_tiled(subject, sizes[-1], axis))
+    values = [subject.run(each, dtype=dtype, grad=False).value for each in sizes]
+    steps = [after - before for before, after in pairwise(values)]
+    straight = all(abs(after - 2 * before) < 1e-6 * abs(after) for before, after in pairwise(steps))
+    return straight and steps[0] > 0.5 * abs(values[0])
 
 
 def _axes(subject: Subject) -> list[str]:

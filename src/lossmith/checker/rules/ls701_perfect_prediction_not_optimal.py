@@ -32,7 +32,7 @@ from lossmith.checker.evidence import SkipRule, finding, literal, reproduce, sho
 from lossmith.checker.finding import Finding
 from lossmith.checker.judge import SEEDS, shortfall
 from lossmith.checker.mirrors import meant
-from lossmith.checker.promises import half_an_overlap, looked_up_elsewhere, one_point_is_best
+from lossmith.checker.promises import below_zero, half_an_overlap, looked_up_elsewhere, one_point_is_best
 from lossmith.checker.sample import perfect
 from lossmith.checker.several import Wrong, of_adversaries
 from lossmith.checker.subject import Subject
@@ -64,7 +64,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     reason = "" if perfect(subject.contract, subject.draw(0)) is None else shortfall(subject, SEEDS[:1])
     found = looked_up_elsewhere(subject) or one_point_is_best(subject)
     if found is None and len(subject.contract.preds) == 1 and not reason:
-        found = wrong_axis(subject) or pushed_away(subject) or half_an_overlap(subject)
+        found = wrong_axis(subject) or pushed_away(subject) or half_an_overlap(subject) or below_zero(subject)
     elif found is None:
         found = wrong_way(subject)
         if found is None and _is_said(subject, reason):
