@@ -100,8 +100,10 @@ class Activations(TorchFunctionMode):
         if entry is not None:
             return entry[1]
         now = value.detach()
-        given = (holds for named, holds in self.named if named.shape == now.shape and torch.equal(now, named.to(now)))
-        return next((Known(holds, "") for holds in given), None)
+        for named, holds in self.named:
+            if named.shape == now.shape and torch.equal(now, named.to(now)):
+                return Known(holds, "")
+        return None
 
     def _of_result(self, name: str, args: Sequence[Any], kwargs: Any) -> Known | None:
         first = args[0] if args else kwargs.get("input")
