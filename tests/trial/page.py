@@ -38,8 +38,8 @@ REPORTS = """
 ## Defects of public reports
 
 Restated from memory, each beside its repaired twin, in `tests/trial/reports/`: written down, with the codes that name
-each, before the checker was asked. **At first** is what it found then; what escaped was mended by class, so that **now**
-is no held-out share. A twin or an innocent is accused by an error or a warning, whatever its code; LS401 and LS501,
+each, before the checker was asked. **At first** is what it found then; what escaped was mended by class, so **now** is
+no held-out share. A twin or an innocent is accused by an error or a warning, whatever its code; LS401 and LS501,
 which are true of most twins, do not count. `python tests/trial/reported.py` runs what is new and writes this page.
 
 | defect | reported | found at first | found now | told now | escaped now |

@@ -2,8 +2,8 @@
 
 What it checks
     What a loss is told to leave out (a mask of 0, an ignored label, steps beyond the length) has no part in it: other
-    numbers there change neither the value nor any gradient, and its own gradient is 0. A loss that leaves out targets
-    of NaN has a finite gradient beside them.
+    numbers there change neither the value nor any gradient, and its own gradient is 0. An ignored label that is no
+    class does not raise. A loss that leaves out targets of NaN has a finite gradient beside them.
 
 Why it matters
     Padding holds whatever was in memory. One term without the mask, a mask on the wrong axis, or a Dice denominator

@@ -18,8 +18,9 @@ Write instead
 
 When to allow it
     Something else keeps the predictions in bounds: a clipped critic, a last layer with a sigmoid (declare `prob`).
-    Losses that are linear in the prediction (critics, utilities, policy gradients), densities with a learned variance,
-    and losses without a target are not reported.
+    Losses that are linear in the prediction (critics, utilities, policy gradients) and losses without a target are not
+    reported; nor are densities that fall without end only where prediction and target are equal. What is called a
+    log-variance is asked for both of its ends.
 """
 
 import re

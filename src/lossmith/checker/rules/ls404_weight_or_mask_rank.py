@@ -1,8 +1,9 @@
 """LS404 weight-or-mask-rank
 
 What it checks
-    A weight for each sample, or for each class, is a factor of what it belongs to: doubled, it doubles the gradient of
-    its own samples against the others, once and not twice; twice all weights are a factor of the whole, or none.
+    A weight for each sample, entry or class is a factor of what it belongs to: doubled, it doubles the gradient of its
+    own samples against the others, once and not twice; twice all weights are a factor of the whole, or none. A buffer
+    of class weights has an effect.
 
 Why it matters
     A weight of shape (N,) times values of shape (N, 1) is an (N, N) table: every sample is weighted by all weights,

@@ -3,7 +3,7 @@
 What it checks
     The law by which a total follows the size of its inputs. Over samples it is a sum or a mean, and not a mean divided
     by their number again, or a sum multiplied by it. Over the pixels or time steps of a sample it is a mean, or a sum
-    that the loss says; and not a mean that is divided once more.
+    that the loss says; and not a mean that is divided once more. A divergence is not divided by the number of classes.
 
 Why it matters
     A mean divided by the batch size again makes the gradient shrink with the batch, so that a larger batch learns
