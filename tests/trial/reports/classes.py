@@ -1,4 +1,5 @@
 # ruff: noqa
+# fmt: off
 # Losses of classes, restated from memory of public reports. Above each stand the class of its defect and the codes
 # that name it rightly; `mend:` is what the line says once it is repaired.
 

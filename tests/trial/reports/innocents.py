@@ -1,4 +1,5 @@
 # ruff: noqa
+# fmt: off
 # Unusual losses that are meant so: nothing may be said of them that is more than information, but that a shape which
 # does not belong there is accepted (LS401).
 
