@@ -281,11 +281,3 @@ def test_a_loss_of_a_difference_is_regression_even_if_nothing_is_best_for_it(los
     (contract, *_) = infer(Subject.of(loss.__name__, loss))
     assert contract.kinds()[:2] == ("real", "real")
     assert contract.confidence == "likely"
-
-
-def test_a_weight_says_nothing_of_the_pair_beside_it():
-    def odd(pred, target, weight):
-        return (pred * weight).sum() + target.square().sum()
-
-    (contract, *_) = infer(Subject.of("odd", odd))
-    assert contract.confidence == "unsure"

@@ -80,9 +80,10 @@ def _reported(known: list[Verdict]) -> str:
     table = "".join(_share(name, [each for each in defects if each.defect == name]) for name in classes)
     missed = [f"`{each.name}` ({each.defect})" for each in defects if each.now != "found"]
     accused = [f"`{each.name}` ({each.accused})" for each in known if each.accused not in ("", NONE)]
+    asked = sum(each.accused != "" for each in known)
     before = sum(each.accused_first not in ("", NONE) for each in known)
     lines = [
-        f"Of {len(known)} twins and innocents {before} were accused at first, and {len(accused)} are now: "
+        f"Of {len(known)} twins and innocents {before} were accused at first; of {asked} asked again {len(accused)} are now: "
         f"{', '.join(accused) or 'none'}.",
         f"Not found: {', '.join(missed) or 'none'}.",
     ]
