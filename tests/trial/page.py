@@ -83,8 +83,8 @@ def _reported(known: list[Verdict]) -> str:
     asked = sum(each.accused != "" for each in known)
     before = sum(each.accused_first not in ("", NONE) for each in known)
     lines = [
-        f"Of {len(known)} twins and innocents {before} were accused at first; of {asked} asked again {len(accused)} are now: "
-        f"{', '.join(accused) or 'none'}.",
+        f"Of {len(known)} twins and innocents {before} were accused at first; of the {asked} that were asked "
+        f"{len(accused)} are now: {', '.join(accused) or 'none'}.",
         f"Not found: {', '.join(missed) or 'none'}.",
     ]
     return REPORTS + table + _share("**all**", defects) + "".join(f"\n{line}\n" for line in lines)
