@@ -13,7 +13,7 @@ from lossmith.checker.subject import Subject
 
 OVERLAP = re.compile(r"dice|(?<![a-z])m?iou|jaccard|tversky", re.I)
 APART = re.compile(r"triplet|contrastive|n_?pairs?|batch_?hard", re.I)
-NOT_NEGATIVE = re.compile(r"huber|smooth_?l1|wing|log_?cosh|(?<![a-z])(?:mse|mae|rmse)(?![a-z])", re.I)
+NOT_NEGATIVE = re.compile(r"^(?!.*log(?!_?cosh)).*(?:huber|smooth_?l1|wing|log_?cosh)", re.I)  # a logarithm may be
 FLOOR = 0.3  # of an overlap that is whole: a smoothing of 1 costs less, half of the overlap costs 0.5
 
 
