@@ -266,3 +266,18 @@ def test_a_target_that_may_be_left_out_is_a_target():
     assert contract.kinds() == ("real", "real")
     assert Subject.of("masked", lambda pred, target, mask=None: pred).parameters == ("pred", "target")
     assert Subject.of("norm", lambda pred, scale=None: pred).parameters == ("pred",)
+
+
+def without_abs(pred, target):
+    return (pred - target).mean()
+
+
+def without_square(pred, target, weight):
+    return ((pred - target) * weight).mean()
+
+
+@pytest.mark.parametrize("loss", [without_abs, without_square])
+def test_a_loss_of_a_difference_is_regression_even_if_nothing_is_best_for_it(loss):
+    (contract, *_) = infer(Subject.of(loss.__name__, loss))
+    assert contract.kinds()[:2] == ("real", "real")
+    assert contract.confidence == "likely"

@@ -103,9 +103,9 @@ def behaves_alike(name: str, one: Path, other_name: str, other: Path) -> bool:
     from lossmith.checker.conditions import conditions
     from lossmith.checker.resolve import Declared, resolve
 
-    right = subject_of_object(getattr(_module(one), name))
+    right = subject_of_object(getattr(module_of(one), name))
     right = right.with_contract(resolve(right, Declared())[0])
-    wrong = subject_of_object(getattr(_module(other), other_name)).with_contract(right.contract)
+    wrong = subject_of_object(getattr(module_of(other), other_name)).with_contract(right.contract)
     places = [each.inputs for seed in (1, 2) for each in conditions(right, seed)]
     for inputs in [*places, right.draw(3, n=1)]:
         a, b = right.run(inputs), wrong.run(inputs)
@@ -117,7 +117,7 @@ def behaves_alike(name: str, one: Path, other_name: str, other: Path) -> bool:
     return True
 
 
-def _module(path: Path) -> Any:
+def module_of(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

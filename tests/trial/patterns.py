@@ -89,12 +89,16 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit(self, node: ast.AST) -> ast.AST | list[ast.stmt]:
         bound: dict[str, object] = {}
-        if matches(self.pattern, node, bound):
+        assigned = isinstance(getattr(node, "ctx", None), ast.Store)  # what is read is replaced, not what is set
+        if not assigned and matches(self.pattern, node, bound):
             self.seen += 1
             if self.seen == self.wanted:
                 after = parsed(self.after)
                 filler = _Filled(bound)
-                return [filler.visit(each) for each in after] if isinstance(after, list) else filler.visit(after)
+                if isinstance(after, list):
+                    return [filler.visit(each) for each in after]
+                filled = filler.visit(after)
+                return ast.Expr(filled) if isinstance(node, ast.stmt) and not isinstance(node, ast.Expr) else filled
         return self.generic_visit(node)
 
 

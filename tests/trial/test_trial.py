@@ -5,6 +5,9 @@ from faults import FAULTS
 from mutation import SEEDS, Mutant, behaves_alike, examined, judged, planted, recorded, seeds
 from page import PAGE, page
 from patterns import rewritings
+from reported import NONE, TABLES, Report, accusations, reports
+from reported import judged as reported_as
+from reported import recorded as verdicts
 
 from lossmith.checker.finding import Finding, LossReport
 
@@ -73,3 +76,31 @@ def test_a_pattern_rewrites_one_place_after_the_other(source, before, after, cha
 def test_no_fault_leaves_a_loss_as_it_was():
     known = seeds()
     assert all(source != known[mutant.seed] for fault in FAULTS for mutant, source in planted(fault))
+
+
+REPORTS = [report for table in TABLES for report in reports(table)]
+SEEN_AGAIN = ("nll_on_probabilities", "IoULossMasks", "kl_exchanged")
+
+
+def test_every_report_has_a_twin_and_a_verdict():
+    known = {(each.table, each.name): each for each in verdicts()}
+    assert known.keys() == {(report.table, report.name) for report in REPORTS}
+    assert [report.name for report in REPORTS if bool(report.codes) != (report.wrong != report.right)] == []
+    for report in REPORTS:
+        compile(report.wrong, report.name, "exec")
+        compile(report.right, report.name, "exec")
+
+
+@pytest.mark.parametrize("name", SEEN_AGAIN)
+def test_a_few_reports_are_judged_as_recorded(name, tmp_path):
+    report = next(each for each in REPORTS if each.name == name)
+    known = next(each for each in verdicts() if each.name == name)
+    assert (reported_as(report, tmp_path).now, accusations(report, tmp_path)) == (known.now, known.accused)
+
+
+def test_a_twin_that_is_wrong_is_accused_and_a_mended_report_is_not_found(tmp_path):
+    source = "def mse_loss(pred, target):\n    return {}((pred - target) ** 2).mean()\n"
+    turned = Report("innocents", "mse_loss", "wrong direction", ("LS701",), source.format(""), source.format("-"))
+    assert reported_as(turned, tmp_path).now == "escaped"
+    assert "LS701" in accusations(turned, tmp_path).split()
+    assert NONE not in accusations(turned, tmp_path)

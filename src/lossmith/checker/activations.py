@@ -7,7 +7,7 @@ weights, temperatures and mixtures are never judged.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -39,8 +39,9 @@ LOGITS = (
     "cross_entropy",
     "binary_cross_entropy_with_logits",
 )
-LOGARITHMS = ("nll_loss", "kl_div")
-_MOVES = frozenset(
+LOGARITHMS = ("nll_loss", "kl_div", "ctc_loss")
+LOG = re.compile(r"log_?(?:p|prob|pred|softmax)")
+MOVES = frozenset(
     "view reshape permute transpose movedim flatten unsqueeze squeeze contiguous float double clone detach clamp clip "
     "clamp_ clamp_min clamp_max __getitem__ gather index_select select take_along_dim expand t to unbind".split()
 )
@@ -74,11 +75,12 @@ class Mistaken:
 class Activations(TorchFunctionMode):
     """`mistaken` lists what went wrong; `axes` along which axes a softmax of a tensor of so many axes ran."""
 
-    def __init__(self, file: str = "", probabilities: Sequence[Tensor] = ()) -> None:
+    def __init__(self, file: str = "", named: Sequence[tuple[Tensor, Holds]] = ()) -> None:
         super().__init__()
         self.file = file
-        self.probabilities = probabilities
+        self.named = named  # arguments whose names say what they hold
         self.mistaken: list[Mistaken] = []
+        self.crossed: list[tuple[int, str]] = []  # axes of a log_softmax whose classes are looked for elsewhere
         self.axes: list[tuple[int, int]] = []
         self._known: dict[int, tuple[Tensor, Known]] = {}  # the tensor is kept, so that its id is not given again
 
@@ -97,8 +99,11 @@ class Activations(TorchFunctionMode):
         entry = self._known.get(id(value))
         if entry is not None:
             return entry[1]
-        given = any(value.shape == p.shape and torch.equal(value.detach(), p.to(value)) for p in self.probabilities)
-        return Known("a probability", "") if given else None
+        now = value.detach()
+        for named, holds in self.named:
+            if named.shape == now.shape and torch.equal(now, named.to(now)):
+                return Known(holds, "")
+        return None
 
     def _of_result(self, name: str, args: Sequence[Any], kwargs: Any) -> Known | None:
         first = args[0] if args else kwargs.get("input")
@@ -119,7 +124,9 @@ class Activations(TorchFunctionMode):
         if name == "exp":
             return Known("a probability", known.made_by, known.axis) if known.holds != "a probability" else None
         guards = name in _ADDS and len(args) > 1 and isinstance(args[1], float) and abs(args[1]) < GUARD
-        return known if name in _MOVES or guards else None
+        if name in MOVES and not name.startswith(("float", "double", "contiguous", "clone", "detach", "clamp", "clip")):
+            known = replace(known, axis=None)  # axes may have changed places
+        return known if name in MOVES or guards else None
 
     def _one_minus(self, args: Sequence[Any]) -> Known | None:
         known = next((found for value in args if (found := self._of(value)) is not None), None)
@@ -132,10 +139,16 @@ class Activations(TorchFunctionMode):
             self._note_axis(name, first, args, kwargs)
         if name in LOGITS or name in LOGARITHMS:
             self._refuse(name, "input", first, "a probability")
+        known = self._of(first) if name == "nll_loss" else None
+        if known is not None and known.axis not in (None, 1 if first.ndim > 1 else 0):
+            self.crossed.append((known.axis or 0, user_line(self.file)))
         if name == "kl_div":
             said = bool(kwargs.get("log_target", False))
             target = args[1] if len(args) > 1 else kwargs.get("target")
             self._refuse(name, "target", target, "a probability" if said else "a log-probability")
+            axes = [known.axis for value in (first, target) if (known := self._of(value)) and known.axis is not None]
+            if len(set(axes)) > 1:
+                self.crossed.append((axes[0], user_line(self.file)))
 
     def _note_axis(self, name: str, first: Any, args: Sequence[Any], kwargs: Any) -> None:
         axis = kwargs.get("dim", args[1] if len(args) > 1 else None)
@@ -157,8 +170,13 @@ def mistakes(subject: Subject) -> list[Mistaken]:
     if subject.bridged:
         return []
     inputs = subject.draw(1)
-    called = [i for i in subject.contract.preds if _called_probability(subject.contract, i)]
-    watch = Activations(subject.file, [inputs[i] for i in called])
+    named: list[tuple[Tensor, Holds]] = []
+    for i, argument in enumerate(subject.contract.arguments):
+        if i in subject.contract.preds and _called_probability(subject.contract, i):
+            named.append((inputs[i], "a probability"))
+        elif isinstance(inputs[i], Tensor) and inputs[i].is_floating_point() and LOG.search(argument.name.lower()):
+            named.append((inputs[i], "a log-probability"))
+    watch = Activations(subject.file, named)
     trial = subject.run(inputs, grad=False, watch=watch)
     return watch.mistaken if trial.ok else []
 

@@ -29,6 +29,12 @@ class Condition:
     match: bool = False
     finite: bool = True
 
+    @property
+    def degenerate(self) -> bool:
+        """True where everything matches exactly, or where an argument is 0 throughout."""
+        floats = [v for v in self.inputs if isinstance(v, Tensor) and v.is_floating_point() and v.numel()]
+        return self.match or any(not bool(v.any()) for v in floats)
+
 
 def conditions(subject: Subject, seed: int = 1) -> list[Condition]:
     """All conditions of a contract, the mildest first. Cached: they are the same for every rule."""
@@ -36,10 +42,23 @@ def conditions(subject: Subject, seed: int = 1) -> list[Condition]:
     if key not in subject.cache:
         inputs = subject.draw(seed)
         tasks = _tasks(subject.contract)
+        proxies = list(_proxies(subject, inputs))
         found = [(i, each) for i, task in enumerate(tasks) for each in _conditions(task, inputs)]
         new = [each for i, each in found if i == 0 or each.inputs is not inputs]  # ordinary inputs are those of all
-        subject.cache[key] = [each for each in new if _within(subject, each)]
+        subject.cache[key] = [each for each in [*new, *proxies] if _within(subject, each)]
     return subject.cache[key]
+
+
+def _proxies(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[Condition]:
+    """For embeddings with labels: on the vector of their class, if the loss learns one for each."""
+    contract = subject.contract
+    if contract.kinds() != ("embedding", "index") or subject.module is None or contract.target is None:
+        return
+    pred, labels = inputs[contract.preds[0]], inputs[contract.target]
+    for held in subject.module.parameters():
+        if held.ndim == 2 and held.shape[1] == pred.shape[-1] and len(held) > int(labels.max()):
+            on_it = held.detach()[labels].to(pred.dtype)
+            yield Condition("where an embedding lies on the vector of its class", _put(contract, inputs, on_it), True)
 
 
 def _tasks(contract: Contract) -> list[Contract]:

@@ -74,7 +74,7 @@ def _falls(values: Sequence[float], ordinary: float, floor: float) -> bool:
 def _lines(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[Line]:
     contract = subject.contract
     grads = subject.run(inputs, dtype=torch.float64).grads
-    moving = contract.preds if contract.pred.kind == "embedding" else contract.preds[:1]
+    moving = contract.preds if contract.pred.kind in ("embedding", "real") else contract.preds[:1]
     for index in moving:
         pred = inputs[index]
         for away in _directions(subject, inputs, index, grads[index] if grads else None):

@@ -1,13 +1,10 @@
 """Which way a loss pulls: what it makes best in place of the perfect prediction.
 
-pairs        anchor, positive, negative; chosen and rejected: the names say which is to be nearer, or higher
 mirrors      the loss is right once its sign, its predictions or its labels are changed
 a softmax    along an axis that is not the classes': samples compete with each other, classes do not
 """
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,97 +13,23 @@ from torch import Tensor
 from lossmith.checker.activations import Activations
 from lossmith.checker.contract import Contract
 from lossmith.checker.judge import SEEDS, _rivals, shortfall
-from lossmith.checker.mirrors import MIRRORS, is_ordinary, seen_in
+from lossmith.checker.mirrors import MIRRORS, held_up_to, is_ordinary, seen_in
 from lossmith.checker.sample import class_axis, draw, head, perfect
+from lossmith.checker.several import Wrong, of_several, put
 from lossmith.checker.subject import Subject
 
 CLEARLY = 0.05  # of what the values span
 FARS = (1.0, 3.0, 12.0)  # leads of the right logit, of which one must be good: a penalty on logits asks for small ones
-UP = re.compile(r"(?:^|_)(?:chosen|winner|pos(?:itive)?s?)(?:_|$)")
-DOWN = re.compile(r"(?:^|_)(?:rejected|loser|neg(?:ative)?s?)(?:_|$)")
-SCORE = re.compile(r"score|logit|log_?p|reward|chosen|rejected|pred")
-NEAR = re.compile(r"^p(?:os\w*)?$|positive")
-AWAY = re.compile(r"^n(?:eg\w*)?$|negative")
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """What is best instead, in words; arguments where it should be low, and arguments where it is lower."""
-
-    said: str
-    fix: str
-    good: tuple[Any, ...]
-    better: tuple[Any, ...]
 
 
 def wrong_way(subject: Subject) -> Wrong | None:
     contract = subject.contract
     if contract.target is None or not is_ordinary(contract):
-        return _of_pairs(subject)
-    for mirror in MIRRORS:
-        if mirror.fits(contract) and not shortfall(seen_in(subject, mirror)):
+        return of_several(subject)
+    for mirror in held_up_to(subject, contract):
+        if not shortfall(seen_in(subject, mirror)):
             return _mirrored(subject, mirror.name)
     return None
-
-
-# --- two or three of a kind ------------------------------------------------------------------------------------
-
-
-def _of_pairs(subject: Subject) -> Wrong | None:
-    contract = subject.contract
-    names = [argument.name.lower() for argument in contract.arguments]
-    kinds = {contract.arguments[index].kind for index in contract.preds}
-    if len(names) == 3 and len(contract.preds) == 3 and kinds == {"embedding"}:
-        near, away = _named(names, NEAR), _named(names, AWAY)
-        if near is None or away is None:
-            return None
-        anchor = ({0, 1, 2} - {near, away}).pop()
-        return _turned_triplet(subject, anchor, near, away)
-    up, down = _named(names, UP, SCORE), _named(names, DOWN, SCORE)
-    if up in contract.preds and down in contract.preds and up is not None and down is not None and up != down:
-        return _turned_scores(subject, up, down) if kinds == {"real"} else None
-    return None
-
-
-def _named(names: Sequence[str], pattern: re.Pattern[str], also: re.Pattern[str] | None = None) -> int | None:
-    """The position of the one name that fits."""
-    found = [i for i, name in enumerate(names) if pattern.search(name) and (also is None or also.search(name))]
-    found = [i for i in found if not re.search(r"^(?:ref|old)", names[i])]
-    return found[0] if len(found) == 1 else None
-
-
-def _turned_triplet(subject: Subject, anchor: int, near: int, away: int) -> Wrong | None:
-    names = [argument.name for argument in subject.contract.arguments]
-    shown: Wrong | None = None
-    for seed in SEEDS:
-        inputs = subject.draw(seed)
-        good, bad = (_put(inputs, anchor, inputs[index]) for index in (near, away))
-        if not subject.values(bad) < min(subject.values(good), subject.values(inputs)) - 1e-3:
-            return None
-        said = f"it is lowest where {names[anchor]} equals {names[away]}, and not {names[near]}"
-        shown = shown or Wrong(
-            said, f"exchange {names[near]} and {names[away]}, in the formula or in the call", good, bad
-        )
-    return shown
-
-
-def _turned_scores(subject: Subject, up: int, down: int) -> Wrong | None:
-    names = [argument.name for argument in subject.contract.arguments]
-    shown: Wrong | None = None
-    for seed in SEEDS:
-        inputs = subject.draw(seed)
-        good = _put(_put(inputs, up, inputs[up] + 2), down, inputs[down] - 2)
-        bad = _put(_put(inputs, up, inputs[up] - 2), down, inputs[down] + 2)
-        values = [subject.values(each) for each in (bad, inputs, good)]
-        if not values[0] < values[1] < values[2]:
-            return None
-        said = f"it falls as {names[up]} falls and {names[down]} rises"
-        shown = shown or Wrong(said, f"turn the sign of the difference of {names[up]} and {names[down]}", good, bad)
-    return shown
-
-
-def _put(inputs: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:
-    return tuple(value.clone() if i == index else each for i, each in enumerate(inputs))
 
 
 # --- a prediction and its target -------------------------------------------------------------------------------
@@ -118,6 +41,10 @@ _SAID = {
         "turn the sign, return 1 - score, or exchange the terms of target and of 1 - target",
     ),
     "label - 1": ("each sample is asked for the class before its own", "use the label as it is, without - 1"),
+    "mixed axes": (
+        "classes and pixels are mixed: it is lowest where a reshape has scrambled the right prediction",
+        "permute(0, 2, 3, 1) before a reshape to (-1, C); permute(0, 3, 1, 2) after one_hot",
+    ),
     "label + 1": ("each sample is asked for the class after its own", "use the label as it is, without + 1"),
 }
 
@@ -130,8 +57,8 @@ def _mirrored(subject: Subject, name: str) -> Wrong | None:
     if good is None:
         return None
     where = contract.preds[0]
-    candidates = [_put(good, where, mirror.move(contract, good[where]))] if mirror.move else []
-    candidates += [_put(good, where, pred) for pred in _random(contract, 6)]
+    candidates = [put(good, where, mirror.move(contract, good[where]))] if mirror.move else []
+    candidates += [put(good, where, pred) for pred in _random(contract, 6)]
     better = min(candidates, key=lambda each: _finite(subject.values(each)))
     said, fix = _SAID[name]
     return Wrong(said, fix, good, better) if subject.values(better) < subject.values(good) else None
@@ -166,7 +93,7 @@ def _beaten(subject: Subject, seed: int, everywhere: bool) -> Wrong | None:
     preds = [draw(contract, 1000 * seed + k)[where] for k in range(6)]
     preds += _of_no_sample(contract, inputs)
     preds += [pred for _, pred in _rivals(contract, good, seed)] if everywhere else []
-    better = min((_put(good, where, pred) for pred in preds), key=lambda each: _finite(subject.values(each)))
+    better = min((put(good, where, pred) for pred in preds), key=lambda each: _finite(subject.values(each)))
     gap = value - subject.values(better)
     if not gap > CLEARLY * (abs(ordinary - value) + gap) + 1e-6:
         return None
@@ -189,13 +116,34 @@ def _of_no_sample(contract: Contract, inputs: Sequence[Any]) -> list[Tensor]:
     return [*level, (counts / counts.sum() + 1e-3).log().expand_as(inputs[0]).clone()]
 
 
+def pushed_away(subject: Subject) -> Wrong | None:
+    """Boxes that do not touch: a loss that falls as they move further apart."""
+    contract = subject.contract
+    if contract.kinds() != ("boxes", "boxes"):
+        return None
+    shown: Wrong | None = None
+    where, goal = contract.preds[0], contract.target or 0
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        box = inputs[goal]
+        size = (box[..., 2:] - box[..., :2]).repeat(*[1] * (box.ndim - 1), 2)
+        near, far, further = (put(inputs, where, box + times * size) for times in (2.0, 4.0, 8.0))
+        values = [subject.values(each) for each in (near, far, further)]
+        if not values[0] > values[1] + 1e-3 > values[2] + 2e-3:
+            return None
+        said = "where a box does not touch its target, it falls as the two move further apart"
+        shown = shown or Wrong(said, "turn the sign of the term that measures how far they are", near, further)
+    return shown
+
+
 # --- the wrong axis --------------------------------------------------------------------------------------------
 
 
 def wrong_axis(subject: Subject) -> Wrong | None:
     """A softmax along another axis than the classes', which makes right and wrong cost the same."""
     contract = subject.contract
-    if subject.bridged or contract.target_kind() not in ("index", "onehot") or contract.pred.kind != "logits":
+    goals = ("index", "onehot", "dist", "logits")
+    if subject.bridged or contract.target_kind() not in goals or contract.pred.kind != "logits":
         return None
     inputs = subject.draw(SEEDS[0])
     pred = inputs[contract.preds[0]]
@@ -215,7 +163,7 @@ def wrong_axis(subject: Subject) -> Wrong | None:
     good = perfect(contract, tuple(thin))
     if good is None:
         return None
-    bad = _put(good, contract.preds[0], torch.roll(good[contract.preds[0]], 1, own))
+    bad = put(good, contract.preds[0], torch.roll(good[contract.preds[0]], 1, own))
     if subject.values(good) != subject.values(bad):
         return None
     said = f"the softmax runs along axis {axis}, and the classes are on axis {own}: classes are not compared"

@@ -7,7 +7,7 @@ before it turns into inf or NaN did not get there by growing, so the formula has
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, Literal
 
 import torch
@@ -88,6 +88,8 @@ def _fault(subject: Subject, condition: Condition, precision: Precision) -> Faul
     what = _broken(trial)
     if not trial.ok or what is None:
         return None
+    if condition.match and trial.value == -inf and not trial.finite_grad:
+        what = "gradient"  # an error may have a logarithm; NaN is what its weights get
     truth = subject.run(inputs, dtype=torch.float64)
     if not _ought_to_be_finite(subject, condition, what, trial, truth, dtype):
         return None

@@ -9,21 +9,25 @@ broken still gets its contract. Among survivors the most general prediction wins
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from math import isclose
 from typing import Literal
 
+import torch
+
+from lossmith.checker import quantiles
 from lossmith.checker.batch import same
 from lossmith.checker.contract import Contract
 from lossmith.checker.fold import Fold
 from lossmith.checker.hints import contradicts, hints_of
-from lossmith.checker.judge import BEST, UNKNOWN, Judged, judge
+from lossmith.checker.judge import BEST, SEEDS, UNKNOWN, Judged, judge
 from lossmith.checker.lengths import other_sizes
-from lossmith.checker.mirrors import MIRRORS, is_ordinary, meant, seen_in
+from lossmith.checker.mirrors import MIRRORS, held_up_to, is_ordinary, meant, seen_in
 from lossmith.checker.ranking import plausible
-from lossmith.checker.sample import perfect
+from lossmith.checker.sample import generator, perfect
 from lossmith.checker.spoken import groups_of, spoken_of
 from lossmith.checker.subject import Subject
 from lossmith.checker.tasks import read_tasks, tasks_of
-from lossmith.checker.templates import GROUPS
+from lossmith.checker.templates import GROUPS, Template
 from lossmith.checker.unfold import folds
 from lossmith.errors import ContractError, message
 
@@ -82,11 +86,13 @@ def _pairs(contract: Contract, fold: Fold) -> tuple[tuple[int, int], ...]:
 
 def _of_arrays(subject: Subject) -> list[Contract]:
     names = subject.parameters
-    for template in spoken_of(names):
+    for template in (*quantiles.templates_of(subject), *spoken_of(names)):
         entry = judge(subject, template)
         if entry.tier >= 2:  # accepted, and every prediction has an effect: the names say the rest
             return [replace(entry.contract, confidence="likely")]
     groups = (*groups_of(names), *GROUPS.get(len(names), ()))
+    if _sees_images(subject):
+        groups = tuple(group for group in groups if "H" in group[0].domains[0]) or groups
     if not groups:
         raise ContractError(_not_found(subject, f"{len(names)} tensor arguments are not guessed", []))
     judged: list[Judged] = []
@@ -101,13 +107,22 @@ def _of_arrays(subject: Subject) -> list[Contract]:
     hints = hints_of(subject)
     if best < BEST and (mirrored := _in_a_mirror(subject, fitting, hints)):
         return _ranked(mirrored, BEST, hints)
+    if best < BEST and (regression := _of_a_difference(subject, fitting)) is not None:
+        return [replace(regression.contract, confidence="likely")]
     survivors = [entry for entry in fitting if entry.tier == best]
     for entry in survivors:
         entry.score = plausible(entry, hints, survivors, best)
     survivors.sort(key=lambda entry: -entry.score)
+    if (pixels := _of_pixels(subject, survivors[0])) is not None:
+        return _ranked([pixels, *survivors], BEST, hints)
     if (plain := _plainly_real(survivors[0], judged, hints)) is not None:
         return _ranked([plain, *survivors], plain.tier, hints)
     return _ranked(survivors, best, hints)
+
+
+def _sees_images(subject: Subject) -> bool:
+    """True if it holds a layer for images: such a layer also takes one image without a batch, which is not meant."""
+    return subject.module is not None and any("2d" in type(part).__name__ for part in subject.module.modules())
 
 
 def _in_a_mirror(subject: Subject, fitting: Sequence[Judged], hints: dict[str, float]) -> list[Judged]:
@@ -116,12 +131,24 @@ def _in_a_mirror(subject: Subject, fitting: Sequence[Judged], hints: dict[str, f
         return []
     axes = max(fitting, key=lambda entry: entry.template.rank).contract.pred.domain.axes
     tried = [entry for entry in fitting if is_ordinary(entry.contract) and entry.contract.pred.domain.axes == axes]
-    seen = [(seen_in(subject, mirror), entry) for mirror in MIRRORS for entry in tried if mirror.fits(entry.contract)]
+    seen = [(seen_in(subject, mirror), entry) for entry in tried for mirror in held_up_to(subject, entry.contract)]
+    seen.sort(key=lambda pair: MIRRORS.index(pair[0].mirror))
     judged = [(twin, judge(twin, entry.template)) for twin, entry in seen]
     right = [entry for twin, entry in judged if entry.tier == BEST and _each_has_its_own(twin, entry.contract)]
     for entry in right:
         entry.score = plausible(entry, hints, right, BEST)
     return sorted(right, key=lambda entry: -entry.score)
+
+
+def _of_pixels(subject: Subject, first: Judged) -> Judged | None:
+    """Images, for a loss of rows that takes them, and mixes their axes; not where it takes them with classes last."""
+    if first.template.domains != ("logits[N,C]", "index[N]"):
+        return None
+    images, last = (Template(8.0, (f"logits[{axes}]", "index[N,H,W]")) for axes in ("N,C,H,W", "N,H,W,C"))
+    if not 0 < judge(subject, images).tier < BEST:
+        return None
+    mixed = judge(seen_in(subject, MIRRORS[-1]), images)
+    return mixed if mixed.tier == BEST and judge(subject, last).tier < BEST else None
 
 
 def _each_has_its_own(subject: Subject, contract: Contract) -> bool:
@@ -135,6 +162,30 @@ def _each_has_its_own(subject: Subject, contract: Contract) -> bool:
         return True
     moved = tuple(value.roll(1, 0) if index in contract.preds else value for index, value in enumerate(good))
     return not same(twin.run(good, grad=False), twin.run(moved, grad=False))
+
+
+def _of_a_difference(subject: Subject, fitting: Sequence[Judged]) -> Judged | None:
+    """Regression, whatever is best for it: called prediction and target, and asked for their difference alone."""
+    if meant(subject):
+        return None
+    pair = ("real", "real")
+    real = [e for e in fitting if (e.contract.pred.kind, e.contract.target_kind()) == pair and is_ordinary(e.contract)]
+    return next((entry for entry in real if _shifts_together(subject.with_contract(entry.contract))), None)
+
+
+def _shifts_together(subject: Subject) -> bool:
+    contract = subject.contract
+    pair = {*contract.preds, contract.target}
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        if len(pair) != 2 or len({inputs[i].shape for i in pair if i is not None}) > 1:
+            return False
+        like = inputs[contract.preds[0]]
+        shift = torch.randint(-8, 9, like.shape, generator=generator(seed)).to(like.dtype)
+        shifted = [value + shift if i in pair else value for i, value in enumerate(inputs)]
+        if not isclose(subject.values(inputs), subject.values(shifted), rel_tol=1e-3, abs_tol=1e-4):
+            return False
+    return True
 
 
 def _plainly_real(first: Judged, judged: Sequence[Judged], hints: dict[str, float]) -> Judged | None:
@@ -152,7 +203,8 @@ def _named_otherwise(entry: Judged) -> bool:
 def _ranked(survivors: list[Judged], tier: int, hints: dict[str, float]) -> list[Contract]:
     first = survivors[0]
     others = [entry for entry in survivors if entry.template.meaning != first.template.meaning]
-    supported = sum(hints.get(kind, 0.0) for kind in first.template.meaning) > 0
+    pair = [a.kind for a in first.contract.arguments if a.role != "other"]  # that a weight is one says nothing of them
+    supported = sum(hints.get(kind, 0.0) for kind in pair) > 0
     confidence: Tier = "unsure" if tier < BEST else "sure" if supported or not others else "likely"
     if (tier == BEST - 1 and supported) or first.stopped == UNKNOWN:
         confidence = "likely"

@@ -68,9 +68,19 @@ def lines(subject: Subject) -> list[Line]:
     if not single.run(one).finite_value or not _adds_up(subject):
         return []
     where, goal = contract.preds[0], contract.target or 0
+    if _is_of_directions(subject, where):
+        return []
     if one[where].shape != one[goal].shape:
         return []
     return [Line(target, _move(one, where, goal, target, kinds == ("real", "real"))) for target in ENDS[kinds[1]]]
+
+
+def _is_of_directions(subject: Subject, where: int) -> bool:
+    """True if the length of a prediction does not matter: a direction of one number is its sign, which jumps."""
+    inputs = subject.draw(1)
+    longer = tuple(3 * value if i == where else value for i, value in enumerate(inputs))
+    here = subject.values(inputs, dtype=torch.float64)
+    return abs(subject.values(longer, dtype=torch.float64) - here) < 1e-6 * (1 + abs(here))
 
 
 def _move(one: tuple[Any, ...], where: int, goal: int, target: float, residual: bool) -> Move:

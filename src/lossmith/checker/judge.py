@@ -6,7 +6,7 @@ tell kinds apart although both are right.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import torch
@@ -152,6 +152,8 @@ def _perfect_beats_random(subject: Subject, seed: int) -> str:
     if best is None:
         return UNKNOWN
     value, random = subject.values(best), _random_values(subject, arguments, seed)
+    if value == -inf and subject.contract.kinds() == ("real", "real"):
+        return ""  # the logarithm of an error: LS104 speaks of its gradient
     if not isfinite(value):
         return f"the value at the perfect prediction is {value}"
     if not all(isfinite(other) for other in random):
@@ -191,6 +193,10 @@ def _rivals(contract: Contract, best: tuple[Any, ...], seed: int) -> Iterator[tu
     elif kind == "positive":
         for scale in (1e-2, 10.0, 1e3):
             yield f"{scale:g} times as large", pred * scale
+    elif kind == "boxes":
+        size = (pred[..., 2:] - pred[..., :2]).repeat(*[1] * (pred.ndim - 1), 2)
+        for times in (1.2, 1.5, 2.0, 2.2, 2.4, 3.0, 10.0):
+            yield f"{times:g} sizes away", pred + times * size
     elif kind == "prob":
         for low in (0.001, 0.1):
             yield "near 0 and 1", torch.where(direction > 0, 1 - low, low)

@@ -59,7 +59,7 @@ def left_out(subject: Subject) -> Iterator[LeftOut]:
             mixed = _mixed(value)
             given = tuple(mixed if i == index else old for i, old in enumerate(inputs))
             yield LeftOut(f"where {argument.name} is 0", given, mixed == 0, index)
-        elif argument.kind == "lengths" and "T" in contract.pred.domain.axes:
+        elif argument.kind == "lengths" and contract.kinds().count("lengths") == 1 and "T" in contract.pred.domain.axes:
             yield from _ended(subject, inputs, index)
     label = ignored_label(subject)
     if label is not None and contract.target is not None:

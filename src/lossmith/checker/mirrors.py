@@ -34,7 +34,9 @@ ORDINARY = frozenset(
     | {(kind, goal) for kind in ("logits", "logprob", "simplex") for goal in CLASSES}
     | {(kind, goal) for kind in ("logits", "prob") for goal in SIDES}
 )
-GUESS = re.compile(r"pred|prob|logit|score|estimate|output|student|mean|^mu$|rate|recon|hat$")
+GUESS = re.compile(
+    r"pred|prob|logit|score|estimate|output|student|mean|^mu$|rate|recon|hat$|^im(?:age|g)s?$|denois|restor"
+)
 GOAL = re.compile(r"target|label|true|truth|(?:^|_)gt(?:_|$)|teacher|mask|class")
 # What pushes away, or works against something, on purpose.
 AGAINST = re.compile(
@@ -67,6 +69,9 @@ class Mirror:
         kinds = (contract.pred.kind, contract.target_kind())
         if self.name == "turned":
             return kinds[0] in ("logits", "prob") and kinds[1] in (*SIDES, *CLASSES)
+        if self.name == "mixed axes":
+            images = contract.pred.domain.axes == ("N", "C", "H", "W")
+            return images and kinds[0] in ("logits", "simplex") and kinds[1] in CLASSES
         return kinds[1] in CLASSES if self.name.startswith("label") else True
 
 
@@ -88,11 +93,17 @@ def _rolled(step: int) -> Move:
     return lambda contract, pred: torch.roll(pred, step, class_axis(contract.pred.domain.axes))
 
 
+def _mixed(contract: Contract, pred: Tensor) -> Tensor:
+    """What a reshape makes of it that reads (N, H, W, C) where (N, C, H, W) is."""
+    return pred.permute(0, 2, 3, 1).reshape(pred.shape)
+
+
 MIRRORS = (
     Mirror("turned", _turned),
     Mirror("negated", turned=True),
     Mirror("label - 1", _rolled(-1)),
     Mirror("label + 1", _rolled(1)),
+    Mirror("mixed axes", _mixed),
 )
 
 
@@ -111,6 +122,21 @@ class Mirrored(Subject):
         if not self.mirror.turned or trial.total is None or trial.output is None:
             return trial
         return replace(trial, total=-trial.total, output=-trial.output)
+
+
+def held_up_to(subject: Subject, contract: Contract) -> list[Mirror]:
+    """The mirrors that may be held up to a loss under this reading of it."""
+    counted = contract.target_kind() == "index" and _labels_are_numbers(subject.with_contract(contract))
+    return [m for m in MIRRORS if m.fits(contract) and not (counted and m.name.startswith("label"))]
+
+
+def _labels_are_numbers(subject: Subject) -> bool:
+    """True if labels of 0.37 more are taken and give another value: nothing is looked up by them."""
+    inputs, goal = list(subject.draw(0)), subject.contract.target or 0
+    before = subject.values(inputs)
+    inputs[goal] = inputs[goal] + 0.37
+    after = subject.run(inputs, grad=False)
+    return after.ok and after.value != before
 
 
 def seen_in(subject: Subject, mirror: Mirror) -> Mirrored:

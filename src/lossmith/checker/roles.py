@@ -11,7 +11,9 @@ from typing import Any
 import torch
 
 from lossmith.checker.contract import PRED_NAMES, TARGET_NAMES, target_first
+from lossmith.checker.handed import exchanged
 from lossmith.checker.options import is_function
+from lossmith.checker.quantiles import levels_of
 from lossmith.checker.sample import head
 from lossmith.checker.subject import Subject
 
@@ -68,6 +70,8 @@ def quantile_turned(subject: Subject) -> Turned | None:
     """A loss of residuals with a level q whose two sides cost as those of 1 - q do."""
     if sorted(subject.contract.kinds()) != ["real", "real"]:
         return None
+    if (several := _columns_turned(subject)) is not None:
+        return several
     for name, now in _levels(subject).items():
         values = (now,) if now != 0.5 else (0.9,)
         for q in values:
@@ -81,6 +85,35 @@ def quantile_turned(subject: Subject) -> Turned | None:
                     _few(subject),
                 )
     return None
+
+
+def _columns_turned(subject: Subject) -> Turned | None:
+    """The same of a loss with a column of the prediction for each level."""
+    name, levels = levels_of(subject)
+    where, goal = _pair(subject)
+    inputs = list(_few(subject))
+    if not levels or inputs[where].ndim != 2 or inputs[where].shape[1] != len(levels):
+        return None
+    exact = inputs[goal].reshape(len(inputs[goal]), 1).expand_as(inputs[where])
+
+    def cost(column: int, residual: float) -> float:
+        inputs[where] = exact.clone()
+        inputs[where][:, column] += residual
+        return subject.values(inputs, dtype=torch.float64)
+
+    for column, q in enumerate(levels):
+        low, high = cost(column, -1.0), cost(column, 1.0)
+        if abs(cost(column, 0.0)) > 1e-6 or min(low, high) <= 0 or abs(low / (low + high) - (1 - q)) > 1e-4:
+            return None
+    if all(abs(q - 0.5) < 0.01 for q in levels):
+        return None
+    return Turned(
+        f"with {name}={levels} it predicts the quantiles {tuple(round(1 - q, 6) for q in levels)}: prediction and "
+        "target are exchanged",
+        "in each column a prediction that is too low costs what one that is too high should",
+        "take target - prediction where it takes prediction - target",
+        _few(subject),
+    )
 
 
 def _levels(subject: Subject) -> dict[str, float]:
@@ -139,6 +172,19 @@ def handed_turned(subject: Subject) -> Turned | None:
         f"where {names[0]} is 1 in 30 of 100 cases it is least at {names[1]} = 0.3, and not the other way round",
         f"hand over {names[0]} first where it is the prediction of the inner function",
         inputs,
+    )
+
+
+def called_turned(subject: Subject) -> Turned | None:
+    """A function of torch that gets the target where it takes the prediction, as the names of both say."""
+    found = exchanged(subject)
+    if found is None:
+        return None
+    return Turned(
+        f"{found.function} takes the prediction first, and is given {found.goal} first and {found.guess} second",
+        f"{found.line}: it is not the same both ways" if found.line else "it is not the same both ways",
+        f"{found.function}({found.guess}, {found.goal})",
+        _few(subject),
     )
 
 

@@ -53,6 +53,7 @@ _PREFERENCE = re.compile(
 )
 _OLD = re.compile(r"(?:^|_)(?:ref(?:erence)?|old|behaviou?r)(?:_|$)")
 _POLICY = re.compile(r"(?:^|_)(?:new|policy|old|ref(?:erence)?|cur(?:rent)?)?_?log_?(?:p|pi|prob)s?(?:_|$|old|new)")
+_MIXED = re.compile(r"^(?:y|targets?|labels?)_?[ab12]$")  # of mixup: two labels for each sample
 _METRIC = re.compile(
     r"^(?:a|p|n|anc|anchors?|pos(?:itives?)?|neg(?:atives?)?\d?|quer(?:y|ies)|q|k|keys?)(?:_?(?:emb\w*|feat\w*|vec\w*|z|\d))?$"
 )
@@ -72,6 +73,8 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         roles = tuple("target" if _OLD.search(name) else "pred" for name in lowered)
         if "pred" in roles:
             return tuple(Template(9.0, (f"real[{axes}]",) * len(names), roles) for axes in ("N", "N,1", "N,T"))
+    if len(names) == 3 and all(_MIXED.search(name) for name in lowered[1:]):
+        return (Template(9.0, ("logits[N,C]", "index[N]", "index[N]"), ("pred", "target", "other")),)
     sides = [side_of(name) for name in names]
     if len(names) >= 3 and sum(bool(_POLICY.search(name)) for name in lowered) >= 2:
         roles = tuple(_of_policy(name, side) for name, side in zip(lowered, sides, strict=True))

@@ -8,7 +8,7 @@ that is applied once, 2 for one that is applied twice, 0 for one that multiplies
 import functools
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.evidence import literal
-from lossmith.checker.options import class_weights, is_function, options
+from lossmith.checker.options import CLASS_WEIGHTS, class_weights, is_function, options
 from lossmith.checker.sample import batched
 from lossmith.checker.subject import Subject, Trial
 
@@ -25,18 +25,19 @@ SAMPLE_WEIGHTS = ("sample_weight", "sample_weights", "weight", "weights", "w")
 
 @dataclass(frozen=True)
 class Weighing:
-    """A loss with weights to choose: one for each sample or one for each class."""
+    """A loss with weights to choose: one for each sample, for each entry of the prediction, or for each class."""
 
     name: str
-    per: str  # "sample" or "class"
+    per: str  # "sample", "entry" or "class"
     count: int
     optional: bool
     run: Callable[[Sequence[Any], Tensor, torch.dtype], Trial]
+    registered: bool = False  # a buffer of the module, which nothing sets
     call: str = ""  # the same as Python: a call with the weights in a variable of this name
 
     def rows(self, subject: Subject, inputs: Sequence[Any]) -> list[int]:
         """Which weight belongs to each row of the batch."""
-        if self.per == "sample":
+        if self.per != "class":
             return list(range(self.count))
         target = inputs[subject.contract.target or 0]
         return (target if target.ndim == 1 else target.argmax(1)).tolist()
@@ -44,23 +45,26 @@ class Weighing:
 
 def weighings(subject: Subject) -> list[Weighing]:
     inputs = subject.draw(0)
-    return [*_arguments(subject, inputs), *_keywords(subject, inputs), *_classes(subject, inputs)]
+    known = [*_arguments(subject, inputs), *_keywords(subject, inputs), *_classes(subject, inputs)]
+    return known or list(_registered(subject, inputs))
 
 
 def _arguments(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
-    """Arguments that the contract calls a weight, one for each sample."""
+    """Arguments that the contract calls a weight, one for each sample or each entry of the prediction."""
     rows = batched(subject.contract, inputs)
     found: list[Weighing] = []
     for index, argument in enumerate(subject.contract.arguments):
-        if argument.kind != "weight" or not rows[index] or inputs[index].numel() != len(inputs[index]):
+        shape, count = getattr(inputs[index], "shape", ()), len(inputs[subject.contract.preds[0]])
+        by_entry = shape == inputs[subject.contract.preds[0]].shape and len(shape) == 2
+        if argument.kind != "weight" or not rows[index] or not (by_entry or inputs[index].numel() == count):
             continue
-        shape = inputs[index].shape
 
         def run(values: Sequence[Any], w: Tensor, dtype: torch.dtype, i: int = index, shape: Any = shape) -> Trial:
             return subject.run((*values[:i], w.reshape(shape), *values[i + 1 :]), dtype=dtype)
 
         call = f"loss_fn({', '.join(each.name for each in subject.contract.arguments)})"
-        found.append(Weighing(argument.name, "sample", len(inputs[index]), False, run, call))
+        per = "sample" if inputs[index].numel() == count else "entry"
+        found.append(Weighing(argument.name, per, inputs[index].numel(), False, run, call=call))
     return found
 
 
@@ -86,7 +90,7 @@ def _keywords(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
 
         if run(inputs, torch.ones(n), torch.float32).ok:
             call = f"loss_fn({_names(subject)}, {name}={name})"
-            found.append(Weighing(name, "sample", n, True, run, call))
+            found.append(Weighing(name, "sample", n, True, run, call=call))
     return found
 
 
@@ -108,8 +112,25 @@ def _classes(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
             return Trial(tuple(values)) if made is None else made.run(values, dtype=dtype)
 
         if run(inputs, torch.ones(len(weights)), torch.float32).ok:
-            found.append(Weighing(option.name, "class", len(weights), True, run, _rebuilt(subject, option.name)))
+            found.append(Weighing(option.name, "class", len(weights), True, run, call=_rebuilt(subject, option.name)))
     return found
+
+
+def _registered(subject: Subject, inputs: Sequence[Any]) -> Iterator[Weighing]:
+    """Weights of classes that a module holds as a buffer, and that no setting gives."""
+    if subject.module is None or subject.contract.target_kind() not in ("index", "onehot"):
+        return
+    pred = inputs[subject.contract.preds[0]]
+    for name, held in subject.module.named_buffers():
+        if name not in CLASS_WEIGHTS or name == "pos_weight" or pred.ndim != 2 or held.shape != pred.shape[1:]:
+            continue
+
+        def run(values: Sequence[Any], w: Tensor, dtype: torch.dtype, name: str = name) -> Trial:
+            made = subject.twin(dtype)
+            made.get_buffer(name).copy_(w)
+            return subject.run(values, dtype=dtype, loss=made)
+
+        yield Weighing(name, "class", len(held), True, run, registered=True)
 
 
 def _names(subject: Subject) -> str:
@@ -138,7 +159,8 @@ def powers(subject: Subject, weighing: Weighing, inputs: Sequence[Any], dtype: t
         other = weighing.run(inputs, w, dtype)
         if plain.grad is None or other.grad is None or not plain.finite_grad or not other.finite_grad:
             return []
-        sizes = [(_size(plain.grad[i]), _size(other.grad[i]), which == chosen) for i, which in enumerate(rows)]
+        one, two = plain.grad.reshape(len(rows), -1), other.grad.reshape(len(rows), -1)
+        sizes = [(_size(one[i]), _size(two[i]), which == chosen) for i, which in enumerate(rows)]
         inside = [after / before for before, after, mine in sizes if mine and before > 0 and after > 0]
         outside = [after / before for before, after, mine in sizes if not mine and before > 0 and after > 0]
         if inside and outside:

@@ -104,3 +104,14 @@ def test_anchors_without_a_partner_are_told():
 
     _, (found,) = answer(rule, contrastive, pred="embedding[N,D]", target="index[N]")
     assert "no two samples share a class" in found.message
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-7])
+def test_an_empty_box_in_the_place_of_a_missing_one(eps):
+    def iou_loss(boxes, target):
+        left, right = torch.maximum(boxes[:, :2], target[:, :2]), torch.minimum(boxes[:, 2:], target[:, 2:])
+        inter = (right - left).clamp(min=0).prod(1)
+        union = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (target[:, 2:] - target[:, :2]).prod(1) - inter
+        return (1 - inter / (union + eps)).mean()
+
+    assert [found.severity for found in answer(rule, iou_loss)[1]] == ([] if eps else ["warning"])

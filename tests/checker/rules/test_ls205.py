@@ -200,3 +200,24 @@ def test_the_reproducer_prints_two_values(tmp_path: Path):
     _, lines = run_reproducer(tmp_path, rule, source, "leaks", **MASKED)
     assert len(lines) == 2
     assert lines[0] != lines[1]
+
+
+class Gathers(nn.Module):
+    """An ignored label is no place to look up."""
+
+    def __init__(self, safe=False, ignore_index=-100):
+        super().__init__()
+        self.safe, self.ignore_index = safe, ignore_index
+
+    def forward(self, logits, labels):
+        kept = labels != self.ignore_index
+        found = labels.masked_fill(~kept, 0) if self.safe else labels
+        value = -logits.log_softmax(1).gather(1, found[:, None])[:, 0]
+        return (value * kept).sum() / kept.sum().clamp(min=1)
+
+
+def test_an_ignored_label_that_is_used_as_an_index_is_told():
+    (found,) = answer(rule, Gathers())[1]
+    assert found.severity == "error"
+    assert "where labels is -100, the label that it is to ignore" in found.message
+    assert answer(rule, Gathers(safe=True))[1] == []

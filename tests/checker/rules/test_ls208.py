@@ -152,3 +152,23 @@ def test_a_pole_that_no_line_meets_is_no_finding():
 
     assert answer(rule, guarded, **BINARY)[1] == []
     assert torch.isfinite(guarded(torch.zeros(2), torch.zeros(2)))
+
+
+@pytest.mark.parametrize("weighed", [False, True])
+def test_a_residual_without_its_square_is_read_as_regression_and_falls_without_end(weighed: bool):
+    def without_square(pred, target, weight):
+        return ((pred - target) * weight).mean()
+
+    def without_abs(pred, target):
+        return (pred - target).mean()
+
+    (found,) = answer(rule, without_square if weighed else without_abs)[1]
+    assert found.severity == "error"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_log_variance_is_asked_for_its_far_ends(sign):
+    def likelihood(mean, log_var, target):
+        return (0.5 * torch.exp(sign * log_var) * (mean - target) ** 2 + 0.5 * log_var).mean()
+
+    assert [found.severity for found in answer(rule, likelihood)[1]] == (["error"] if sign > 0 else [])

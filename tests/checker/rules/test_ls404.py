@@ -150,3 +150,61 @@ def test_the_printed_text_is_stable() -> None:
         "    weight does not weigh its own sample: twice the weight of one changes the gradients of all alike"
     )
     assert "    fix     give weight the shape of the unreduced values, and multiply before the reduction" in lines
+
+
+def entry_weight_applied_twice(pred, target, weight):
+    return ((pred - target) ** 2 * weight * weight).mean()
+
+
+def entry_weight_in_a_square(pred, target, weight):
+    return (((pred - target) * weight) ** 2).mean()
+
+
+def entry_weight_beside_a_mean(pred, target, weight):
+    return ((pred - target) ** 2).mean() * weight.mean()
+
+
+def entry_weight_that_cancels(pred, target, weight):
+    return (((pred - target) ** 2).mean() * weight).sum() / weight.sum()
+
+
+def entry_weight_once(pred, target, weight):
+    return ((pred - target) ** 2 * weight).sum() / weight.sum()
+
+
+@pytest.mark.parametrize(
+    ("loss", "told"),
+    [
+        (entry_weight_applied_twice, ["warning"]),
+        (entry_weight_in_a_square, ["info"]),  # a residual has a scale there
+        (entry_weight_beside_a_mean, ["error"]),
+        (entry_weight_that_cancels, ["error"]),
+        (entry_weight_once, []),
+    ],
+)
+def test_a_weight_for_each_entry(loss, told):
+    assert [found.severity for found in answer(rule, loss)[1]] == told
+
+
+class Held(nn.Module):
+    """Weights of classes in a buffer, which no setting gives."""
+
+    def __init__(self, use="once"):
+        super().__init__()
+        self.register_buffer("weight", torch.linspace(0.5, 1.5, 5))
+        self.use = use
+
+    def forward(self, logits, labels):
+        if self.use == "never":
+            return F.cross_entropy(logits, labels)
+        value = F.cross_entropy(logits, labels, weight=self.weight, reduction="none")
+        if self.use == "inside":
+            return ((1 - torch.exp(-value)) ** 2 * value).mean()
+        return (value * self.weight[labels]).mean() if self.use == "twice" else value.mean()
+
+
+@pytest.mark.parametrize(
+    ("use", "told"), [("once", []), ("never", ["warning"]), ("inside", ["warning"]), ("twice", ["error"])]
+)
+def test_a_weight_in_a_buffer(use, told):
+    assert [found.severity for found in answer(rule, Held(use))[1]] == told

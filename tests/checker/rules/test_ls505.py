@@ -229,3 +229,13 @@ def test_the_reproducers_print_each_reduction(tmp_path: Path) -> None:
 @each_shipped
 def test_shipped_losses_keep_their_reductions_together(family: str) -> None:
     assert answer(rule, shipped(family))[0].status == "passed"
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_a_mean_that_is_taken_for_a_sample_is_told(reduction):
+    def focal(logits, labels):
+        value = torch.nn.functional.cross_entropy(logits, labels, reduction=reduction)
+        return ((1 - torch.exp(-value)) ** 2 * value).mean()
+
+    found = answer(rule, focal)[1]
+    assert [each.severity for each in found] == (["warning"] if reduction == "mean" else [])

@@ -91,3 +91,30 @@ def test_what_is_printed():
     text = printed(rule, expectile)
     assert "LS802 argument-order  warning, measured" in text
     assert "    fix     take target - prediction where it takes prediction - target\n" in text
+
+
+def handed_to_cross_entropy(logits, soft_labels):
+    return F.cross_entropy(soft_labels, logits)
+
+
+def reverse_divergence(log_pred, target):
+    """The other divergence, on purpose: the target is computed with before it is handed on."""
+    return F.kl_div((target + 1e-6).log(), log_pred.exp(), reduction="batchmean")
+
+
+def by_columns(preds, target, quantiles=(0.1, 0.5, 0.9)):
+    errors = [preds[:, i] - target for i in range(3)]
+    return sum(torch.maximum(q * e, (q - 1) * e).mean() for q, e in zip(quantiles, errors, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("loss", "says"),
+    [
+        (handed_to_cross_entropy, "cross_entropy takes the prediction first, and is given soft_labels first"),
+        (by_columns, "it predicts the quantiles (0.9, 0.5, 0.1)"),
+        (reverse_divergence, ""),
+    ],
+)
+def test_places_of_a_function_and_columns_of_quantiles(loss, says):
+    found = answer(rule, loss)[1]
+    assert [says in each.message for each in found] == ([True] if says else [])

@@ -21,8 +21,10 @@ When to allow it
     says so, and is not checked.
 """
 
+import copy
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -44,6 +46,7 @@ def applies(subject: Subject) -> str:
 
 def check(subject: Subject) -> Iterator[Finding]:
     compared = 0
+    subject = _learned(subject)
     for index in _judged(subject):
         changed, count, pair = _effect(subject, index)
         compared += count
@@ -51,6 +54,18 @@ def check(subject: Subject) -> Iterator[Finding]:
             yield _told(subject, index, count, *pair)
     if not compared:
         raise SkipRule("no call with another argument succeeded")
+
+
+def _learned(subject: Subject) -> Subject:
+    """As after some training: what begins at the same number everywhere (centres of 0) hides what looks it up."""
+    level = [p for p in ([] if subject.module is None else subject.module.parameters()) if p.numel() > 1]
+    if not any(bool((p == p.flatten()[0]).all()) for p in level):
+        return subject
+    loss, g = copy.deepcopy(subject.loss), generator(7)
+    with torch.no_grad():
+        for p in loss.parameters():
+            p.add_(0.1 * torch.randn(p.shape, generator=g).to(p))
+    return replace(subject, loss=loss, _twins={}, cache={})
 
 
 def _judged(subject: Subject) -> list[int]:

@@ -30,6 +30,7 @@ from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS107", "gradient-leaks-into-target", "0.1"
 DISTILS = re.compile(r"distil|teacher|student|(?:^|[ _])kd(?:[ _]|$)|target_logits|logits_t")
+STORED = re.compile(r"(?:old|ref(?:erence)?).*log_?p")  # of a policy: computed before, and stored without a graph
 STOPS = {
     "torch": "{}.detach()",
     "keras": "keras.ops.stop_gradient({})",
@@ -84,7 +85,7 @@ def _told(subject: Subject, index: int, trial: Trial) -> Finding:
     return finding(
         sys.modules[__name__],
         subject,
-        severity="warning",
+        severity="info" if STORED.search(name.lower()) else "warning",
         message=f"the loss sends a gradient into {name}, which is another network's output",
         trial=subject.run(inputs, wrt=(index,)),
         fix=f"use {stopped} in the loss",

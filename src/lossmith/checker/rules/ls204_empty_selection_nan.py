@@ -2,7 +2,7 @@
 
 What it checks
     A batch in which nothing is selected has a finite value and gradient: no positives, no negatives, every label the
-    same, every label ignored, an empty mask, no pair that belongs together.
+    same, every label ignored, an empty mask, no pair that belongs together, an empty box in the place of a missing one.
 
 Why it matters
     Dividing by the number of selected entries gives 0/0 in the one batch that has none. It comes after hours, in the
@@ -46,7 +46,7 @@ class Selection:
 
 def applies(subject: Subject) -> str:
     kinds = set(subject.contract.kinds())
-    chosen = kinds & {"index", "binary", "onehot", "pm1", "mask", "labels", "soft"}
+    chosen = kinds & {"index", "binary", "onehot", "pm1", "mask", "labels", "soft", "boxes"}
     return "" if chosen else "the contract has nothing that selects: no classes, labels or masks"
 
 
@@ -60,6 +60,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield finding(
             sys.modules[__name__],
             subject,
+            severity="warning" if subject.contract.pred.kind == "boxes" else "error",
             message=_message(trial, selection),
             trial=subject.run(inputs),
             fix="divide by count.clamp(min=1), and select with a product or where instead of indexing",
@@ -72,7 +73,7 @@ def _is_of_entries(subject: Subject, selection: Selection) -> bool:
 
     Among embeddings a sample selects its own partners, and mixing leaves some without: nothing can be told so.
     """
-    if subject.contract.pred.kind in ("embedding", "unit"):
+    if subject.contract.pred.kind in ("embedding", "unit", "boxes"):
         return False
     where, goal = subject.contract.preds[0], subject.contract.target
     ordinary = head(subject.contract, subject.draw(1), len(selection.inputs[where]))
@@ -121,6 +122,9 @@ def _selections(subject: Subject) -> Iterator[Selection]:
                 best = perfect(contract, empty, far=SURE)
                 if best is not None and kind == "binary" and contract.pred.kind in ("prob", "logits"):
                     yield Selection(f"in a batch without {word} that is predicted with certainty", best)
+        elif kind == "boxes" and index == contract.preds[0] and len(contract.arguments) == 2:
+            padded = tuple(torch.cat([torch.zeros_like(each[:1]), each[1:]]) for each in inputs)
+            yield Selection("where a box and its target are empty, as padding is", padded)
         elif kind == "pm1":
             for number in (1.0, -1.0):
                 yield Selection(f"in a batch whose targets are all {number:+g}", put(torch.full_like(value, number)))

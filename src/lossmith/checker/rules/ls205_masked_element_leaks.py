@@ -2,8 +2,8 @@
 
 What it checks
     What a loss is told to leave out (a mask of 0, an ignored label, steps beyond the length) has no part in it: other
-    numbers there change neither the value nor any gradient, and its own gradient is 0. A loss that leaves out targets
-    of NaN has a finite gradient beside them.
+    numbers there change neither the value nor any gradient, and its own gradient is 0. An ignored label that is no
+    class does not raise. A loss that leaves out targets of NaN has a finite gradient beside them.
 
 Why it matters
     Padding holds whatever was in memory. One term without the mask, a mask on the wrong axis, or a Dice denominator
@@ -64,12 +64,34 @@ def applies(subject: Subject) -> str:
 
 def check(subject: Subject) -> Iterator[Finding]:
     for case in left_out(subject):
+        if (raised := _stumbles(subject, case)) is not None:
+            yield raised
+            return
         dtype = precise(subject, case.inputs)
         leak = _leak(subject, case, dtype)
         if leak is not None and not _meant(subject, case, leak, dtype):
             yield _told(subject, case, leak, "info" if _is_a_prior(subject, case, leak, dtype) else "error")
             return
     yield from _missing(subject)
+
+
+def _stumbles(subject: Subject, case: LeftOut) -> Finding | None:
+    """A label that is to be ignored, and is no class, used as an index: it raises, where ordinary labels do not."""
+    trial = subject.run(case.inputs)
+    if case.label is None or not isinstance(trial.error, (IndexError, RuntimeError)):
+        return None
+    if not subject.run(subject.draw(1)).ok:
+        return None
+    name = subject.contract.arguments[case.by].name
+    return finding(
+        sys.modules[__name__],
+        subject,
+        message=f"it raises {type(trial.error).__name__} {case.name}, the label that it is to ignore",
+        trial=trial,
+        why=f"{str(trial.error).splitlines()[0][:120]}: gather and one_hot take every label for a class",
+        fix=f"look up a class that exists, then leave it out: kept = {name} != {case.label}; "
+        f"safe = {name}.masked_fill(~kept, 0)",
+    )
 
 
 def _replaced(inputs: tuple[Any, ...], index: int, value: Any) -> tuple[Any, ...]:

@@ -18,10 +18,12 @@ Write instead
 
 When to allow it
     Something else keeps the predictions in bounds: a clipped critic, a last layer with a sigmoid (declare `prob`).
-    Losses that are linear in the prediction (critics, utilities, policy gradients), densities with a learned variance,
-    and losses without a target are not reported.
+    Losses that are linear in the prediction (critics, utilities, policy gradients) and losses without a target are not
+    reported; nor are densities that fall without end only where prediction and target are equal. What is called a
+    log-variance is asked for both of its ends.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -33,10 +35,12 @@ from lossmith.checker.contract import TARGET_NAMES
 from lossmith.checker.descents import Descent, descent
 from lossmith.checker.evidence import SkipRule, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
+from lossmith.checker.mirrors import AGAINST
 from lossmith.checker.sample import head, perfect
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS208", "unbounded-below", "0.1"
+LOG_VARIANCE = re.compile(r"log_?var|log_?sigma2")
 CLASSES = ("index", "onehot", "dist")
 PAIRS = {
     "real": ("real", "count"),
@@ -52,6 +56,8 @@ def applies(subject: Subject) -> str:
     contract = subject.contract
     if [contract.arguments[i].kind for i in contract.preds] == ["embedding"] * 3:
         return ""
+    if _log_variance(subject) is not None:
+        return ""
     kind = contract.pred.kind
     if len(contract.preds) != 1 or contract.target is None or contract.target_kind() not in PAIRS.get(kind, ()):
         return "no lower bound is known for such arguments"
@@ -63,18 +69,29 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
+    if AGAINST.search(f"{subject.name} {' '.join(subject.parameters)}"):
+        raise SkipRule("its name says that it works against something")
     inputs = _few(subject)
     trial = subject.run(inputs, dtype=torch.float64)
     if not trial.ok or not trial.finite_value:
         raise SkipRule("the loss is not finite on ordinary inputs in float64")
     if not _domain_is_known(subject):
         raise SkipRule("the domain of the prediction was guessed, and the bound depends on it")
-    linear = _linear(subject, inputs)
+    linear = _log_variance(subject) is None and _linear(subject, inputs)
     if linear and not _linear_is_wrong(subject, inputs):
         return
     found = descent(subject, inputs)
     if found is not None:
         yield _told(subject, inputs, found, linear)
+
+
+def _log_variance(subject: Subject) -> int | None:
+    """The one prediction that is called a log-variance, beside others of its shape: its far ends are bounded too."""
+    contract = subject.contract
+    found = [i for i in contract.preds if LOG_VARIANCE.search(contract.arguments[i].name.lower())]
+    shapes = {value.shape for value in subject.draw(1) if isinstance(value, Tensor)}
+    real = {argument.kind for argument in contract.arguments} == {"real"}
+    return found[0] if len(found) == 1 and len(contract.arguments) in (2, 3) and real and len(shapes) == 1 else None
 
 
 def _few(subject: Subject) -> tuple[Any, ...]:
@@ -94,7 +111,7 @@ def _domain_is_known(subject: Subject) -> bool:
 
 def _residuals(subject: Subject) -> bool:
     contract = subject.contract
-    if contract.target is None or contract.kinds() != ("real", "real"):
+    if contract.target is None or (contract.pred.kind, contract.target_kind()) != ("real", "real"):
         return False
     return contract.arguments[contract.target].name.lower() in TARGET_NAMES
 

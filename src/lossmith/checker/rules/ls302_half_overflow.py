@@ -45,10 +45,11 @@ def check(subject: Subject) -> Iterator[Finding]:
             if fault.constant is not None or fault.condition.name in known:
                 continue  # told by LS301, or not a matter of half precision
             fused = fault.blame is not None and fault.blame.operation in FUSED
+            rare = fault.condition.degenerate and precision == "float16"
             yield finding(
                 sys.modules[__name__],
                 subject,
-                severity="warning" if fused else "error",
+                severity="warning" if fused else "info" if rare else "error",
                 message=f"the {fault.what} is not finite in {precision}, {fault.condition.name}",
                 trial=fault.trial,
                 why=f"in float64 the value at the same inputs is {fault.truth.value:g}" if fault.truth else "",

@@ -1,8 +1,9 @@
 """LS404 weight-or-mask-rank
 
 What it checks
-    A weight for each sample, or for each class, is a factor of what it belongs to: doubled, it doubles the gradient of
-    its own samples against the others, once and not twice; twice all weights are a factor of the whole, or none.
+    A weight for each sample, entry or class is a factor of what it belongs to: doubled, it doubles the gradient of its
+    own samples against the others, once and not twice; twice all weights are a factor of the whole, or none. A buffer
+    of class weights has an effect.
 
 Why it matters
     A weight of shape (N,) times values of shape (N, 1) is an (N, N) table: every sample is weighted by all weights,
@@ -21,6 +22,8 @@ When to allow it
     The number is no weight but a scale of the whole, or enters somewhere else on purpose.
 """
 
+import inspect
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -29,7 +32,7 @@ import torch
 
 from lossmith.checker.batch import near, near_tensors, no_batch, precise, tolerance
 from lossmith.checker.evidence import evidence_of, finding, reproduce, show
-from lossmith.checker.finding import Finding
+from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.subject import Subject, Trial
 from lossmith.checker.weighing import Weighing, powers, weighings
 
@@ -103,17 +106,31 @@ def _faults(subject: Subject, weighing: Weighing, dtype: torch.dtype) -> Iterato
         return
     if all(abs(k - 2) < 1e-3 for k in found):
         yield (
-            f"{name} counts squared: twice the weight of a {per} is four times its gradient against the others",
+            f"{name} counts squared: twice the weight of one {per} is four times its gradient against the others",
             f"the same power of 2 for all {len(found)} pairs of samples that were tried",
             "apply it once: in the loss of torch or after it, not in both; outside the square, not in it",
-            "error" if per == "class" else "warning",  # inside a square it may be a residual's scale on purpose
+            _of_a_square(subject, weighing),  # inside a square it may be a residual's scale on purpose
         )
-    elif per == "sample" and all(abs(k) < 1e-3 for k in found) and _moves(weighing, drawn, dtype):
+    elif per != "class" and all(abs(k) < 1e-3 for k in found) and _moves(weighing, drawn, dtype):
         yield (
             f"{name} does not weigh its own sample: twice the weight of one changes the gradients of all alike",
             "the weights meet the values only after they are averaged, or in a table of all samples by all weights",
             f"give {name} the shape of the unreduced values, and multiply before the reduction",
             "error",
+        )
+    elif per != "class" and all(abs(k) < 1e-3 for k in found) and all(_idle(weighing, i, dtype) for i in drawn):
+        yield (
+            f"{name} cancels: other weights give the same value",
+            "what multiplies a mean and is divided by its own sum is gone",
+            f"multiply the unreduced values by {name}, and divide by {name}.sum() then",
+            "error",
+        )
+    elif weighing.registered and all(_idle(weighing, inputs, dtype) for inputs in drawn):
+        yield (
+            f"{name} is held and has no effect: other weights give the same value",
+            "the buffer is moved and saved with the module, and never multiplies anything",
+            f"pass it on (weight=self.{name}), or multiply by self.{name}[target]",
+            "warning",
         )
     elif per == "class" and all(_leaks(weighing, inputs, dtype) for inputs in drawn):
         yield (
@@ -124,6 +141,24 @@ def _faults(subject: Subject, weighing: Weighing, dtype: torch.dtype) -> Iterato
         )
 
 
+def _of_a_square(subject: Subject, weighing: Weighing) -> Severity:
+    """What stands once in the code and counts squared is a residual's scale, where every entry has its own."""
+    if weighing.per == "class":
+        return "error"
+    written = len(re.findall(rf"\b{re.escape(weighing.name)}\b(?!\s*[:.])", _body(subject)))
+    return "info" if weighing.per == "entry" and written == 1 else "warning"
+
+
+def _body(subject: Subject) -> str:
+    """The code of the call, without its signature and its checks."""
+    function = subject.loss if inspect.isroutine(subject.loss) else getattr(subject.loss, "forward", None)
+    try:
+        source = inspect.getsource(function) if function is not None else ""
+    except (OSError, TypeError):
+        return ""
+    return re.sub(r"^\s*assert [^\n]*", "", source.partition("):")[2], flags=re.M)
+
+
 def _moves(weighing: Weighing, drawn: Sequence[Sequence[Any]], dtype: torch.dtype) -> bool:
     """True if the weights change anything, and a sample of weight 0 still has a gradient in each draw."""
     for inputs in drawn:
@@ -131,9 +166,15 @@ def _moves(weighing: Weighing, drawn: Sequence[Sequence[Any]], dtype: torch.dtyp
         other, none = (weighing.run(inputs, _one(weighing, value), dtype) for value in (2.0, 0.0))
         if plain.grad is None or none.grad is None or near(plain.value, other.value, 1e-6):
             return False
-        if not bool((none.grad[0] != 0).any()) or not none.finite_grad:
+        if not bool((none.grad.reshape(weighing.count, -1)[0] != 0).any()) or not none.finite_grad:
             return False
     return True
+
+
+def _idle(weighing: Weighing, inputs: Sequence[Any], dtype: torch.dtype) -> bool:
+    w = torch.linspace(0.5, 2.0, weighing.count, dtype=torch.float64)
+    one, other = weighing.run(inputs, _one(weighing, 1.0), dtype), weighing.run(inputs, w, dtype)
+    return near(one.value, other.value, 1e-9)
 
 
 def _leaks(weighing: Weighing, inputs: Sequence[Any], dtype: torch.dtype) -> bool:

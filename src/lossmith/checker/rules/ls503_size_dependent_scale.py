@@ -3,7 +3,7 @@
 What it checks
     The law by which a total follows the size of its inputs. Over samples it is a sum or a mean, and not a mean divided
     by their number again, or a sum multiplied by it. Over the pixels or time steps of a sample it is a mean, or a sum
-    that the loss says; and not a mean that is divided once more.
+    that the loss says; and not a mean that is divided once more. A divergence is not divided by the number of classes.
 
 Why it matters
     A mean divided by the batch size again makes the gradient shrink with the batch, so that a larger batch learns
@@ -24,6 +24,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -32,7 +33,8 @@ from torch import Tensor
 from lossmith.checker.batch import Split, no_batch, precise, size, split
 from lossmith.checker.evidence import evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
-from lossmith.checker.subject import Subject
+from lossmith.checker.known import is_shipped
+from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS503", "size-dependent-scale", "0.1"
 SEEDS = 3
@@ -47,6 +49,10 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
+    usual = subject.run(subject.draw(0), grad=False)
+    if any("batchmean" in text for text in usual.warned) and not is_shipped(subject):
+        yield _of_a_divergence(subject, usual)
+        return
     dtype = precise(subject, subject.draw(0))
     drawn = [subject.draw(seed) for seed in range(SEEDS)]
     n = size(subject, drawn[0])
@@ -59,6 +65,18 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield _of_batch(subject, parts[0], "is a sum that is multiplied by the number of samples", 0)
     elif all(part.fits(part.shares) for part in parts):
         yield from _inside(subject, drawn, dtype)
+
+
+def _of_a_divergence(subject: Subject, trial: Trial) -> Finding:
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message="the divergence is divided by the number of classes too: torch's mean of kl_div is none of divergences",
+        trial=trial,
+        why="torch itself warns of it: 'batchmean' divides by the batch size alone, and aligns with the definition",
+        fix='kl_div(..., reduction="batchmean")',
+    )
 
 
 def _squared(part: Split) -> bool:
@@ -115,6 +133,21 @@ def _inside(subject: Subject, drawn: Sequence[tuple[Any, ...]], dtype: torch.dty
             if all(abs(ratio - factor) < 1e-6 * factor for ratio in ratios) and not (factor > 1 and _says_sum(subject)):
                 yield _of_axis(subject, drawn[0], axis, what, ratios[0], dtype)
                 return
+        grown = not _says_sum(subject) and all(_grows(subject, inputs, axis, dtype) for inputs in drawn)
+        if grown and not all(abs(ratio - 1) < 0.1 for ratio in ratios):
+            yield _of_axis(subject, drawn[0], axis, "grows", sum(ratios) / len(ratios), dtype)
+            return
+
+
+def _grows(subject: Subject, inputs: tuple[Any, ...], axis: str, dtype: torch.dtype) -> bool:
+    """True if it follows the length on a straight line: a sum, of which the border (a filter, a difference) is left."""
+    sizes = [inputs]
+    for _ in range(3):
+        sizes.append(_tiled(subject, sizes[-1], axis))
+    values = [subject.run(each, dtype=dtype, grad=False).value for each in sizes]
+    steps = [after - before for before, after in pairwise(values)]
+    straight = all(abs(after - 2 * before) < 1e-6 * abs(after) for before, after in pairwise(steps))
+    return straight and steps[0] > 0.5 * abs(values[0])
 
 
 def _axes(subject: Subject) -> list[str]:

@@ -3,6 +3,7 @@
 What it checks
     If the loss has a setting `reduction`, its choices belong together: `sum` is the sum of what `none` gives, `mean`
     is the mean of it (`sum_over_batch_size` in Keras), and `none` gives more than one number for several samples.
+    A cross entropy that is averaged is not taken for that of a sample: exp(-mean) in a focal weight.
 
 Why it matters
     Weights, masks and per-sample statistics are applied to `none`, and a change from `mean` to `sum` is meant to
@@ -29,6 +30,7 @@ from typing import Any
 
 import torch
 
+from lossmith.checker.averaged import Averaged, averaged_too_early
 from lossmith.checker.batch import near, precise, size, take
 from lossmith.checker.evidence import SkipRule, finding, reproduce, show
 from lossmith.checker.finding import Finding
@@ -41,6 +43,8 @@ SEEDS = 4
 
 
 def applies(subject: Subject) -> str:
+    if averaged_too_early(subject) is not None:
+        return ""
     found = choices(subject)
     if found is None:
         return "it has no setting `reduction`"
@@ -48,6 +52,9 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
+    if (early := averaged_too_early(subject)) is not None:
+        yield _early(subject, early)
+        return
     found = choices(subject)
     if found is None:
         return
@@ -64,6 +71,19 @@ def check(subject: Subject) -> Iterator[Finding]:
         few = _trials(found, [take(subject, inputs, (0, 1)) for inputs in drawn], dtype)
         again = _broken(found, few, subject) if few else ""
         yield _told(subject, found, (few if again else trials)[0], again or message)
+
+
+def _early(subject: Subject, early: Averaged) -> Finding:
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message="exp(-loss) is taken of a mean over the batch: it is the probability of no sample, and one for all",
+        trial=subject.run(subject.draw(1)),
+        why="a focal weight made of it cannot tell hard samples from easy ones: it scales the whole batch",
+        fix='reduction="none" in the cross entropy, and the mean at the end',
+        line=early.line,
+    )
 
 
 def _drawn(subject: Subject) -> list[tuple[Any, ...]]:

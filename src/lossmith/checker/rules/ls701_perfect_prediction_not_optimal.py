@@ -3,7 +3,9 @@
 What it checks
     No prediction is cheaper than the one that is perfect for its target. A loss that is best nowhere near is held in
     a mirror: if its sign turned, its predictions turned, or its labels moved by one make it right, that is what is
-    wrong. Where names say what is to be near or high (anchor, positive, negative; chosen, rejected), they are believed.
+    wrong; or a reshape that mixes the classes of pixels. Where names say what is to be near or high (anchor, positive,
+    negative; chosen, rejected; the real and the fake of a discriminator; an advantage), they are believed, and so is
+    the name of an overlap that ought to reach 1, or of a triplet loss that ought to keep classes apart.
     A softmax along the samples, or along pixels, compares no classes: right and wrong cost the same.
 
 Why it matters
@@ -27,12 +29,14 @@ import re
 import sys
 from collections.abc import Iterator
 
-from lossmith.checker.directions import Wrong, beaten, wrong_axis, wrong_way
+from lossmith.checker.directions import beaten, pushed_away, wrong_axis, wrong_way
 from lossmith.checker.evidence import SkipRule, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.judge import SEEDS, shortfall
 from lossmith.checker.mirrors import meant
+from lossmith.checker.promises import below_zero, half_an_overlap, looked_up_elsewhere, one_point_is_best
 from lossmith.checker.sample import perfect
+from lossmith.checker.several import Wrong, of_adversaries
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS701", "perfect-prediction-not-optimal", "0.1"
@@ -50,21 +54,31 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
+    if (found := of_adversaries(subject)) is not None:
+        yield _told(subject, found)
+        return
     if meant(subject):
         raise SkipRule("its name says that it is to be large, or that it works against something")
     if not subject.run(subject.draw(0), grad=False).finite_value:
         raise SkipRule("the loss is not finite on ordinary inputs")
+    if subject.contract.kinds().count("index") > 1:
+        raise SkipRule("a sample has more than one label")
     reason = "" if perfect(subject.contract, subject.draw(0)) is None else shortfall(subject, SEEDS[:1])
-    if len(subject.contract.preds) == 1 and not reason:
-        found = wrong_axis(subject)
-    else:
+    found = looked_up_elsewhere(subject) or one_point_is_best(subject)
+    if found is None and len(subject.contract.preds) == 1 and not reason:
+        found = wrong_axis(subject) or pushed_away(subject) or half_an_overlap(subject) or below_zero(subject)
+    elif found is None:
         found = wrong_way(subject)
         if found is None and _is_said(subject, reason):
-            found = beaten(subject, everywhere=subject.contract.origin in SAID)
+            found = beaten(subject, everywhere=subject.contract.origin in SAID or _of_boxes(subject))
     if found is not None:
         yield _told(subject, found)
     elif reason:
         raise SkipRule(f"it is not known what is best for it: {reason}")
+
+
+def _of_boxes(subject: Subject) -> bool:
+    return subject.contract.kinds() == ("boxes", "boxes")
 
 
 def _is_said(subject: Subject, reason: str) -> bool:
@@ -74,6 +88,8 @@ def _is_said(subject: Subject, reason: str) -> bool:
         return False
     if contract.origin in SAID:
         return True
+    if _of_boxes(subject):
+        return any("box" in argument.name.lower() for argument in contract.arguments)
     named = "logit" in contract.pred.name.lower() and contract.target is not None
     labels = named and CLASSES.search(contract.arguments[contract.target or 0].name.lower()) is not None
     return labels and contract.kinds() == ("logits", "index")
@@ -84,6 +100,15 @@ def _told(subject: Subject, wrong: Wrong) -> Finding:
     changed = [i for i, (a, b) in enumerate(zip(wrong.good, wrong.better, strict=True)) if a is not b]
     rows = {name: show(value) for name, value in zip(names, wrong.good, strict=True)}
     rows["value"] = show(subject.values(wrong.good))
+    if not changed:
+        return finding(
+            sys.modules[__name__],
+            subject,
+            message=wrong.said,
+            evidence=rows,
+            fix=wrong.fix,
+            reproducer=reproduce(subject, wrong.good, [f"print(loss_fn({', '.join(names)}))"]),
+        )
     rows |= {f"another {names[i]}": show(wrong.better[i]) for i in changed}
     rows["its value"] = show(subject.values(wrong.better))
     other = [f"other_{name}" if i in changed else name for i, name in enumerate(names)]

@@ -13,11 +13,13 @@ Example
     def call(self, y_pred, y_true): ...
     e = pred - target; return torch.maximum(q * e, (q - 1) * e).mean()
     return F.binary_cross_entropy(target, prob)
+    return F.kl_div(target, log_pred, reduction="batchmean")
 
 Write instead
     def call(self, y_true, y_pred): ...
     e = target - pred; return torch.maximum(q * e, (q - 1) * e).mean()
     return F.binary_cross_entropy(prob, target)
+    return F.kl_div(log_pred, target, reduction="batchmean")
 
 When to allow it
     The loss is called by your own code alone, and always with this order.
@@ -28,7 +30,7 @@ from collections.abc import Iterator
 
 from lossmith.checker.evidence import finding
 from lossmith.checker.finding import Finding
-from lossmith.checker.roles import Turned, handed_turned, keras_turned, quantile_turned
+from lossmith.checker.roles import Turned, called_turned, handed_turned, keras_turned, quantile_turned
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS802", "argument-order", "0.1"
@@ -36,13 +38,13 @@ CODE, NAME, SINCE = "LS802", "argument-order", "0.1"
 
 def applies(subject: Subject) -> str:
     contract = subject.contract
-    if len(contract.arguments) < 2 or len(contract.preds) != 1 or contract.target is None:
+    if len(contract.arguments) < 2 or not contract.preds or contract.target is None:
         return "it takes no pair of prediction and target"
     return ""
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    for test in (keras_turned, quantile_turned, handed_turned):
+    for test in (keras_turned, quantile_turned, handed_turned, called_turned):
         if (found := test(subject)) is not None:
             yield _told(subject, found)
             return

@@ -1,0 +1,86 @@
+"""What the name of a loss promises: an overlap that can be whole, classes that are pushed apart."""
+
+import re
+
+import torch
+
+from lossmith.checker.activations import Activations
+from lossmith.checker.judge import SEEDS
+from lossmith.checker.mirrors import is_metric
+from lossmith.checker.sample import perfect
+from lossmith.checker.several import Wrong, put
+from lossmith.checker.subject import Subject
+
+OVERLAP = re.compile(r"dice|(?<![a-z])m?iou|jaccard|tversky", re.I)
+APART = re.compile(r"triplet|contrastive|n_?pairs?|batch_?hard", re.I)
+NOT_NEGATIVE = re.compile(r"^(?!.*log(?!_?cosh)).*(?:huber|smooth_?l1|wing|log_?cosh)", re.I)  # a logarithm may be
+FLOOR = 0.3  # of an overlap that is whole: a smoothing of 1 costs less, half of the overlap costs 0.5
+
+
+def half_an_overlap(subject: Subject) -> Wrong | None:
+    """A Dice without its 2, an IoU whose union counts the overlap twice: half is all that can be reached."""
+    contract = subject.contract
+    kinds = contract.kinds()
+    if not OVERLAP.search(subject.name) or is_metric(subject) or contract.target is None:
+        return None
+    if kinds not in (("logits", "binary"), ("prob", "binary"), ("binary", "prob"), ("binary", "logits")):
+        return None
+    good = None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        for target in (inputs[contract.target], torch.ones_like(inputs[contract.target])):
+            best = perfect(contract, put(inputs, contract.target, target))
+            if best is None or not FLOOR < subject.values(best) < 1 - FLOOR:
+                return None
+            good = good or best
+    if good is None:
+        return None
+    said = f"the perfect prediction still costs {subject.values(good):.3g}, since the overlap can be half at most"
+    return Wrong(said, "2 * overlap / (a + b) is a Dice, overlap / (a + b - overlap) an IoU", good, good)
+
+
+def below_zero(subject: Subject) -> Wrong | None:
+    """A loss of residuals that is called after one whose least value is 0, and costs less than that at a match."""
+    if subject.contract.kinds() != ("real", "real") or not NOT_NEGATIVE.search(subject.name) or is_metric(subject):
+        return None
+    shown: Wrong | None = None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        good = perfect(subject.contract, inputs)
+        if good is None or not subject.values(good) < -1e-3 * (1e-3 + abs(subject.values(inputs))):
+            return None
+        said = f"it costs {subject.values(good):.3g} where prediction and target are equal, and not 0"
+        fix = "look for branches of where that have changed places, or a constant too much"
+        shown = shown or Wrong(said, fix, good, good)
+    return shown
+
+
+def one_point_is_best(subject: Subject) -> Wrong | None:
+    """Embeddings with labels: all in one point cost no more than the classes far apart, each in a point of its own."""
+    if subject.contract.kinds() != ("embedding", "index") or not APART.search(subject.name):
+        return None
+    where, shown = subject.contract.preds[0], None
+    for seed in SEEDS:
+        apart = perfect(subject.contract, subject.draw(seed))
+        if apart is None:
+            return None
+        together = put(apart, where, apart[where][:1].expand_as(apart[where]))
+        if not subject.values(together) <= subject.values(apart) + 1e-6:
+            return None
+        said = "it costs no more where all embeddings are one point than where the classes lie far apart"
+        fix = "leave out the sample itself and its class before the least distance: masked_fill(same, inf).min(1)"
+        shown = shown or Wrong(said, fix, apart, together)
+    return shown
+
+
+def looked_up_elsewhere(subject: Subject) -> Wrong | None:
+    """A log_softmax along one axis, whose classes nll_loss, or the target of kl_div, has along another."""
+    if subject.bridged:
+        return None
+    inputs = subject.draw(SEEDS[0])
+    watch = Activations(subject.file)
+    if not subject.run(inputs, grad=False, watch=watch).finite_value or not watch.crossed:
+        return None
+    axis = watch.crossed[0][0]
+    said = f"log_softmax runs along axis {axis}, and the loss looks for the classes on another: they are not compared"
+    return Wrong(said, "log_softmax along the axis of the classes: dim=1 before nll_loss", inputs, inputs)

@@ -1,0 +1,173 @@
+"""Losses of several predictions of a kind, whose names say which way each is to move.
+
+anchor, positive, negative      which is to be nearer
+chosen, rejected                which is to be higher; so with the real and the fake of a discriminator
+same                            two embeddings are to be near where it is 1
+advantages                      what did better than expected is to become likelier
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lossmith.checker.judge import SEEDS
+from lossmith.checker.sample import perfect
+from lossmith.checker.subject import Subject
+
+UP = re.compile(r"(?:^|_)(?:chosen|winner|pos(?:itive)?s?)(?:_|$)")
+DOWN = re.compile(r"(?:^|_)(?:rejected|loser|neg(?:ative)?s?)(?:_|$)")
+SCORE = re.compile(r"score|logit|log_?p|reward|chosen|rejected|pred")
+NEAR = re.compile(r"^p(?:os\w*)?$|positive")
+AWAY = re.compile(r"^n(?:eg\w*)?$|negative")
+REAL = re.compile(r"(?:^|_)real(?:_|$)")
+FAKE = re.compile(r"(?:^|_)(?:fake|generated)(?:_|$)")
+SAME = re.compile(r"^(?:is_)?(?:same\w*|similar|match(?:es|ing)?)$")
+GOOD = re.compile(r"^adv(?:antages?)?$")
+LIKELY = re.compile(r"log_?p(?:rob|i)?s?(?:_|$)")
+PUSHES = re.compile(r"contrast|margin|siam", re.I)
+JUDGES = re.compile(r"discrim|critic|(?:^|_)d(?:isc?)?_loss|loss_d(?:_|$)|DLoss", re.I)
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What is best instead, in words; arguments where it should be low, and arguments where it is lower."""
+
+    said: str
+    fix: str
+    good: tuple[Any, ...]
+    better: tuple[Any, ...]
+
+
+def of_several(subject: Subject) -> Wrong | None:
+    contract = subject.contract
+    names = [argument.name.lower() for argument in contract.arguments]
+    kinds = {contract.arguments[index].kind for index in contract.preds}
+    if len(names) == 3 and len(contract.preds) == 3 and kinds == {"embedding"}:
+        near, away = _named(names, NEAR), _named(names, AWAY)
+        if near is None or away is None:
+            return None
+        anchor = ({0, 1, 2} - {near, away}).pop()
+        return _turned_triplet(subject, anchor, near, away)
+    if len(names) == 3 and len(contract.preds) == 2 and kinds == {"embedding"}:
+        return _turned_pair(subject) if SAME.search(names[contract.target or 0]) else None
+    if (good := _named(names, GOOD)) is not None and len(contract.preds) == 1 and LIKELY.search(contract.pred.name):
+        return _turned_policy(subject, good)
+    up, down = _named(names, UP, SCORE), _named(names, DOWN, SCORE)
+    if up in contract.preds and down in contract.preds and up is not None and down is not None and up != down:
+        return _turned_scores(subject, up, down) if kinds == {"real"} else None
+    return None
+
+
+def _named(names: Sequence[str], pattern: re.Pattern[str], also: re.Pattern[str] | None = None) -> int | None:
+    """The position of the one name that fits."""
+    found = [i for i, name in enumerate(names) if pattern.search(name) and (also is None or also.search(name))]
+    found = [i for i in found if not re.search(r"^(?:ref|old)", names[i])]
+    return found[0] if len(found) == 1 else None
+
+
+def of_adversaries(subject: Subject) -> Wrong | None:
+    """A discriminator that takes the real for fake. What is linear (a critic) may have either sign."""
+    names = [argument.name.lower() for argument in subject.contract.arguments]
+    up, down = _named(names, REAL), _named(names, FAKE)
+    if not JUDGES.search(subject.name) or len(names) != 2 or up is None or down is None or up == down:
+        return None
+    inputs = subject.draw(SEEDS[0])
+    steps = [subject.values(put(inputs, up, inputs[up] + step)) for step in (-2, 0, 2)]
+    straight = abs(steps[0] + steps[2] - 2 * steps[1]) < 1e-4 * (1 + abs(steps[1]))
+    return None if straight else _turned_scores(subject, up, down)
+
+
+def _turned_policy(subject: Subject, advantage: int) -> Wrong | None:
+    """Near the old policy, the loss must fall as what has an advantage becomes likelier, and the other less likely."""
+    where, shown = subject.contract.preds[0], None
+    name = subject.contract.pred.name
+    for seed in SEEDS:
+        inputs = list(subject.draw(seed))
+        for i, argument in enumerate(subject.contract.arguments):
+            if i != where and LIKELY.search(argument.name.lower()):
+                inputs[i] = inputs[where].clone()
+        step = 0.05 * inputs[advantage].sign()
+        if step.shape != inputs[where].shape:
+            return None
+        good, bad = put(inputs, where, inputs[where] + step), put(inputs, where, inputs[where] - step)
+        if not subject.values(bad) < subject.values(inputs) < subject.values(good):
+            return None
+        said = f"it falls as {name} falls where the advantage is positive"
+        shown = shown or Wrong(said, "turn the sign: what is to be large is -loss", good, bad)
+    return shown
+
+
+def _turned_pair(subject: Subject) -> Wrong | None:
+    """Two embeddings that are to be alike where the third argument says that they are the same."""
+    target = subject.contract.target or 0
+    name, shown = subject.contract.arguments[target].name, None
+    if (others := _others_cost_nothing(subject, target)) is not None:
+        return others
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        good = perfect(subject.contract, inputs)
+        if good is None:
+            return None
+        other = -inputs[target] if subject.contract.target_kind() == "pm1" else 1 - inputs[target]
+        bad = perfect(subject.contract, put(inputs, target, other))
+        if bad is None or not subject.values(put(bad, target, inputs[target])) < subject.values(good) - 1e-3:
+            return None
+        bad = put(bad, target, inputs[target])
+        said = f"it is lowest where two are alike that are not the same, and apart where {name} says that they are"
+        shown = shown or Wrong(said, f"exchange the terms of {name} and of 1 - {name}", good, bad)
+    return shown
+
+
+def _others_cost_nothing(subject: Subject, target: int) -> Wrong | None:
+    """Pairs that are not the same have no part in a loss that has a margin for them, however near they lie."""
+    if not PUSHES.search(subject.name) or subject.contract.target_kind() != "binary":
+        return None
+    first, second = subject.contract.preds
+    name, shown = subject.contract.arguments[target].name, None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        apart = (inputs[target] == 0).reshape(-1, *[1] * (inputs[first].ndim - 1))
+        near = put(inputs, first, torch.where(apart, inputs[second] + 0.1 * inputs[first], inputs[first]))
+        nearer = put(near, first, torch.where(apart, inputs[second] + 0.05 * inputs[first], inputs[first]))
+        if not bool(apart.any()) or subject.values(near) != subject.values(nearer):
+            return None
+        said = f"pairs that are not the same cost nothing, however near they lie: {name} of 0 has no part in it"
+        shown = shown or Wrong(said, f"the term that pushes apart belongs to 1 - {name}", near, nearer)
+    return shown
+
+
+def _turned_triplet(subject: Subject, anchor: int, near: int, away: int) -> Wrong | None:
+    names = [argument.name for argument in subject.contract.arguments]
+    shown: Wrong | None = None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        good, bad = (put(inputs, anchor, inputs[index]) for index in (near, away))
+        if not subject.values(bad) < min(subject.values(good), subject.values(inputs)) - 1e-3:
+            return None
+        said = f"it is lowest where {names[anchor]} equals {names[away]}, and not {names[near]}"
+        shown = shown or Wrong(
+            said, f"exchange {names[near]} and {names[away]}, in the formula or in the call", good, bad
+        )
+    return shown
+
+
+def _turned_scores(subject: Subject, up: int, down: int) -> Wrong | None:
+    names = [argument.name for argument in subject.contract.arguments]
+    shown: Wrong | None = None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        good = put(put(inputs, up, inputs[up] + 2), down, inputs[down] - 2)
+        bad = put(put(inputs, up, inputs[up] - 2), down, inputs[down] + 2)
+        values = [subject.values(each) for each in (bad, inputs, good)]
+        if not values[0] < values[1] < values[2]:
+            return None
+        said = f"it falls as {names[up]} falls and {names[down]} rises"
+        shown = shown or Wrong(said, f"turn the sign of the difference of {names[up]} and {names[down]}", good, bad)
+    return shown
+
+
+def put(inputs: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:
+    return tuple(value.clone() if i == index else each for i, each in enumerate(inputs))
