@@ -8,7 +8,12 @@ if TYPE_CHECKING:
     from lossmith.prove.composition import Shown
     from lossmith.prove.facts import Bounds, Facts, Statement
 
-SMOOTH = {0: "continuous", 1: "one continuous derivative", 2: "two continuous derivatives or more"}
+SMOOTH = {
+    -1: "not continuous: the value jumps",
+    0: "continuous",
+    1: "one continuous derivative",
+    2: "two continuous derivatives or more",
+}
 PROPER = {True: "proper: ", False: "not proper: ", None: ""}
 DIGITS = 4
 CLOSE = 0.02  # how far an enclosure may be from what is reached without saying so
