@@ -202,7 +202,7 @@ def test_no_prediction_that_is_best_is_told():
     def never_falls(ops, x, t):
         return ops.softplus(x) + 0.1 * t
 
-    assert elicited(logit(never_falls)).what.startswith("no probability: of what was tried")
+    assert elicited(logit(never_falls)).what.startswith("no probability: no prediction that was tried")
 
 
 def test_a_relative_error_is_studied_where_its_target_is_not_0():

@@ -220,6 +220,12 @@ class _Numbers:
     def erf(self, x: Term) -> Term:
         return x.through(sympy.erf, context.erf)
 
+    def sin(self, x: Term) -> Term:
+        return x.through(sympy.sin, context.sin)
+
+    def cos(self, x: Term) -> Term:
+        return x.through(sympy.cos, context.cos)
+
     def isfinite(self, x: Term) -> bool:
         return bool(context.isfinite(x.value))
 
