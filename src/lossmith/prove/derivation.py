@@ -1,7 +1,7 @@
 """What a derivation holds: cases, regions, and the places where regions meet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sympy
 
@@ -43,10 +43,11 @@ class Join:
 
 @dataclass(frozen=True)
 class Case:
-    """The regions for one kind of target: `given` is empty, or "target = 1"."""
+    """The regions for one kind of target: `given` is empty, or "target = 1"; `constants` are letters that do not move."""
 
     given: str
     regions: tuple[Region, ...]
+    constants: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def joins(self) -> tuple[Join, ...]:

@@ -65,7 +65,8 @@ def _size(factor: Expr) -> Expr:
     return -factor if factor.could_extract_minus_sign() else factor
 
 
-def in_shares(expr: Expr, families: Sequence[Family]) -> Expr:
+@lru_cache(maxsize=64)
+def in_shares(expr: Expr, families: tuple[Family, ...]) -> Expr:
     """The expression in shares alone; where a total S does not cancel, as it was."""
     plain, logits, totals = sympy.expand_power_exp(expr), set[Symbol](), set[Symbol]()
     for family in reversed([one for one in families if one.logits]):  # a factor of 1 is in every product
