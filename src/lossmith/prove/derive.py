@@ -17,7 +17,7 @@ import sympy
 from lossmith.errors import LossmithError, message
 from lossmith.ops.digits import context
 from lossmith.prove.constants import meanings
-from lossmith.prove.derivation import Bounds, Case, Derivation, Region
+from lossmith.prove.derivation import UNKNOWN, Bounds, Case, Derivation, Region
 from lossmith.prove.evaluate import Expr, Symbol, number
 from lossmith.prove.reading import LETTERS, Reading, near, numbers, of_residual, rows
 from lossmith.prove.shares import Family, rewritings
@@ -104,7 +104,7 @@ def _case(name: str, given: str, readings: list[Reading]) -> tuple[Case, int, tu
     regions = [
         _region(form, group, readings, _where(parts, place, readings)) for place, (form, group) in enumerate(groups)
     ]
-    return Case(given, tuple(regions), meant), compared, readings[0].families
+    return Case(given, tuple(regions), meant, readings[0].point), compared, readings[0].families
 
 
 def _joined(name: str, groups: list[list[int]], readings: list[Reading]) -> list[tuple[Expr, list[int]]]:
@@ -248,4 +248,4 @@ def _root(readings: list[Reading], left: int, right: int, x: Symbol) -> Any:
         for root in sympy.solve(asked, x):
             if root.is_real is not False and low.point[x] <= number(root, low.point) <= high.point[x]:
                 return root
-    return sympy.Symbol("?")
+    return UNKNOWN

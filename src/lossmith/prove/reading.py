@@ -17,6 +17,7 @@ from lossmith.ops.digits import context
 from lossmith.ops.symbols import Plain, Sample, Symbols
 from lossmith.prove.constants import lettered
 from lossmith.prove.evaluate import Expr, Point, Symbol, number
+from lossmith.prove.offsets import offsets
 from lossmith.prove.shares import Family, families_of, in_shares, partial
 from lossmith.prove.simplify import agree, at_most, operations, shortest
 from lossmith.shapes import batched, letters
@@ -191,26 +192,44 @@ def rows(made: Formula, kinds: Sequence[str], settings: Mapping[str, Any]) -> It
 def _in_shares(reading: Reading, others: Sequence[tuple[Symbol, ...]], given: tuple[Family, ...]) -> Reading:
     """A reading of a row of logits in p = softmax(z), if everything can be said in p; `given` are distributions."""
     plain = reading.sample.revealed(reading.expr)
+    if shift := offsets(plain, reading.vary):
+        moved = sympy.expand_mul(plain.subs({z: z - added for z, added in shift.items()}, simultaneous=True), deep=True)
+        at = {z: reading.point[z] + number(added, reading.point) for z, added in shift.items()}
+        sample = replace(reading.sample, at={**reading.point, **at})
+        found = _shared(replace(reading, sample=sample, expr=moved), others, given, tuple(shift.values()))
+        if found is not None:
+            return found
+    return _shared(replace(reading, expr=plain), others, given) or replace(reading, families=given)
+
+
+def _shared(
+    reading: Reading, others: Sequence[tuple[Symbol, ...]], given: tuple[Family, ...], added: tuple[Expr, ...] = ()
+) -> Reading | None:
+    plain = reading.expr
     families = tuple(families_of(plain, [(reading.vary, True), *((row, False) for row in others)]))
+    families = tuple(replace(one, added=added) if one.moves else one for one in families)
     expr = in_shares(plain, families) if families else plain
     if not any({*family.shares} & expr.free_symbols for family in families):
-        return replace(reading, families=given)
+        return None
     for family in families:
         reading.sample.at.update(family.at(reading.point))
     return replace(reading, expr=expr, families=(*families, *given))
 
 
 def _alike(first: Reading, one: Reading) -> Reading | None:
-    """A reading by the expression in shares of the first, where that has its value: a body may ask which class leads."""
+    """A reading by the expression in shares of the first, where that has its value: a body may ask who leads."""
     if not any(family.logits for family in first.families):
         return None
     at = dict(one.point)
+    for z, added in {
+        z: plus for family in first.families for z, plus in zip(family.logits, family.added, strict=False)
+    }.items():
+        at[z] = one.point[z] + number(added, one.point)
     for family in first.families:
-        at.update(family.at(one.point) if family.logits else {})
+        at.update(family.at(at) if family.logits else {})
     if not near(number(first.sample.revealed(first.expr), at), one.values[0]):
         return None
-    one.sample.at.update(at)
-    return replace(one, expr=first.expr, families=first.families)
+    return replace(one, sample=replace(one.sample, at=at), expr=first.expr, families=first.families)
 
 
 def near(got: Any, want: Any) -> bool:

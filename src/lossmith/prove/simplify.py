@@ -18,6 +18,7 @@ from lossmith.prove.evaluate import Expr, Point, number
 
 AGREE = context.mpf(10) ** -36
 SMALL = 14  # operations, up to which an expression may be a hyperbolic function
+FACTORED = 20  # operations, up to which a sum is worth its factors
 LARGE = 30  # operations, beyond which the slow rewritings are not tried
 SECONDS = 1.0  # of this process, for one rewriting
 HUGE = 90  # operations, beyond which nobody reads an expression and sympy may need minutes for it
@@ -82,13 +83,13 @@ def as_powers(expr: Expr) -> Expr:
 def _rewritings() -> Iterable[Callable[[Any], Any]]:
     yield sympy.factor_terms
     yield sympy.together
-    yield lambda e: sympy.factor(e, deep=True) if operations(e) <= LARGE else e
+    yield lambda e: sympy.factor(e, deep=True) if operations(e) <= FACTORED else e
     yield as_powers
     yield lambda e: sympy.powsimp(e, force=True)
-    yield lambda e: sympy.logcombine(sympy.expand_log(e, force=True), force=True)
+    yield lambda e: sympy.logcombine(sympy.expand_log(e, force=True), force=True) if operations(e) <= LARGE else e
     yield lambda e: sympy.expand_log(e, force=True)
-    yield sympy.expand
-    yield lambda e: sympy.cancel(sympy.radsimp(e))  # no root under a fraction
+    yield lambda e: sympy.expand(e) if operations(e) <= LARGE else e
+    yield lambda e: sympy.cancel(sympy.radsimp(e)) if operations(e) <= LARGE else e  # no root under a fraction
     yield with_sigmoid
 
 
