@@ -64,12 +64,13 @@ class Case:
     def joins(self) -> tuple[Join, ...]:
         """The places where regions meet, from left to right."""
         placed = [(bounds, region) for region in self.regions for bounds in region.where]
-        return tuple(
+        found = (
             _join(before, after, bounds, self.point)
             for (bounds, after) in placed
             for (other, before) in placed
             if bounds.low is not None and bounds.low == other.high and bounds.low != UNKNOWN
         )
+        return tuple(sorted(found, key=lambda join: number(join.at, self.point)))
 
 
 @dataclass(frozen=True)
