@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import lossmith
-import lossmith.formulas  # noqa: F401  (registers them)
+import lossmith.formulas
 from lossmith.ops.ball import around, precision
 from lossmith.prove import rows
 from lossmith.prove.rows import FLOOR, bounds_of, enclosed
