@@ -233,6 +233,13 @@ def test_ranges_that_follow_are_sharp(read, value, slope):
     assert max(found.slopes.most[1], -found.slopes.least[0]) == pytest.approx(slope, rel=1e-4)
 
 
+def test_a_slope_that_is_0_but_for_rounding_says_where_it_is_smallest():
+    found = facts_of(logit(lambda ops, x, t: ops.softplus(x) - (0.9 * t + 0.05) * x - ops.softplus(0.0 * x)))
+    assert found.values.least[1] - found.values.least[0] < 1e-12
+    flat = facts_of(real(lambda ops, x, t: ops.softplus(x - t) - 0.5 * (x - t) - math.log(2.0)))
+    assert abs(flat.values.least[0]) < 1e-15
+
+
 def test_the_smallest_value_of_a_convex_loss_between_floats_is_enclosed():
     found = facts_of(real(lambda ops, x, t: ops.exp(x - t) - 2.0 * (x - t)))
     least = 2.0 - 2.0 * math.log(2.0)

@@ -52,8 +52,9 @@ def values_of_convex(study: Study) -> Range:
             low, left = middle, jets[-1]
         elif jets[0].slope.low >= 0:
             high = middle
-        else:
-            break
+        else:  # nearly flat: the tangent here says the most
+            far = max(jets[0].slope.size[1], jets[-1].slope.size[1]) * (high - low)
+            return Range(Ball((jets[0].value.low - far).lower(), reached), most, float(middle), float(most_at))
     tangent = left.value + left.slope * Ball(NOTHING, (high - low).upper())
     return Range(Ball(tangent.low, reached), most, float(low), float(most_at))
 

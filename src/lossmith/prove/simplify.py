@@ -164,9 +164,23 @@ def operations(expr: Expr) -> int:
 
 @lru_cache(maxsize=4096)
 def cost(expr: Expr) -> tuple[int, int]:
-    """How long an expression is to read: operations first, then characters; a power under a logarithm counts thrice."""
+    """How long an expression is to read: operations first, then characters.
+
+    A power under a logarithm counts thrice, a fraction over a fraction twice.
+    """
     hidden = [one for one in expr.atoms(sympy.log) if any(power.exp.free_symbols for power in one.atoms(sympy.Pow))]
-    return (operations(expr) + 2 * sum(map(operations, hidden)), len(str(expr)))
+    storeys = [one for one in expr.atoms(sympy.Mul) if _divides(one) and any(map(_has_fraction, one.args))]
+    below = [one for one in expr.atoms(sympy.Pow) if one.exp.could_extract_minus_sign() and _has_fraction(one.base)]
+    return (operations(expr) + 2 * (sum(map(operations, hidden)) + len(below)) + len(storeys), len(str(expr)))
+
+
+def _divides(expr: Expr) -> bool:
+    return any(one.is_Pow and one.exp.could_extract_minus_sign() for one in expr.args)
+
+
+def _has_fraction(expr: Expr) -> bool:
+    """Whether it is a sum with a fraction."""
+    return expr.is_Add and any(power.exp.could_extract_minus_sign() for power in expr.atoms(sympy.Pow))
 
 
 def same(expr: Expr, want: Sequence[Any], points: Sequence[Point]) -> bool:
