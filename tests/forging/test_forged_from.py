@@ -1,6 +1,10 @@
 """`lossmith forge --from`: a user's own loss as an expression, compared with itself, written in another framework."""
 
 import copy
+import os
+import subprocess
+import sys
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -13,8 +17,11 @@ from lossmith.checker.resolve import Declared
 from lossmith.cli import main
 from lossmith.errors import LossmithError, SettingError
 from lossmith.forging import tree
+from lossmith.forging.emit_tests import tests
 from lossmith.forging.original import expressed
 from lossmith.forging.parse import parse
+from lossmith.forging.plan import plan
+from lossmith.forging.targets import TARGETS
 from lossmith.forging.written import Words, Written
 
 REAL = {"pred": "real[N,C]", "target": "real[N,C]"}
@@ -190,3 +197,55 @@ def test_an_expression_and_a_loss_do_not_go_together(capsys):
         main(["forge", "--name", "Square"])
     assert "an expression and --name, or --from" in capsys.readouterr().err
     assert issubclass(SettingError, LossmithError)
+
+
+class Tilted(nn.Module):
+    """Log-cosh as it is often written, which overflows, and a slope that is another one below the target."""
+
+    def __init__(self, tilt=0.25):
+        super().__init__()
+        self.tilt = tilt
+
+    def forward(self, pred, target):
+        error = pred - target
+        return (torch.log(torch.cosh(error)) + torch.where(error < 0, self.tilt, 0.0) * error.square()).mean()
+
+
+CARRIERS = [to for to in TARGETS if to != "latex"]
+
+
+@pytest.fixture(scope="module")
+def carried(tmp_path_factory):
+    """Every target of one traced loss with the tests that it carries, run in one process: how each file did."""
+    folder = tmp_path_factory.mktemp("forged")
+    found = expressed(told(Tilted, REAL))
+    kinds = dict(zip(("pred", "target"), found.kinds, strict=True))
+    made = plan(found.expression, found.name, found.params, **kinds)
+    for to in CARRIERS:
+        stem = f"tilted_{to.replace('-', '_')}"
+        (folder / f"{stem}.py").write_text(TARGETS[to].write(made))
+        (folder / f"test_{stem}.py").write_text(tests(made, TARGETS[to], stem))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=done.xml", "--rootdir=."]
+    quiet = {**os.environ, "KERAS_BACKEND": "torch", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    said = subprocess.run(command, cwd=folder, env=quiet, capture_output=True, text=True, timeout=300, check=False)
+    cases = ElementTree.parse(folder / "done.xml").iter("testcase")
+    return found, made, [(case.get("classname", ""), [part.tag for part in case]) for case in cases], said.stdout
+
+
+def test_a_naive_log_cosh_is_seen_for_what_it_is(carried):
+    found, made, _, _ = carried
+    assert "log(cosh(pred - target))" in found.expression
+    assert any("log_cosh" in str(one) for one in made.rewrites)
+    assert found.params == {"tilt": 0.25}
+
+
+@pytest.mark.parametrize("to", CARRIERS)
+def test_a_traced_loss_carries_tests_that_pass_in_every_framework(to, carried):
+    _, _, cases, said = carried
+    own = [tags for name, tags in cases if name == f"test_tilted_{to.replace('-', '_')}"]
+    assert len(own) >= 3, said
+    assert not any("failure" in tags or "error" in tags for tags in own), said
+
+
+def test_a_traced_loss_is_written_as_latex(carried):
+    assert r"\log" in TARGETS["latex"].write(carried[1])

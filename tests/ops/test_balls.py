@@ -14,7 +14,7 @@ from lossmith.spec import FORMULAS
 
 STEP = context.mpf(10) ** -14
 NEAR = context.mpf(10) ** -18  # the error of a difference of fifty-digit numbers over that step
-UNARY = ["exp", "expm1", "log", "log1p", "sqrt", "softplus", "arctan", "square", "abs"]
+UNARY = ["exp", "expm1", "log", "log1p", "sqrt", "softplus", "arctan", "square", "abs", "tanh", "erf", "sin", "cos"]
 POINTS = [0.01, 0.3, 1.0, 2.75, 17.0, 80.0, -0.4, -3.0, -40.0]
 ONE_SIDED = {"log": 0.0, "sqrt": 0.0, "log1p": -1.0}
 ELEMENTWISE = [made for made in FORMULAS.values() if is_elementwise(made) and made.name != "adaptive_robust"]

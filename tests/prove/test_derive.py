@@ -1,5 +1,6 @@
 """Derivations agree with the framework's own gradient, say where regions meet, and print as they should."""
 
+import math
 import signal
 
 import numpy as np
@@ -240,3 +241,42 @@ def test_the_gradient_of_a_traced_row_is_that_of_autograd(loss):
         for one in region.gradient.values()
     ]
     assert got == pytest.approx(want[0, :2].tolist(), rel=1e-12)
+
+
+def test_what_is_added_to_a_logit_is_inside_its_softmax():
+    derivation = derive("logit_adjusted")
+    assert derivation.letters["p1"] == "softmax of tau*log(counts1/counts2) + z1"
+    region = derivation.cases[0].regions[0]
+    assert [str(region.value), *map(str, region.gradient.values())] == ["-log(p1)", "p1 - 1", "p2"]
+
+
+def test_a_long_part_that_does_not_move_is_a_letter():
+    derivation = derive("class_balanced")
+    (region,) = derivation.cases[0].regions
+    assert str(region.value) == "-w1*log(p1)"
+    assert derivation.letters["w1"].startswith("3/((1 - exp(")
+    (adaptive,) = derive("adaptive_robust").cases
+    assert "429 terms" in adaptive.constants["c1"]
+    assert str(adaptive.regions[0].value).startswith("log(c1) + log(scale)")
+
+
+def test_a_keyword_that_becomes_a_plain_number_has_its_own_number():
+    """Otherwise the text would show numbers that follow from a keyword that was moved to be told from others."""
+
+    @formula(shapes="..., ... -> ...", kinds=("real", "real"), source="a test", claims=Claims())
+    def cut(ops: Ops[A], pred: A, target: A, *, scale: Positive = 1.0, width: Positive = 5.0) -> A:
+        r = ops.abs(pred - target)
+        return scale * ops.where(r < math.log(width), r, math.log(width))
+
+    try:
+        (case,) = derive(cut).cases
+    finally:
+        del FORMULAS["cut"]
+    assert [str(join.at) for join in case.joins] == ["-log(5)", "0", "log(5)"]
+    assert str(case.regions[0].value) == "scale*log(5)"
+    assert all(join.continuous for join in case.joins)
+
+
+def test_a_join_that_sympy_cannot_simplify_is_seen_in_digits():
+    joins = [join for case in derive("asymmetric_multilabel").cases for join in case.joins]
+    assert [(str(join.at), join.continuous, join.smooth) for join in joins] == [("-log(19)", True, True)]

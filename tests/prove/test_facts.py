@@ -1,5 +1,7 @@
 """Facts: what follows from a formula for training, compared with theory, and how it is printed."""
 
+import math
+
 import pytest
 
 import lossmith
@@ -177,3 +179,69 @@ def test_the_command_line_prints_facts(capsys):
     said = capsys.readouterr().out
     assert "  facts\n" in said
     assert "predicts                          the median of the target" in said
+
+
+def test_a_jump_of_the_value_is_told_though_the_slopes_agree():
+    def torn(ops, x, t):
+        a = ops.abs(x - t)
+        return ops.where(a < 1.0, 0.5 * ops.square(a), a)
+
+    found = facts_of(real(torn))
+    assert found.smooth_to == -1
+    assert "smooth                            not continuous: the value jumps" in str(found)
+    assert found.statements[2].verdict == "proved"  # it jumps away from the target
+
+    def towards(ops, x, t):
+        a = ops.abs(x - t)
+        return ops.where(a < 1.0, a, a - 0.5)
+
+    assert facts_of(real(towards)).statements[2].verdict == "refuted"
+
+
+def test_no_prediction_that_is_best_is_told():
+    def never_falls(ops, x, t):
+        return ops.softplus(x) + 0.1 * t
+
+    assert elicited(logit(never_falls)).what.startswith("no probability: no prediction that was tried")
+
+
+def test_a_relative_error_is_studied_where_its_target_is_not_0():
+    found = facts_of(real(lambda ops, x, t: ops.abs(x - t) / ops.abs(t)))
+    assert found.held == ("target = 1", "target = -2")
+    assert found.slopes.most[1] == 1.0
+
+
+def test_a_positive_target_is_never_0():
+    itakura_saito = Elementwise(
+        "mine", lambda ops, x, t: t / x - ops.log(t / x) - 1.0, ("positive", "positive"), ("pred", "target")
+    )
+    assert elicited(itakura_saito).what == "the mean of the target"
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "slope"),
+    [
+        (lambda ops, x, t: ops.log(0.5 * (ops.exp(x - t) + ops.exp(t - x))), 49.3068528, 1.0),  # convex, by rules
+        (lambda ops, x, t: ops.maximum(0.3 * (x - t), -2.0 * (x - t)), 100.0, 2.0),  # convex, a kink
+        (lambda ops, x, t: ops.square(x - t) / (1.0 + ops.square(x - t)), 0.9996002, 0.6495191),  # monotone
+    ],
+)
+def test_ranges_that_follow_are_sharp(read, value, slope):
+    found = facts_of(real(read))
+    assert found.values.least == (0.0, pytest.approx(0.0, abs=1e-20))
+    assert found.values.most == (pytest.approx(value), pytest.approx(value))
+    assert max(found.slopes.most[1], -found.slopes.least[0]) == pytest.approx(slope, rel=1e-4)
+
+
+def test_a_slope_that_is_0_but_for_rounding_says_where_it_is_smallest():
+    found = facts_of(logit(lambda ops, x, t: ops.softplus(x) - (0.9 * t + 0.05) * x - ops.softplus(0.0 * x)))
+    assert found.values.least[1] - found.values.least[0] < 1e-12
+    flat = facts_of(real(lambda ops, x, t: ops.softplus(x - t) - 0.5 * (x - t) - math.log(2.0)))
+    assert abs(flat.values.least[0]) < 1e-15
+
+
+def test_the_smallest_value_of_a_convex_loss_between_floats_is_enclosed():
+    found = facts_of(real(lambda ops, x, t: ops.exp(x - t) - 2.0 * (x - t)))
+    least = 2.0 - 2.0 * math.log(2.0)
+    assert found.values.least[0] <= least <= found.values.least[1] + 1e-15
+    assert found.values.least[1] - found.values.least[0] < 1e-12

@@ -56,6 +56,7 @@ LOSSES = {
     "clamped": lambda p, t: -(t * torch.sigmoid(p).clamp(1e-7, 1 - 1e-7).log()).mean(),
     "log cosh": lambda p, t: torch.log(torch.cosh(p - t)).mean(),
     "tanh": lambda p, t: torch.tanh(p - t).sum(),
+    "waves": lambda p, t: (torch.sin(5.0 * (p - t)) + torch.cos(p) * t).mean(),
     "gelu": lambda p, t: F.gelu(p - t).mean(),
     "cube": lambda p, t: ((p - t).abs() ** 3).mean(),
     "power": lambda p, t: ((p - t).abs() ** 1.7).mean(),
@@ -96,6 +97,12 @@ def test_a_replay_agrees_with_torch(name):
 def test_the_test_above_can_fail(monkeypatch):
     monkeypatch.setitem(aten.RULES, "abs", lambda on, x: x)
     assert misses(F.l1_loss) != []
+
+
+def test_a_number_without_a_dtype_is_the_decimal_that_was_written():
+    graph = record(lambda p, t: (torch.where(p > t, 0.8, 0.2) * (p - t)).mean(), INPUTS)
+    assert number(graph.replay(digits.ops, digits.array([1.0]), digits.array([0.0]))) == 0.8
+    assert torch.get_default_dtype() == torch.float32
 
 
 def branch(pred, target):

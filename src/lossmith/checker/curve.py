@@ -12,6 +12,7 @@ from lossmith.checker.sample import SIZES
 from lossmith.checker.subject import Subject
 
 POINTS = 161
+ROUNDING = 64  # units in the last place of the largest slope: differences of terms that cancel
 OF_MANY = frozenset("index labels onehot dist simplex logprob embedding unit boxes cxcywh".split())  # need their axis
 
 
@@ -46,11 +47,23 @@ def curve_of(
     low, high = span or path.span
     x = torch.linspace(low, high, points, dtype=torch.float64)
     series = [
-        _series(label, x, at_many(subject, move, (x,), dtype=dtype, second=True)) for label, move in path.moves.items()
+        _series(label, x, at_many(subject, move, (x,), dtype=dtype, second=True), dtype)
+        for label, move in path.moves.items()
     ]
     return Curve(path.names[0], series) if any(len(set(one.value)) > 1 for one in series) else None
 
 
-def _series(label: str, x: torch.Tensor, made: Values) -> Series:
-    curvature = [] if made.curvature is None or made.curvature.isnan().all() else made.curvature.tolist()
+def _series(label: str, x: torch.Tensor, made: Values, dtype: torch.dtype) -> Series:
+    known = made.curvature is not None and not made.curvature.isnan().all()
+    curvature = _without_rounding(made.curvature, made.slopes[0], x, dtype).tolist() if known else []
     return Series(label, x.tolist(), made.value.tolist(), made.slopes[0].tolist(), curvature)
+
+
+def _without_rounding(
+    curvature: torch.Tensor | None, slope: torch.Tensor, x: torch.Tensor, dtype: torch.dtype
+) -> torch.Tensor:
+    """0 where from one point to the next the slope changes by less than it may be rounded by."""
+    assert curvature is not None
+    largest = slope[slope.isfinite()].abs().max() if slope.isfinite().any() else torch.zeros(())
+    step = float(x[-1] - x[0]) / max(len(x) - 1, 1)
+    return torch.where(curvature.abs() * step <= ROUNDING * torch.finfo(dtype).eps * largest, 0.0, curvature)

@@ -12,6 +12,7 @@ from lossmith.errors import LossmithError
 from lossmith.prove.composition import convex_of
 from lossmith.prove.derive import derive
 from lossmith.prove.facts import facts_of
+from lossmith.prove.rows import bounds_of
 from lossmith.prove.slices import elementwise
 
 STOPPED = "a part is detached at {}: the derivatives shown are of its value, not its gradient"
@@ -55,7 +56,8 @@ def _studied(subject: Subject, contract: Contract, shown: Shown, steps: bool) ->
     except LossmithError as error:
         derived, notes = "", [*notes, str(error)]
     if found.of_rows:
-        facts = of_rows(convex_of(found.formula, **found.settings), contract.pred.kind)
+        shape = convex_of(found.formula, **found.settings)
+        facts = of_rows(shape, contract.pred.kind, bounds_of(found.formula, **found.settings))
     else:
         facts = str(facts_of(elementwise(found.formula, **found.settings)))
     return Shown(shown.name, shown.location, shown.takes, derived, facts, tuple(notes))

@@ -94,7 +94,8 @@ def _examine_all(job: dict[str, Any], say: Any, orders: IO[str]) -> None:
     say(event="names", names=list(found), left_out=left_out(place, module, found))
     limit_calls(job.get("call_seconds", CALL_SECONDS))
     limit_memory(job["memory"])
-    all_rules()  # all of them now: a loss may take the path of imports away
+    if job["work"] in ("check", "again"):
+        all_rules()  # all of them now: a loss may take the path of imports away
     before = marks()
     while name := orders.readline().rstrip("\n"):
         value = found[name]

@@ -87,12 +87,13 @@ def _facts(name: str) -> str:
         from lossmith.prove.composition import convex_of
         from lossmith.prove.derive import formula_of
         from lossmith.prove.facts import facts_of
+        from lossmith.prove.rows import bounds_of
         from lossmith.prove.slices import elementwise, is_elementwise, is_of_rows
         from lossmith.report.facts import of_rows
 
         made = formula_of(name)
         if is_of_rows(made):
-            return of_rows(convex_of(made), made.kinds[0])
+            return of_rows(convex_of(made), made.kinds[0], bounds_of(made))
         return str(facts_of(elementwise(made))) if is_elementwise(made) else ""
     except (ModuleNotFoundError, LossmithError):
         return ""

@@ -98,12 +98,16 @@ def _made(word: str, *args: Any) -> Written:
     return Written(tree.call(word, *(_lifted(arg).number for arg in args)))
 
 
+class NoWord(NotImplementedError, AttributeError):
+    """A word that an expression does not have; a rule of the replay may ask first, with `hasattr`."""
+
+
 class Words:
     """The reader: the operations that a trace may ask for. What is no word of an expression does not exist."""
 
     def __getattr__(self, word: str) -> Any:
         if word not in WORDS or WORDS[word].arity > 2:
-            raise NotImplementedError(f"{word} is not among the words of an expression")
+            raise NoWord(f"{word} is not among the words of an expression")
         return lambda *args: _made(word, *args)
 
     def exp(self, x: Any) -> Written:

@@ -180,6 +180,21 @@ def erf(x: Ball) -> Ball:
     return x.rising(arb.erf, least=-UNIT, most=UNIT)
 
 
+def sin(x: Ball) -> Ball:
+    return _wave(arb.sin, x)
+
+
+def cos(x: Ball) -> Ball:
+    return _wave(arb.cos, x)
+
+
+def _wave(function: Callable[[arb], arb], x: Ball) -> Ball:
+    """A function that rises and falls between -1 and 1."""
+    if not x.is_finite:
+        return Ball(-UNIT, UNIT)
+    return enclosing(function(x.low.union(x.high))).meet(Ball(-UNIT, UNIT))
+
+
 def sigmoid(x: Ball) -> Ball:
     return x.rising(lambda end: 1 / (1 + (-end).exp()), least=NOTHING, most=UNIT)
 

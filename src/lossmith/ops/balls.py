@@ -210,6 +210,16 @@ def erf(x: Jet) -> Jet:
     return x.chain(ball.erf(x.value), first, -((first + first) * x.value))
 
 
+def sin(x: Jet) -> Jet:
+    value = ball.sin(x.value)
+    return x.chain(value, ball.cos(x.value), -value)
+
+
+def cos(x: Jet) -> Jet:
+    value = ball.cos(x.value)
+    return x.chain(value, -ball.sin(x.value), -value)
+
+
 TWO, FOUR = around(2), around(4)
 with ball.precision():
     TWO_BY_ROOT_PI = ball.enclosing(2 / ball.arb.pi().sqrt())
@@ -248,7 +258,7 @@ class Numbers:
         slope = (x.value.square() + ONE).inverse()
         return x.chain(ball.atan(x.value), slope, -((x.value + x.value) * slope.square()))
 
-    tanh, erf = staticmethod(tanh), staticmethod(erf)
+    tanh, erf, sin, cos = map(staticmethod, (tanh, erf, sin, cos))
 
     def isfinite(self, x: Jet) -> bool:
         if x.value.is_finite:

@@ -14,7 +14,7 @@ knows its logarithm, so that log(e^a / sum e^b) and log(cosh x) are read as what
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import exp, expm1, inf, isinf, isnan, log, log1p, nextafter, sqrt
+from math import cos, exp, expm1, inf, isinf, isnan, log, log1p, nextafter, sin, sqrt
 from typing import Any, Literal
 
 import numpy as np
@@ -317,6 +317,12 @@ class Numbers:
 
     def arctan(self, x: Curve) -> Curve:
         return Curve(rest="unknown", least=-2.0, most=2.0)
+
+    def sin(self, x: Curve) -> Curve:
+        return lift(sin(x.constant)) if x.constant is not None else Curve(rest="unknown", least=-1.0, most=1.0)
+
+    def cos(self, x: Curve) -> Curve:
+        return lift(cos(x.constant)) if x.constant is not None else Curve(rest="unknown", least=-1.0, most=1.0)
 
     def isfinite(self, x: Curve) -> bool:
         return not x.infinite

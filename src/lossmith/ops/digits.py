@@ -62,6 +62,12 @@ class Numbers:
     def erf(self, x: Any) -> Any:
         return context.erf(x)
 
+    def sin(self, x: Any) -> Any:
+        return context.sin(x)
+
+    def cos(self, x: Any) -> Any:
+        return context.cos(x)
+
     def isfinite(self, x: Any) -> bool:
         return bool(context.isfinite(x))
 

@@ -13,7 +13,8 @@ import numpy as np
 from lossmith.ops import NumberKind, Shape, derived
 
 Array = np.ndarray
-BEYOND = ("tanh", "erf")  # not for formulas: what a replay of someone else's code needs where the system has it
+# Not for formulas: what a replay of someone else's code needs where the system has it.
+BEYOND = ("tanh", "erf", "sin", "cos")
 
 
 class Numbers(Protocol):

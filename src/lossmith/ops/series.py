@@ -153,6 +153,12 @@ class Numbers:
     def erf(self, x: Series) -> Series:
         return x.by(arb_series.erf)
 
+    def sin(self, x: Series) -> Series:
+        return x.by(arb_series.sin)
+
+    def cos(self, x: Series) -> Series:
+        return x.by(arb_series.cos)
+
     def isfinite(self, x: Series) -> bool:
         if x.terms[0].is_finite():
             return True

@@ -16,8 +16,9 @@ region where that expression holds.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import sympy
@@ -41,14 +42,33 @@ _NAMED = {
 }
 
 
+SHORT = 12  # characters, up to which a decimal is what was written
+NONE = frozenset[sympy.Symbol]()
+MANY = 32  # terms of a sum that does not move, beyond which it is one constant
+
+
+class Plain(TypeError):
+    """A body makes a plain number of what has a name: no expression knows how; `names` says of what."""
+
+    def __init__(self, names: frozenset[sympy.Symbol]) -> None:
+        super().__init__(f"{', '.join(sorted(map(str, names)))} becomes a plain number")
+        self.names = {str(one) for one in names}
+
+
 @dataclass
 class Sample:
-    """One point, and what was asked about it: expressions that are above 0 around it."""
+    """One point, and what was asked about it: expressions that are above 0 around it.
+
+    meant   constants that stand for a sum of many terms, in words
+    terms   how many were made: what a reading costs
+    """
 
     at: dict[sympy.Symbol, Any] = field(default_factory=dict[sympy.Symbol, Any])
     asked: list[sympy.Expr] = field(default_factory=list[sympy.Expr])
     stopped: dict[sympy.Symbol, sympy.Expr] = field(default_factory=dict[sympy.Symbol, sympy.Expr])
     fixed: set[sympy.Symbol] = field(default_factory=set[sympy.Symbol])
+    meant: dict[sympy.Symbol, str] = field(default_factory=dict[sympy.Symbol, str])
+    terms: int = 0
 
     def symbol(self, name: str, value: float, *, fixed: bool = False, **assumptions: bool) -> "Term":
         """A named number of this sample; what is fixed is a constant to every derivative."""
@@ -59,10 +79,19 @@ class Sample:
         return Term(known, self.at[known], self)
 
     def moves(self, term: "Term") -> bool:
-        return not term.expr.free_symbols <= self.fixed
+        return not (term.free is NONE or term.free <= self.fixed)
+
+    def constant(self, value: Any, free: frozenset[sympy.Symbol], terms: int) -> "Term":
+        """A sum of terms of which none moves, as a letter of its own."""
+        known = sympy.Symbol(f"c{len(self.meant) + 1}", real=True)
+        self.at[known] = value
+        self.fixed.add(known)
+        of = ", ".join(sorted(map(str, free)))
+        self.meant[known] = f"a constant of {of} ({terms} terms), {float(value):.6g} at the values that were compared"
+        return Term(known, value, self)
 
     def ask(self, difference: "Term") -> None:
-        if difference.expr.free_symbols:
+        if self.moves(difference):
             self.asked.append(difference.expr if difference.value > 0 else -difference.expr)
 
     def stop(self, term: "Term") -> "Term":
@@ -79,12 +108,38 @@ class Sample:
 
 
 class Term:
-    """A number of a sample: arithmetic makes expressions, comparison answers from the value and is remembered."""
+    """A number of a sample: arithmetic makes expressions, comparison answers from the value and is remembered.
 
-    __slots__ = ("expr", "sample", "value")
+    The expression of what does not move is made when it is asked for: a table of constants may never be.
+    """
+
+    __slots__ = ("_expr", "_made", "free", "sample", "value")
 
     def __init__(self, expr: Any, value: Any, sample: Sample | None = None) -> None:
-        self.expr, self.value, self.sample = expr, value, sample
+        self._expr, self._made, self.value, self.sample = expr, None, value, sample
+        self.free: frozenset[sympy.Symbol] = frozenset(expr.free_symbols) or NONE
+
+    @classmethod
+    def made(cls, make: Callable[[], Any], value: Any, one: "Term", other: "Term | None" = None) -> "Term":
+        """The term of an operation on others."""
+        found = cls.__new__(cls)
+        found._expr, found._made, found.value, found.sample, found.free = None, make, value, one.sample, one.free
+        if other is not None:
+            found.sample = found.sample or other.sample
+            if other.free is not found.free and other.free is not NONE:
+                found.free = other.free if found.free is NONE else found.free | other.free
+        sample = found.sample
+        if sample is not None:
+            sample.terms += 1
+            if sample.moves(found):
+                _ = found.expr
+        return found
+
+    @property
+    def expr(self) -> Any:
+        if self._made is not None:
+            self._expr, self._made = self._made(), None
+        return self._expr
 
     def __add__(self, other: object) -> Any:
         return _pair(self, other, lambda x, y: x + y)
@@ -116,11 +171,11 @@ class Term:
         return _pair(self, other, lambda x, y: y**x)
 
     def __neg__(self) -> "Term":
-        return Term(-self.expr, -self.value, self.sample)
+        return Term.made(lambda: -self.expr, -self.value, self)
 
     def __abs__(self) -> "Term":
         if self.sample is not None and not self.sample.moves(self):  # of a keyword: true for more than this sample
-            return Term(sympy.Abs(self.expr), abs(self.value), self.sample)
+            return Term.made(lambda: sympy.Abs(self.expr), abs(self.value), self)
         _ask(self, 0)
         return -self if self.value < 0 else self
 
@@ -146,17 +201,19 @@ class Term:
         return self.value != 0
 
     def __float__(self) -> float:
+        if self.free:
+            raise Plain(self.free)
         return float(self.value)
 
-    def through(self, of_expr: Callable[[Any], Any], of_value: Callable[[Any], Any]) -> Self:
-        return type(self)(of_expr(self.expr), of_value(self.value), self.sample)
+    def through(self, of_expr: Callable[[Any], Any], of_value: Callable[[Any], Any]) -> "Term":
+        return Term.made(lambda: of_expr(self.expr), of_value(self.value), self)
 
 
 def _pair(term: Term, other: object, operate: Callable[[Any, Any], Any]) -> Any:
     if isinstance(other, np.ndarray):
         return NotImplemented  # the array spreads its own operator over its entries
     other = lift(other)
-    return Term(operate(term.expr, other.expr), operate(term.value, other.value), term.sample or other.sample)
+    return Term.made(lambda: operate(term.expr, other.expr), operate(term.value, other.value), term, other)
 
 
 def _ask(term: Term, other: object) -> Any:
@@ -183,7 +240,17 @@ def lift(x: Any) -> Term:
 
 @lru_cache(maxsize=4096)
 def _named(number: float) -> Any:
-    return _NAMED.get(number) or sympy.Rational(repr(number))
+    return _NAMED.get(number) or _logarithm(number) or sympy.Rational(repr(number))
+
+
+def _logarithm(number: float) -> Any:
+    """log(n / m) of small integers, which a body computes from a keyword; None for any other number."""
+    if abs(number) > 20 or len(repr(number)) < SHORT:
+        return None
+    inside = Fraction(math.exp(number)).limit_denominator(10000)
+    if inside <= 0 or abs(math.log(inside) - number) > 1e-15 * abs(number):
+        return None
+    return sympy.log(sympy.Rational(inside.numerator, inside.denominator))
 
 
 class Symbols(np.ndarray):
@@ -220,6 +287,12 @@ class _Numbers:
     def erf(self, x: Term) -> Term:
         return x.through(sympy.erf, context.erf)
 
+    def sin(self, x: Term) -> Term:
+        return x.through(sympy.sin, context.sin)
+
+    def cos(self, x: Term) -> Term:
+        return x.through(sympy.cos, context.cos)
+
     def isfinite(self, x: Term) -> bool:
         return bool(context.isfinite(x.value))
 
@@ -229,10 +302,21 @@ class _Symbols(Objects):
         # no shift: fifty digits do not overflow, and an expression is read without it
         return self.log(self.sum(self.exp(x), axis=axis, keepdims=keepdims))
 
+    def sum(self, x: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
+        found = super().sum(x, axis=axis, keepdims=keepdims)
+        terms = x.size if axis is None else x.shape[axis]
+        return found if terms <= MANY else self._own(np.frompyfunc(lambda one: _constant(one, terms), 1, 1)(found))
+
     def stop_gradient(self, x: Any) -> Any:
         if x.dtype.kind != "O":
             return x
         return self._own(np.frompyfunc(_stopped, 1, 1)(x), object)
+
+
+def _constant(x: Any, terms: int) -> Any:
+    if not isinstance(x, Term) or x.sample is None or x.sample.moves(x):
+        return x
+    return x.sample.constant(x.value, x.free, terms)
 
 
 def _stopped(x: Term) -> Term:

@@ -178,7 +178,10 @@ class Study:
     def _monotone(self, claim: str, sign: int) -> Certificate:
         if (found := self._unreadable(claim)) is not None:
             return found
-        torn = [kink for kink in self.kinks if kink.is_continuous is not True]
+        torn = [kink for kink in self.kinks if kink.is_continuous is not True and not _goes(kink.gap, sign)]
+        for kink in torn:
+            if (by := _wrong_way(self.function, kink.at.middle, sign, self.low, self.high)) is not None:
+                return self._refuted(claim, by)
         if torn:
             return self._open(claim, f"the value may jump at {shown(torn[0].at.middle)}")
         found = never_below(self.function, self.cut.pieces, 1, sign=sign, reads=self.reads)
@@ -225,6 +228,11 @@ class Study:
 
     def _open(self, claim: str, why: str) -> Certificate:
         return Certificate(claim, "open", self.low, self.high, why)
+
+
+def _goes(gap: Ball, sign: int) -> bool:
+    """Whether a jump is one in this direction for certain."""
+    return gap.low >= 0 if sign > 0 else gap.high <= 0
 
 
 def _wrong_way(function: Slice, at: arb, sign: int, low: float, high: float) -> Counterexample | None:

@@ -1,13 +1,19 @@
 """What a derivation holds: cases, regions, and the places where regions meet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import sympy
 
-from lossmith.prove.evaluate import Expr, Symbol
+from lossmith.ops.digits import context
+from lossmith.prove.evaluate import Expr, Point, Symbol, number
 from lossmith.prove.shares import Family
-from lossmith.prove.simplify import sigmoid
+from lossmith.prove.simplify import alike, sigmoid
+
+UNKNOWN = sympy.Symbol("?")  # where a root was not found
+CLOSE = context.mpf(10) ** -25  # to a place where two regions meet
+GAP = context.mpf(10) ** -11  # a root of a function may start there
 
 
 @dataclass(frozen=True)
@@ -43,21 +49,28 @@ class Join:
 
 @dataclass(frozen=True)
 class Case:
-    """The regions for one kind of target: `given` is empty, or "target = 1"."""
+    """The regions for one kind of target: `given` is empty, or "target = 1".
+
+    constants   letters that do not move, and what they stand for
+    point       one of the numbers at which it was compared
+    """
 
     given: str
     regions: tuple[Region, ...]
+    constants: Mapping[str, str] = field(default_factory=dict[str, str])
+    point: Point = field(default_factory=dict[Symbol, Any])
 
     @property
     def joins(self) -> tuple[Join, ...]:
         """The places where regions meet, from left to right."""
         placed = [(bounds, region) for region in self.regions for bounds in region.where]
-        return tuple(
-            _join(before, after, bounds)
+        found = (
+            _join(before, after, bounds, self.point)
             for (bounds, after) in placed
             for (other, before) in placed
-            if bounds.low is not None and bounds.low == other.high
+            if bounds.low is not None and bounds.low == other.high and bounds.low != UNKNOWN
         )
+        return tuple(sorted(found, key=lambda join: number(join.at, self.point)))
 
 
 @dataclass(frozen=True)
@@ -96,8 +109,24 @@ class Derivation:
         return in_latex(self)
 
 
-def _join(before: Region, after: Region, bounds: Bounds) -> Join:
+def _join(before: Region, after: Region, bounds: Bounds, point: Point) -> Join:
+    """Two regions where they meet; that value and slope go on is seen with fifty digits, close by on either side."""
     x, at = bounds.x, bounds.low
-    left, right = (sympy.simplify(region.gradient[x].subs(x, at)) for region in (before, after))
-    continuous = sympy.simplify(before.value.subs(x, at) - after.value.subs(x, at)) == 0
-    return Join(at, x, left, right, continuous, continuous and sympy.simplify(left - right) == 0)
+    place = number(at, point)
+    sides = (
+        (before, {**point, x: place - CLOSE * (1 + abs(place))}),
+        (after, {**point, x: place + CLOSE * (1 + abs(place))}),
+    )
+    values, slopes = (
+        [number(part(region), there) for region, there in sides]
+        for part in (lambda region: region.value, lambda region: region.gradient[x])
+    )
+    continuous, smooth = (_goes_on(*found) for found in (values, slopes))
+    left, right = (region.gradient[x].subs(x, at) for region in (before, after))
+    if not (continuous and smooth):
+        left, right = (next(alike(one, [sympy.simplify]), one) for one in (left, right))
+    return Join(at, x, left, right, continuous, continuous and smooth)
+
+
+def _goes_on(left: Any, right: Any) -> bool:
+    return bool(abs(left - right) <= GAP * (1 + abs(left) + abs(right)))

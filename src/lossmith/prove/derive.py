@@ -16,9 +16,10 @@ import sympy
 
 from lossmith.errors import LossmithError, message
 from lossmith.ops.digits import context
-from lossmith.prove.derivation import Bounds, Case, Derivation, Region
+from lossmith.prove.constants import meanings
+from lossmith.prove.derivation import UNKNOWN, Bounds, Case, Derivation, Region
 from lossmith.prove.evaluate import Expr, Symbol, number
-from lossmith.prove.reading import LETTERS, NEAR, Reading, numbers, of_residual, rows
+from lossmith.prove.reading import LETTERS, Reading, near, numbers, of_residual, rows
 from lossmith.prove.shares import Family, rewritings
 from lossmith.prove.simplify import HUGE, LARGE, alike, cost, operations, shortest
 from lossmith.shapes import letters
@@ -47,6 +48,8 @@ def derive(loss: Any, **settings: Any) -> Derivation:
     shown = dict(_letters(made, by_row, families))
     if any("r" in {str(one) for region in case.regions for one in region.gradient} for case, _, _ in found):
         shown["r"] = f"{shown.pop('x')} - {shown.pop('t')}"
+    for case, _, _ in found:
+        shown |= case.constants
     used = {str(one) for case, _, _ in found for region in case.regions for one in _symbols_of(region)}
     shown = {letter: meaning for letter, meaning in shown.items() if letter in used or letter in ("x", "r")}
     cases, compared = tuple(case for case, _, _ in found), sum(count for _, count, _ in found)
@@ -91,6 +94,8 @@ def _case(name: str, given: str, readings: list[Reading]) -> tuple[Case, int, tu
     compared = len(readings)
     readings = _without_echoes(readings)
     readings = of_residual(readings) or readings
+    meant = {str(letter): said for one in readings for letter, said in one.sample.meant.items()}
+    meant |= meanings({letter: constant for one in readings for letter, constant in one.letters.items()})
     groups = _joined(name, _groups(readings), readings)
     if len(groups) > 1 and len(readings[0].vary) > 1:
         found = {"at the samples": f"{len(groups)} different expressions"}
@@ -99,7 +104,7 @@ def _case(name: str, given: str, readings: list[Reading]) -> tuple[Case, int, tu
     regions = [
         _region(form, group, readings, _where(parts, place, readings)) for place, (form, group) in enumerate(groups)
     ]
-    return Case(given, tuple(regions)), compared, readings[0].families
+    return Case(given, tuple(regions), meant, readings[0].point), compared, readings[0].families
 
 
 def _joined(name: str, groups: list[list[int]], readings: list[Reading]) -> list[tuple[Expr, list[int]]]:
@@ -162,20 +167,16 @@ def _holds(at: Reading, form: Expr, of: Reading | None = None) -> bool:
         return False
     exprs = [form, *(of.diff(form, index) for index in range(len(of.vary)))]
     return all(
-        _near(number(of.sample.revealed(expr), at.point), want)
+        near(number(of.sample.revealed(expr), at.point), want)
         for expr, want in zip(exprs, [at.values[0], *at.values[1]], strict=True)
     )
-
-
-def _near(got: Any, want: Any) -> bool:
-    return bool(context.isfinite(got) and abs(got - want) <= NEAR * max(1, abs(want)))
 
 
 def _region(value: Expr, group: list[int], readings: list[Reading], where: tuple[Bounds, ...]) -> Region:
     """The derivatives of one expression in their shortest form, compared with the truth at each of its samples."""
     own = [readings[index] for index in group]
     first = own[0]
-    if not all(_near(number(value, one.point), one.values[0]) for one in own):
+    if not all(near(number(value, one.point), one.values[0]) for one in own):
         raise LossmithError(f"{value} does not agree with fifty digits: a fault of lossmith")
     gradient: dict[Symbol, Expr] = {}
     curvature: dict[Symbol, Expr] = {}
@@ -209,7 +210,7 @@ def _common(form: Expr, reading: Reading) -> bool:
 
 
 def _matches(expr: Expr, own: Sequence[Reading], order: int, index: int) -> bool:
-    return all(_near(number(expr, one.point), one.values[order][index]) for one in own)
+    return all(near(number(expr, one.point), one.values[order][index]) for one in own)
 
 
 def _where(groups: list[list[int]], place: int, readings: list[Reading]) -> tuple[Bounds, ...]:
@@ -247,4 +248,4 @@ def _root(readings: list[Reading], left: int, right: int, x: Symbol) -> Any:
         for root in sympy.solve(asked, x):
             if root.is_real is not False and low.point[x] <= number(root, low.point) <= high.point[x]:
                 return root
-    return sympy.Symbol("?")
+    return UNKNOWN

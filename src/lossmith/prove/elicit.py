@@ -24,6 +24,7 @@ from lossmith.prove.slices import Elementwise
 POINTS = (-5.3, -2.1, -0.7, 0.45, 1.3, 3.7)
 WITHIN = (0.07, 0.21, 0.46, 0.63, 0.88)
 TARGETS = (0.0, 1.0, 2.0, 5.0)
+ABOVE = (0.25, 1.0, 2.0, 5.0)  # of a target that is never 0
 CLASSES = {"soft": (0.0, 1.0), "binary": (0.0, 1.0), "pm1": (-1.0, 1.0)}
 CLOSE = 2.0**-46
 
@@ -77,6 +78,8 @@ def _probability(loss: Elementwise, rest: tuple[float, ...]) -> Elicited:
         return Elicited(f"the probability of target {yes:g}", proper=True, inverse=f"P = {link}")
     if inside and all(_is(share, inside[0][1]) for _, share, _ in inside):
         return Elicited("the more likely class alone: it says nothing of how likely", proper=False)
+    if not inside:
+        return Elicited("no probability: no prediction that was tried is best for an uncertain target", False)
     rises = all(a[1].high <= b[1].low for a, b in pairwise(inside))
     x, share, own = max(inside, key=lambda entry: abs(float(entry[1].middle - entry[2].middle)))
     said = f"{'sigmoid(x)' if logits else 'x'} = {float(own.middle):.3g} stands for P = {float(share.middle):.3g}"
@@ -87,10 +90,12 @@ def _probability(loss: Elementwise, rest: tuple[float, ...]) -> Elicited:
 
 def _number(loss: Elementwise, rest: tuple[float, ...]) -> Elicited:
     points = [x for x in POINTS if loss.kinds[0] != "positive" or x > 0]
-    rows = [[_slope(loss, x, target, rest) for target in TARGETS] for x in points]
-    steps = [_steps(row) for row in rows]
+    targets = ABOVE if loss.kinds[1] == "positive" else TARGETS
+    rows = [[_slope(loss, x, target, rest) for target in targets] for x in points]
+    steps = [_steps(row, targets) for row in rows]
     if all(step is not None and step.high < 0 for step in steps):
-        means = [row[0] / -step for row, step in zip(rows, steps, strict=True) if step is not None]
+        first = around(targets[0])
+        means = [first - row[0] / step for row, step in zip(rows, steps, strict=True) if step is not None]
         for words, link in (("x", around), ("e^x", lambda x: ball.exp(around(x)))):
             if all(_is(mean, link(x)) for mean, x in zip(means, points, strict=True)):
                 return Elicited("the mean of the target", inverse="" if words == "x" else f"mean = {words}")
@@ -101,11 +106,11 @@ def _number(loss: Elementwise, rest: tuple[float, ...]) -> Elicited:
     return _of_residual(loss) if loss.of_residual else Elicited("none of mean, median and quantile")
 
 
-def _steps(row: list[Ball]) -> Ball | None:
+def _steps(row: list[Ball], targets: tuple[float, ...]) -> Ball | None:
     """The change of a slope from one target to the next, if it is the same everywhere."""
     changes = [
         (after - before) / around(there - here)
-        for before, after, here, there in zip(row, row[1:], TARGETS, TARGETS[1:], strict=False)
+        for before, after, here, there in zip(row, row[1:], targets, targets[1:], strict=False)
     ]
     return changes[0] if all(_is(change, changes[0]) for change in changes) else None
 

@@ -15,6 +15,7 @@ from flint import arb
 
 from lossmith.ops.ball import Ball, precision
 from lossmith.ops.balls import Undecided
+from lossmith.prove import ranges
 from lossmith.prove.certificate import Certificate, Range, Study, Verdict
 from lossmith.prove.composition import by_rules
 from lossmith.prove.elicit import CLASSES, Elicited, elicited
@@ -58,7 +59,7 @@ class Bounds:
 class Facts:
     """Everything that was found out; `variable` is what moves: r = pred - target, or x; `held` what does not.
 
-    smooth_to   how many derivatives are continuous: 0 for a kink, None where it is not known
+    smooth_to   how many derivatives are continuous: 0 for a kink, -1 if the value jumps, None where it is not known
     scale       the degree k of l(c r) = c^k l(r), None where there is none
     tails       what is held, what happens far out, and whether the prediction is wrong there for certain
     flat        intervals where the slope is exactly 0 and the value is not the smallest
@@ -98,30 +99,54 @@ def facts(loss: Any, **settings: Any) -> Facts:
 def facts_of(loss: Elementwise) -> Facts:
     """The facts of any loss of single numbers."""
     with precision():
-        slices = list(loss.slices())
-        studies = [(held, Study(held.function, held.low, held.high, READS)) for held in slices]
+        examined = [_examined(loss, held) for held in loss.slices()]
+        slices = [one.held for one in examined]
+        studies = [(one.held, one.study) for one in examined]
+        values = [_values(one) for one in examined]
         return Facts(
             name=loss.name,
             variable="r" if loss.of_residual else "x",
             interval=interval(loss.kinds[0]),
             held=tuple(held.given for held in slices if held.given),
-            statements=tuple(_statements(loss, studies)),
+            statements=tuple(_statements(examined)),
             smooth_to=_smooth_to(studies),
             kinks=tuple(_kinks(studies)),
-            values=_bounds([study.value_range(TOLERANCE) for _, study in studies]),
-            slopes=_bounds([study.slope_range(TOLERANCE) for _, study in studies]),
-            bends=_bounds([study.bend_range() for _, study in studies]),
+            values=_bounds(values),
+            slopes=_bounds([_slopes(one) for one in examined]),
+            bends=_bounds([_bends(one) for one in examined]),
             tails=tuple(_tails(loss, slices)) if loss.kinds[0] in ("real", "logits") else (),
-            flat=tuple(_flat(studies)),
+            flat=tuple(_flat(studies, values)),
             scale=_scale(loss) if loss.of_residual else None,
             elicits=elicited(loss),
         )
 
 
-def _statements(loss: Elementwise, studies: Sequence[tuple[Held, Study]]) -> Iterator[Statement]:
-    yield _worst("convex", [(held, _convex(held, study)) for held, study in studies])
-    yield _worst("smooth", [(held, study.smooth()) for held, study in studies])
-    yield from _direction(loss, studies)
+@dataclass(frozen=True)
+class Examined:
+    """One slice with what is proved of it first, since its ranges follow from that.
+
+    away    that it never falls away from the target: on either side, or on the one that is wrong for certain
+    turns   places between which the value is monotone, if that is proved
+    """
+
+    held: Held
+    study: Study
+    convex: Certificate
+    away: tuple[Certificate, ...]
+    turns: tuple[float, ...]
+
+
+def _examined(loss: Elementwise, held: Held) -> Examined:
+    study = Study(held.function, held.low, held.high, READS)
+    target, side = held.target, wrong_side(loss, held)
+    away, turns = tuple[Certificate, ...](), (held.low, held.high)
+    if side is not None:
+        away = (study.rising() if side > 0 else study.falling(),)
+    elif loss.kinds[:2] == ("real", "real") and target is not None:
+        below, above = (Study(held.function, *ends, READS) for ends in ((held.low, target), (target, held.high)))
+        away, turns = (below.falling(), above.rising()), (held.low, target, held.high)
+    proved = away and all(one.verdict == "proved" for one in away)
+    return Examined(held, study, _convex(held, study), away, turns if proved else ())
 
 
 def _convex(held: Held, study: Study) -> Certificate:
@@ -133,19 +158,28 @@ def _convex(held: Held, study: Study) -> Certificate:
     return found if why else replace(found, verdict="proved", because="composition rules")
 
 
-def _direction(loss: Elementwise, studies: Sequence[tuple[Held, Study]]) -> Iterator[Statement]:
-    """Whether it costs more to be further from the target, where the target says which way that is."""
-    found: list[tuple[Held, Certificate]] = []
-    for held, study in studies:
-        side = wrong_side(loss, held)
-        if side is not None:
-            found.append((held, study.rising() if side > 0 else study.falling()))
-        elif loss.kinds[:2] == ("real", "real") and held.target is not None:
-            below = Study(held.function, held.low, held.target, READS)
-            above = Study(held.function, held.target, held.high, READS)
-            found += [(held, below.falling()), (held, above.rising())]
-    if found:
-        yield _worst("never falls away from the target", found)
+def _values(one: Examined) -> Range | None:
+    if one.convex.verdict == "proved":
+        return ranges.values_of_convex(one.study)
+    found = ranges.values_between_turns(one.study, one.turns) if one.turns else None
+    return found or one.study.value_range(TOLERANCE)
+
+
+def _slopes(one: Examined) -> Range | None:
+    is_convex = one.convex.verdict == "proved"
+    return ranges.slopes_of_convex(one.study) if is_convex else one.study.slope_range(TOLERANCE)
+
+
+def _bends(one: Examined) -> Range | None:
+    found = one.study.bend_range()
+    return ranges.bends_of_convex(found) if one.convex.verdict == "proved" else found
+
+
+def _statements(examined: Sequence[Examined]) -> Iterator[Statement]:
+    yield _worst("convex", [(one.held, one.convex) for one in examined])
+    yield _worst("smooth", [(one.held, one.study.smooth()) for one in examined])
+    if away := [(one.held, certificate) for one in examined for certificate in one.away]:
+        yield _worst("never falls away from the target", away)
 
 
 def wrong_side(loss: Elementwise, held: Held) -> int | None:
@@ -175,17 +209,22 @@ def _kinks(studies: Sequence[tuple[Held, Study]]) -> Iterator[Jump]:
 
 
 def _smooth_to(studies: Sequence[tuple[Held, Study]]) -> int | None:
-    """How many derivatives join at all kinks; 2 stands for two or more."""
+    """How many derivatives join at all kinks; 2 stands for two or more, -1 for none and a jump of the value."""
+    if any(kink.is_continuous is False for _, study in studies for kink in study.cut.kinks):
+        return -1
     order = 2
     for _, study in studies:
         if study.cut.undecided:
             return None
         for kink in study.cut.kinks:
-            if kink.is_smooth is not True:
-                return 0 if kink.is_smooth is False else None
+            if kink.is_continuous is not True or kink.is_smooth is None:
+                return None
+            if not kink.is_smooth:
+                order = 0
+                continue
             low, high = (kink.right.bend - kink.left.bend).size
             if low > 1e-12:
-                order = 1
+                order = min(order, 1)
             elif not high < 1e-12:
                 return None
     return order
@@ -212,10 +251,9 @@ def _tails(loss: Elementwise, slices: Sequence[Held]) -> Iterator[tuple[str, Tai
                 yield held.given, found, classes or loss.of_residual
 
 
-def _flat(studies: Sequence[tuple[Held, Study]]) -> Iterator[tuple[str, float, float]]:
+def _flat(studies: Sequence[tuple[Held, Study]], values: Sequence[Range | None]) -> Iterator[tuple[str, float, float]]:
     """Pieces on which the slope is 0 for certain, although the value is not the smallest."""
-    for held, study in studies:
-        found = study.value_range(TOLERANCE)
+    for (held, study), found in zip(studies, values, strict=True):
         for piece in study.cut.pieces:
             try:
                 jet, _ = held.function.over(piece.low, piece.high, piece.known)

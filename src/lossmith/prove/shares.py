@@ -23,16 +23,18 @@ SHORT = 40  # operations that are worth their cancelling
 class Family:
     """The shares p of logits z times a factor; `moves` if the loss is differentiated by these logits.
 
-    A given distribution has shares without logits.
+    A given distribution has shares without logits. To each logit something may be `added` first.
     """
 
     factor: Expr
     logits: tuple[Symbol, ...]
     shares: tuple[Symbol, ...]
     moves: bool
+    added: tuple[Expr, ...] = ()
 
     def meaning(self, index: int) -> str:
-        of = self.logits[index] * self.factor if self.logits else ""
+        plus = self.added[index] if self.added else 0
+        of = (self.logits[index] + plus) * self.factor if self.logits else ""
         return f"softmax of {of}" if of else f"share {index + 1} of the target distribution"
 
     def at(self, point: Point) -> Point:
@@ -65,7 +67,8 @@ def _size(factor: Expr) -> Expr:
     return -factor if factor.could_extract_minus_sign() else factor
 
 
-def in_shares(expr: Expr, families: Sequence[Family]) -> Expr:
+@lru_cache(maxsize=64)
+def in_shares(expr: Expr, families: tuple[Family, ...]) -> Expr:
     """The expression in shares alone; where a total S does not cancel, as it was."""
     plain, logits, totals = sympy.expand_power_exp(expr), set[Symbol](), set[Symbol]()
     for family in reversed([one for one in families if one.logits]):  # a factor of 1 is in every product

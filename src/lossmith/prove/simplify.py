@@ -18,6 +18,7 @@ from lossmith.prove.evaluate import Expr, Point, number
 
 AGREE = context.mpf(10) ** -36
 SMALL = 14  # operations, up to which an expression may be a hyperbolic function
+FACTORED = 20  # operations, up to which a sum is worth its factors
 LARGE = 30  # operations, beyond which the slow rewritings are not tried
 SECONDS = 1.0  # of this process, for one rewriting
 HUGE = 90  # operations, beyond which nobody reads an expression and sympy may need minutes for it
@@ -82,13 +83,13 @@ def as_powers(expr: Expr) -> Expr:
 def _rewritings() -> Iterable[Callable[[Any], Any]]:
     yield sympy.factor_terms
     yield sympy.together
-    yield lambda e: sympy.factor(e, deep=True) if operations(e) <= LARGE else e
+    yield lambda e: sympy.factor(e, deep=True) if operations(e) <= FACTORED else e
     yield as_powers
     yield lambda e: sympy.powsimp(e, force=True)
-    yield lambda e: sympy.logcombine(sympy.expand_log(e, force=True), force=True)
+    yield lambda e: sympy.logcombine(sympy.expand_log(e, force=True), force=True) if operations(e) <= LARGE else e
     yield lambda e: sympy.expand_log(e, force=True)
-    yield sympy.expand
-    yield lambda e: sympy.cancel(sympy.radsimp(e))  # no root under a fraction
+    yield lambda e: sympy.expand(e) if operations(e) <= LARGE else e
+    yield lambda e: sympy.cancel(sympy.radsimp(e)) if operations(e) <= LARGE else e  # no root under a fraction
     yield with_sigmoid
 
 
@@ -163,9 +164,23 @@ def operations(expr: Expr) -> int:
 
 @lru_cache(maxsize=4096)
 def cost(expr: Expr) -> tuple[int, int]:
-    """How long an expression is to read: operations first, then characters; a power under a logarithm counts thrice."""
+    """How long an expression is to read: operations first, then characters.
+
+    A power under a logarithm counts thrice, a fraction over a fraction twice.
+    """
     hidden = [one for one in expr.atoms(sympy.log) if any(power.exp.free_symbols for power in one.atoms(sympy.Pow))]
-    return (operations(expr) + 2 * sum(map(operations, hidden)), len(str(expr)))
+    storeys = [one for one in expr.atoms(sympy.Mul) if _divides(one) and any(map(_has_fraction, one.args))]
+    below = [one for one in expr.atoms(sympy.Pow) if one.exp.could_extract_minus_sign() and _has_fraction(one.base)]
+    return (operations(expr) + 2 * (sum(map(operations, hidden)) + len(below)) + len(storeys), len(str(expr)))
+
+
+def _divides(expr: Expr) -> bool:
+    return any(one.is_Pow and one.exp.could_extract_minus_sign() for one in expr.args)
+
+
+def _has_fraction(expr: Expr) -> bool:
+    """Whether it is a sum with a fraction."""
+    return expr.is_Add and any(power.exp.could_extract_minus_sign() for power in expr.atoms(sympy.Pow))
 
 
 def same(expr: Expr, want: Sequence[Any], points: Sequence[Point]) -> bool:

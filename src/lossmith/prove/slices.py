@@ -24,6 +24,7 @@ from lossmith.spec import Formula
 WIDE = 50.0
 QUESTIONS = 6  # with two answers each
 EDGE = 2.0**-20  # how far a probability stays from 0 and 1, where logarithms end
+APART = (1.0, -2.0)  # targets of a loss that is not one of the residual: at 0 alone it may be another, or nothing
 # What an argument after the first one holds, by its kind.
 HELD: Mapping[str, tuple[float, ...]] = {
     "soft": (1.0, 0.0, 0.3),
@@ -82,7 +83,10 @@ class Elementwise:
     @cached_property
     def others(self) -> tuple[tuple[float, ...], ...]:
         """What the arguments after the first hold, in every combination."""
-        return tuple(product(*(HELD.get(kind, (0.0,)) for kind in self.kinds[1:])))
+        held = [HELD.get(kind, (0.0,)) for kind in self.kinds[1:]]
+        if self.kinds == ("real", "real") and not self.of_residual:
+            held = [APART]
+        return tuple(product(*held))
 
     @cached_property
     def of_residual(self) -> bool:

@@ -1,14 +1,20 @@
 """The facts of a loss as a short block for a terminal."""
 
 from collections.abc import Callable, Iterator
-from math import ceil, floor, log10
+from math import ceil, floor, log, log10
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lossmith.prove.composition import Shown
     from lossmith.prove.facts import Bounds, Facts, Statement
+    from lossmith.prove.rows import Bounds as RowBounds
 
-SMOOTH = {0: "continuous", 1: "one continuous derivative", 2: "two continuous derivatives or more"}
+SMOOTH = {
+    -1: "not continuous: the value jumps",
+    0: "continuous",
+    1: "one continuous derivative",
+    2: "two continuous derivatives or more",
+}
 PROPER = {True: "proper: ", False: "not proper: ", None: ""}
 DIGITS = 4
 CLOSE = 0.02  # how far an enclosure may be from what is reached without saying so
@@ -21,11 +27,25 @@ def in_text(facts: "Facts") -> str:
     return "\n".join([", ".join(where), *_rows(list(_lines(facts)))])
 
 
-def of_rows(found: "Shown", of: str) -> str:
+def of_rows(found: "Shown", of: str, bounds: "RowBounds | None" = None) -> str:
     """What is known of a loss of rows, for a terminal."""
     word = {"proved": "proved", "refuted": "no", "open": "open"}[found.verdict]
-    because = f"({found.because})" if found.verdict == "proved" else f": {found.because}"
-    return f"for 3 classes, all {of}\n  convex  {word}{' ' if found.verdict == 'proved' else ''}{because}"
+    because = f" ({found.because})" if found.verdict == "proved" else f": {found.because}"
+    rows = [("convex", f"{word}{because}"), *(_bounds_of_rows(bounds) if bounds is not None else ())]
+    return "\n".join([f"for 3 classes, all {of}", *_rows(rows)])
+
+
+def _bounds_of_rows(found: "RowBounds") -> Iterator[tuple[str, str]]:
+    from lossmith.prove.facts import Bounds
+    from lossmith.prove.rows import FLOOR
+
+    for one in found.bounds:
+        least, most = one.reached
+        yield one.of, within(Bounds((one.low, least), (most, one.high)))
+    if found.open:
+        yield "bounds", f"open: {found.open}"
+    else:
+        yield "", f"for shares from {number(FLOOR)}: logits less than {-log(FLOOR):.3g} apart"
 
 
 def _rows(rows: list[tuple[str, str]]) -> Iterator[str]:

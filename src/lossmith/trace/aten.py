@@ -42,6 +42,16 @@ def tanh(on: Reading, x: Any) -> Any:
     return own(x) if own is not None else 2.0 * sigmoid(on, 2.0 * x) - 1.0
 
 
+def _hyperbolic(name: str, sign: float) -> Callable[[Reading, Any], Any]:
+    """cosh or sinh: what has the word keeps it, so that log(cosh x) is still seen for what it is."""
+
+    def apply(on: Reading, x: Any) -> Any:
+        own = getattr(on.ops, name, None)
+        return own(x) if own is not None else 0.5 * (on.ops.exp(x) + sign * on.ops.exp(-x))
+
+    return apply
+
+
 def _beyond(name: str, plain: Callable[[float], float]) -> Callable[[Reading, Any], Any]:
     """A function that readers of objects have beyond the set."""
 
@@ -73,9 +83,11 @@ _unary("exp2", lambda on, x: on.ops.exp(x * math.log(2.0)))
 _unary("square", lambda on, x: on.ops.square(x))
 _unary("rsqrt", lambda on, x: 1.0 / on.ops.sqrt(x))
 _unary("reciprocal", lambda on, x: 1.0 / x)
-_unary("cosh", lambda on, x: 0.5 * (on.ops.exp(x) + on.ops.exp(-x)))
-_unary("sinh", lambda on, x: 0.5 * (on.ops.exp(x) - on.ops.exp(-x)))
+_unary("cosh", _hyperbolic("cosh", 1.0))
+_unary("sinh", _hyperbolic("sinh", -1.0))
 _unary("erf", _beyond("erf", math.erf))
+_unary("sin", _beyond("sin", math.sin))
+_unary("cos", _beyond("cos", math.cos))
 _unary("gelu", lambda on, x: 0.5 * x * (1.0 + RULES["erf"](on, x * math.sqrt(0.5))))
 _unary("relu", lambda on, x: on.ops.maximum(x, 0.0))
 _unary("sign", _sign)

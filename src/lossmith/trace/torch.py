@@ -100,6 +100,18 @@ def _forwards() -> Iterator[None]:
         torch.autograd.Function.apply = own
 
 
+@contextmanager
+def _as_written(given: Sequence[Tensor]) -> Iterator[None]:
+    """In float64 a number without a dtype, as in `torch.where(x > 0, 0.8, 0.2)`, is the decimal that was written."""
+    own = torch.get_default_dtype()
+    if any(one.dtype == torch.float64 for one in given):
+        torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(own)
+
+
 def _traced(function: Callable[..., Any], given: Sequence[Tensor]) -> Graph:
     lines = _Lines(all(one.numel() == 1 for one in given))  # an operation may be whole here, and many below
 
@@ -109,7 +121,7 @@ def _traced(function: Callable[..., Any], given: Sequence[Tensor]) -> Graph:
 
     plain = torch.func.functionalize(body, remove="mutations_and_views")
     try:
-        with torch.fx.traceback.preserve_node_meta(), warnings.catch_warnings(), _forwards():
+        with torch.fx.traceback.preserve_node_meta(), warnings.catch_warnings(), _forwards(), _as_written(given):
             warnings.simplefilter("ignore")
             made = make_fx(plain, decomposition_table=_table(), _error_on_data_dependent_ops=False)(*given)
     except Exception as error:  # a stranger's code and torch's tracing of it: whatever is raised is the answer

@@ -28,12 +28,9 @@ CODE, NAME = "F3", "smooth"
 
 def found(learned: Learned, facts: Facts) -> Iterator[Fact]:
     known = facts.smooth_to is not None
-    torn = any(kink.torn for kink in facts.kinks)
-    verdict = "the value jumps" if torn else SMOOTH[facts.smooth_to] if facts.smooth_to is not None else "not known"
+    verdict = SMOOTH[facts.smooth_to] if facts.smooth_to is not None else "not known"
     because = "" if known else of_statement(facts, "smooth").because
-    yield Fact(
-        CODE, NAME, verdict, "proved" if known or torn else "open", "; ".join(filter(None, (held(facts), because)))
-    )
+    yield Fact(CODE, NAME, verdict, "proved" if known else "open", "; ".join(filter(None, (held(facts), because))))
     for kink in facts.kinks:
         what = "value" if kink.torn else "slope"
         jump = f"the {what} jumps by {number(kink.by)} at {facts.variable} = {number(kink.at)}"
