@@ -35,6 +35,7 @@ class Joint:
     line: "Line"
     values: tuple[float, float]
     slopes: tuple[float, float]
+    width: float  # between the two sides
 
     @property
     def inputs(self) -> tuple[Any, ...]:
@@ -42,7 +43,9 @@ class Joint:
 
     @property
     def jump(self) -> float:
-        return self.values[1] - self.values[0]
+        """What is left of the difference once the steeper slope has had its share."""
+        risen = abs(self.values[1] - self.values[0]) - 1.1 * self.width * max(map(abs, self.slopes))
+        return max(risen, 0.0)
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def _closer(subject: Subject, line: Line, low: float, high: float) -> Joint | No
             high, above = middle, between
         else:
             low, below = middle, between
-    return Joint(round((low + high) / 2, 7), line, (below[0], above[0]), (below[1], above[1]))
+    return Joint(round((low + high) / 2, 7), line, (below[0], above[0]), (below[1], above[1]), high - low)
 
 
 def _change(a: tuple[float, float], b: tuple[float, float], width: float) -> float:

@@ -105,9 +105,9 @@ def judged(learned: "Learned", claims: Mapping[str, Any]) -> "Iterator[tuple[str
     from lossmith.checker.finding import Finding, Status
     from lossmith.checker.learned import Unknown
 
-    subject, known = learned.subject, learned.facts
+    subject = learned.subject
     for name, value in claims.items():
-        code = DECLARED[name]
+        code, known = DECLARED[name], learned.facts
         said = f"{name}={value!r}"
         if not isinstance(known, Unknown):
             answer = import_module(fact_file(code)).answer(learned, known, name, value)

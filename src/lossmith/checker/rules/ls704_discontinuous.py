@@ -51,7 +51,7 @@ def check(subject: Subject) -> Iterator[Finding]:
 def _jumps(joint: Joint) -> bool:
     """The difference is no slope, and the loss is no staircase."""
     size = max(*map(abs, joint.values), 1e-3)
-    return abs(joint.jump) > CLEAR * size and max(map(abs, joint.slopes)) > 1e-9
+    return joint.jump > CLEAR * size and max(map(abs, joint.slopes)) > 1e-9
 
 
 def _told(subject: Subject, joint: Joint) -> Finding:

@@ -56,13 +56,18 @@ def check(subject: Subject) -> Iterator[Finding]:
         raise SkipRule("the loss is not finite, or not the same twice, on ordinary inputs")
     undecided = 0
     for name, value in _judged(subject).items():
-        others = [(other, changed) for other in _others(value) if (changed := _with(subject, name, other)) is not None]
-        if len(others) < 2:
-            undecided += 1
-            continue
-        verdicts = [_same(subject, changed, batches) for _, changed in others]
-        if all(verdict is True for verdict in verdicts) and not _has_an_excuse(subject, name, value):
-            yield _told(subject, name, value, [other for other, _ in others], batches[0])
+        tried: list[Any] = []
+        for other in _others(value):
+            if (changed := _with(subject, name, other)) is None:
+                continue
+            tried.append(other)
+            if _same(subject, changed, batches) is not True:
+                break  # it has an effect
+        else:
+            if len(tried) < 2:
+                undecided += 1
+            elif not _has_an_excuse(subject, name, value):
+                yield _told(subject, name, value, tried, batches[0])
     if undecided == len(_judged(subject)):
         raise SkipRule("it could not be built with other settings")
 
