@@ -11,7 +11,13 @@ from lossmith.spec import Formula
 ELEMENTWISE, ROWS = 2**20, 2**12
 LENGTHS = {"C": 100, "D": 128, "N": 1024, "M": 1024, "P": 2**14, "Q": 2**14, "H": 128, "W": 128}
 HEAD = {"...": 512, "C": 50_000, "D": 256}
-OWN = {"nt_xent": {"N": 4096}}
+OWN = {
+    "nt_xent": {"N": 4096},
+    "dice": {"P": 2**16, "C": 4, "...": 8},
+    "lovasz_softmax": {"P": 2**16, "C": 19, "...": 4},
+    "ssim": {"H": 256, "W": 256, "...": 24},
+    "ms_ssim": {"H": 256, "W": 256, "...": 24},
+}
 
 
 def lengths_of(formula: Formula, size: int | None) -> dict[str, int]:

@@ -16,7 +16,7 @@ A kernel computes what its formula says; tests hold it to the formula, in value 
 `lossmith.torch` use them by themselves.
 """
 
-from lossmith.kernels import contrastive, heads, lovasz, metric, structure  # noqa: F401  (enter their kernels)
+from lossmith.kernels import contrastive, heads, lovasz, metric, overlap, structure  # noqa: F401  (enter their kernels)
 from lossmith.kernels.hardest import Hardest, hardest
 from lossmith.kernels.kernel import eager_of, kernel_of, kernels
 from lossmith.kernels.one_pass import OnePass

@@ -48,6 +48,7 @@ class Made:
 Body = Callable[[Job], Made | None]
 
 
+BODIES: dict[Formula, Body] = {}
 BY_HAND: dict[Formula, Callable[..., Any]] = {}  # each asks the hand-written body first
 
 
@@ -55,7 +56,7 @@ def by_hand(formula: Formula) -> Callable[[Body], Body]:
     """Enter the decorated function as the body that the eager path of a formula asks first."""
 
     def enter(body: Body) -> Body:
-        BY_HAND[formula] = _asking(formula, body)
+        BODIES[formula], BY_HAND[formula] = body, _asking(formula, body)
         return body
 
     return enter

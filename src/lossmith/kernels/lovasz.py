@@ -7,15 +7,13 @@ A pixel outside whose error is below that of every pixel inside comes after all 
 sorted. An error of 0 or more has bits that are ordered as it is, so that error, place and side of a pixel are one
 integer of 64 bits: what is sorted are numbers alone, equal errors stay as they stand, and nothing is gathered after.
 
-    softmax    dx_c = p_c (u_c - sum_j p_j u_j),  u_c = v_c - v_a where a class a has more than half: so nothing
-               cancels for a sure one, of which 1 - p_a is the sum of the others
 
 Memory     the steps, and the probabilities of a softmax; one class of what is sorted
 Numerics   those of the formula; counts are integers
 Judge      `formulas.lovasz_softmax` and `formulas.lovasz_hinge`, and the textbook: `tests/kernels`, `test_eager.py`
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,8 +21,8 @@ from torch import Tensor
 
 from lossmith import formulas
 from lossmith.formulas.pixels import Presence, judged
-from lossmith.kernels import blocks
 from lossmith.kernels.by_hand import Job, Made, by_hand
+from lossmith.kernels.regions import are_classes, columns, through_softmax
 from lossmith.ops import torch as ops
 from lossmith.spec import Outcome
 
@@ -85,13 +83,12 @@ def _sides(truth: Tensor, classes: int, single: bool) -> Tensor | None:
 
     single    None as well where a pixel is not inside of just one class
     """
-    if truth.is_floating_point():
-        sides = truth.mT > 0.5
-        hard = torch.equal(sides, truth.mT) and not (single and classes > 1 and (sides.sum(0) != 1).any())
-        return sides if hard else None
-    if truth.numel() and not 0 <= truth.min() <= truth.max() <= max(1, classes - 1):
-        return None
-    return truth == (torch.arange(classes) if classes > 1 else torch.ones(1)).to(truth.dtype).unsqueeze(1)
+    if not truth.is_floating_point():
+        names = torch.arange(classes) if classes > 1 else torch.ones(1)
+        return truth == names.to(truth.dtype).unsqueeze(1) if are_classes(truth, classes) else None
+    sides = truth.mT > 0.5
+    hard = torch.equal(sides, truth.mT) and not (single and classes > 1 and (sides.sum(0) != 1).any())
+    return sides if hard else None
 
 
 class _Image:
@@ -105,7 +102,7 @@ class _Image:
             self.extents[c] = size = int(inside.count_nonzero())
             if size:
                 self.values[c] = extended(errors, inside, size, self.steps[c])
-            elif not present:  # the largest error alone
+            elif len(errors) and not present:  # the largest error alone
                 place = errors.argmax()
                 self.values[c], self.steps[c, place] = errors[place], 1.0
 
@@ -121,8 +118,9 @@ def extended(errors: Tensor, inside: Tensor, size: int, steps: Tensor) -> Tensor
 
     Writes to `steps` its slope by the probability, or by the logit of a hinge, whose error falls inside.
     """
-    least = torch.where(inside, errors, torch.inf).min()
-    ordered, places, hits = _sorted(errors, inside, (errors >= least).numpy().nonzero()[0])
+    least = float(errors.numpy()[inside.numpy()].min())
+    wanted = (errors < least).logical_not_()  # NaN as well
+    ordered, places, hits = _sorted(errors, inside, wanted.numpy().nonzero()[0])
     missed = hits.cumsum(0)
     union = torch.arange(size + 1, size + 1 + len(hits), dtype=errors.dtype).sub_(missed)  # counts itself if outside
     outside = missed.neg_().add_(size).div_(union).div_(union - 1.0)
@@ -144,12 +142,6 @@ def _sorted(errors: Tensor, inside: Tensor, wanted: Any) -> tuple[Tensor, Tensor
     return bits.view(torch.float32), keys.bitwise_and_(2**32 - 1).bitwise_right_shift_(1), hits
 
 
-def columns(x: Tensor) -> Iterator[slice]:
-    """Pixels of all classes, (C, P), as many at once as the cache holds."""
-    step = max(1, blocks.ON_CPU // (2 * max(1, len(x))))
-    return (slice(start, start + step) for start in range(0, x.shape[1], step))
-
-
 def _probabilities(pred_is: str, activation: str) -> Kind:
     """p outside, 1 - p inside."""
     if pred_is == "prob":
@@ -168,16 +160,11 @@ def _by_softmax(x: Tensor, sides: Tensor) -> tuple[Tensor, Back]:
         return _by_sigmoid(x, sides)
     p, costs = torch.empty(2, *x.shape, dtype=x.dtype)
     for some in columns(x):
-        inside = sides[:, some]
+        share = sides[:, some].to(x.dtype)  # where a mask would do: products cost a fraction of branches
         p[:, some] = here = x[:, some].softmax(0)
-        here = here.masked_fill_(inside, 0.0)
-        costs[:, some] = torch.where(inside, here.sum(0), here)
-    return costs, lambda v, some: _through_softmax(v, p[:, some])
-
-
-def _through_softmax(v: Tensor, p: Tensor) -> Tensor:
-    v = v.sub_(torch.where(p > 0.5, v, 0.0).sum(0))
-    return v.sub_((p * v).sum(0)).mul_(p)
+        here = here.sub_(here * share)
+        costs[:, some] = torch.addcmul(here, share, here.sum(0))
+    return costs, lambda v, some: through_softmax(v, p[:, some])
 
 
 def _margins(x: Tensor, sides: Tensor) -> tuple[Tensor, Back]:
