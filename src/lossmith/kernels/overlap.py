@@ -42,9 +42,12 @@ def _by_sums(loss: Loss, *names: str) -> Callable[[Job], Made | None]:
             return None
         kept = None if job.kept is None else job.kept.reshape(-1, pixels)
         preds, targets = pred.reshape(-1, pixels, classes), target.reshape(-1, *target.shape[len(batch) :])
-        room = [None] * len(preds) if not job.moved else (torch.empty_like if kept is None else torch.zeros_like)(preds)
-        masks = [None] * len(preds) if kept is None else kept
-        images = [_Image(*each, job.settings) for each in zip(preds, targets, masks, room, strict=True)]
+        room = (torch.empty_like if kept is None else torch.zeros_like)(preds if job.moved else preds[..., :0])
+        masks = [None] * len(preds) if kept is None else list(kept)
+        images = [
+            _Image(x, truth, mask, to, bool(job.moved), job.settings)
+            for x, truth, mask, to in zip(preds, targets, masks, room, strict=True)
+        ]
         sums = torch.stack([image.sums() for image in images], 1) if images else pred.new_zeros(4, 0, classes)
         *three, extents = sums.reshape(4, *batch, classes)
         settings = job.settings
@@ -79,13 +82,14 @@ by_hand(formulas.focal_tversky)(_by_sums(focal_tversky_of, "alpha", "beta", "gam
 class _Image:
     """The pixels of one image: pred (P, C), truth labels (P,) or shares (P, C), kept (P,) or None.
 
-    room    where the gradient will be, (P, C), and until then the probabilities of a softmax
+    room    where the gradient will be, (P, C), and until then the probabilities of a softmax; if it is `sloped`
     """
 
     pred: Tensor
     truth: Tensor
     kept: Tensor | None
-    room: Tensor | None
+    room: Tensor
+    sloped: bool
     settings: Settings
 
     def sums(self) -> Tensor:
@@ -93,7 +97,7 @@ class _Image:
         total = self.pred.new_zeros(4, self.pred.shape[1])
         for some, share in self._blocks():
             p, rest = self._chances(self.pred[some].mT)
-            if self.room is not None and self._softmax:
+            if self.sloped and self._softmax:
                 self.room.mT[:, some] = p
             right = p * share
             over = p.sub_(right)
@@ -109,8 +113,8 @@ class _Image:
             if self._softmax:
                 v = through_softmax(v, self.room.mT[:, some])
             elif self.settings["pred_is"] == "logit":
-                p, rest = self._chances(self.pred[some].mT)
-                v = v.mul_(p).mul_(rest)
+                x = self.pred[some].mT
+                v = v.mul_(x.sigmoid()).mul_(x.neg().sigmoid_())
             self.room.mT[:, some] = v
 
     def _blocks(self) -> Iterator[tuple[Any, Tensor]]:

@@ -105,7 +105,7 @@ class _Scale:
         self, planes: Tensor, taps: Sequence[float], constants: Sequence[Tensor], *, lit: bool, sloped: bool
     ) -> None:
         self.planes, self.taps, self.constants, self.lit = planes, taps, constants, lit
-        self.slope = torch.zeros_like(planes) if sloped else None
+        self.sloped, self.slope = sloped, torch.zeros_like(planes if sloped else planes[:0])
 
     def inside(self, kept: Tensor) -> Tensor:
         """1 for each position, (N, h, w), where all pixels under the window are kept."""
@@ -131,38 +131,42 @@ class _Scale:
         return total
 
     def _part(self, part: Tensor, share: Tensor, some: slice, rows: slice) -> Tensor:
-        """The distances of some planes and rows, each position with its share."""
+        """The distances of some planes and rows, each position with its share; adds to the slope."""
         mean, variance = (x.view(part.shape) for x in _moments(part.view(-1), part.shape[-1], self.taps))
-        light_constant, constant = (c[some] for c in self.constants)
-        below = (variance[0] + variance[1]).add_(constant)
+        unlit, flat = (c[some] for c in self.constants)
+        below = (variance[0] + variance[1]).add_(flat)
         contrast = (2.0 * variance[1]).div_(below)
-        light = None
+        light = torch.zeros_like(contrast)
+        by_mean, by_contrast = torch.zeros_like(part), share
+        each = contrast
         if self.lit:
             squares = mean.square()
-            under = squares[0].add_(squares[1]).add_(light_constant)
+            under = squares[0].add_(squares[1]).add_(unlit)
             light = squares[1].mul_(2.0).div_(under)
-        each = contrast if light is None else torch.addcmul(light + contrast, light, contrast, value=-1.0)
+            each = torch.addcmul(light + contrast, light, contrast, value=-1.0)
+            by_light = (1.0 - contrast).mul_(share).div_(under).mul_(2.0)
+            torch.mul(mean[0], light, out=by_mean[0]).mul_(by_light).neg_()
+            torch.mul(mean[1], light.sub(2.0).neg_(), out=by_mean[1]).mul_(by_light)
+            by_contrast = (1.0 - light).mul_(share)
         total = (each * share).sum((1, 2))
-        if self.slope is not None:
-            slopes = torch.zeros((2, *part.shape), dtype=part.dtype)  # by the mean, by the variance
-            by_contrast = share
-            if light is not None:
-                by_light = (1.0 - contrast).mul_(share).div_(under).mul_(2.0)
-                torch.mul(mean[0], light, out=slopes[0, 0]).mul_(by_light).neg_()
-                torch.mul(mean[1], 2.0 - light, out=slopes[0, 1]).mul_(by_light)
-                by_contrast = (1.0 - light).mul_(share)
+        if self.sloped:
+            by_variance = torch.empty_like(part)
             by_contrast = by_contrast / below
-            torch.mul(contrast, by_contrast, out=slopes[1, 0]).neg_()
-            torch.mul(contrast.neg_().add_(2.0), by_contrast, out=slopes[1, 1])
-            middle = part.mean((2, 3), keepdim=True)
-            slopes[0].addcmul_(slopes[1], mean.sub_(middle), value=-2.0)
-            spread = slopes.view(-1)
-            for step in (part.shape[-1], 1):
-                spread = _transposed(spread, step, self.taps)
-            first, second = spread.view(slopes.shape)
-            more = len(self.taps) - 1
-            self.slope[:, some, rows.start : rows.stop + more] += first.addcmul_(part - middle, second, value=2.0)
+            torch.mul(contrast, by_contrast, out=by_variance[0]).neg_()
+            torch.add(by_variance[0], by_contrast, alpha=2.0, out=by_variance[1])
+            more = rows.stop + len(self.taps) - 1
+            self.slope[:, some, rows.start : more] += _slope(part, mean, by_mean, by_variance, self.taps)
         return total
+
+
+def _slope(x: Tensor, mean: Tensor, by_mean: Tensor, by_variance: Tensor, taps: Sequence[float]) -> Tensor:
+    """The slope by the pixels, from those by the moments, which are 0 where a window ends."""
+    middle = x.mean((2, 3), keepdim=True)
+    spread = [by_mean.addcmul_(by_variance, mean.sub_(middle), value=-2.0), by_variance]
+    for step in (x.shape[-1], 1):
+        spread = [_transposed(part.view(-1), step, taps) for part in spread]
+    first, second = (part.view(x.shape) for part in spread)
+    return first.addcmul_(x - middle, second, value=2.0)
 
 
 def _powers(distances: Tensor, weights: Sequence[float]) -> Tensor:
@@ -189,34 +193,52 @@ def _moments(x: Tensor, width: int, taps: Sequence[float]) -> tuple[Tensor, Tens
 
 def _along(x: Tensor, step: int, taps: Sequence[float]) -> tuple[Tensor, Tensor]:
     """Mean and variance under a window whose pixels are `step` apart."""
-    mean = _filtered(x, step, taps)
-    variance, end = torch.zeros_like(x), len(x) - (len(taps) - 1) * step
-    gap, here = torch.empty_like(x)[:end], variance[:end]
-    for k, tap in enumerate(taps):
-        torch.sub(x[k * step : k * step + end], mean[:end], out=gap)
+    mean, variance = _filtered(x, step, taps), torch.zeros_like(x)
+    pixels = _windows(x, step, len(taps))
+    middle, here = mean[: len(pixels[0])], variance[: len(pixels[0])]
+    gap = torch.empty_like(middle)
+    for pixel, tap in zip(pixels, taps, strict=True):
+        torch.sub(pixel, middle, out=gap)
         here.addcmul_(gap, gap, value=tap)
     return mean, variance
 
 
 def _filtered(x: Tensor, step: int, taps: Sequence[float]) -> Tensor:
-    made, end = torch.zeros_like(x), len(x) - (len(taps) - 1) * step
-    for k, tap in enumerate(taps):
-        made[:end].add_(x[k * step : k * step + end], alpha=tap)
+    """The sum under each window, and 0 where none begins."""
+    made, pixels = torch.zeros_like(x), _windows(x, step, len(taps))
+    here = made[: len(pixels[0])]
+    for pixel, tap in zip(pixels, taps, strict=True):
+        here.add_(pixel, alpha=tap)
     return made
 
 
 def _transposed(x: Tensor, step: int, taps: Sequence[float]) -> Tensor:
-    made, end = torch.zeros_like(x), len(x) - (len(taps) - 1) * step
-    for k, tap in enumerate(taps):
-        made[k * step : k * step + end].add_(x[:end], alpha=tap)
+    made = torch.zeros_like(x)
+    pixels = _windows(made, step, len(taps))
+    here = x[: len(pixels[0])]
+    for pixel, tap in zip(pixels, taps, strict=True):
+        pixel.add_(here, alpha=tap)
     return made
+
+
+def _windows(x: Tensor, step: int, size: int) -> Sequence[Tensor]:
+    """The first pixel of every window, the second of every one, and so on."""
+    return x.as_strided((size, len(x) - (size - 1) * step), (step, 1)).unbind()
 
 
 def _halved(x: Tensor) -> Tensor:
     """Means over 2 x 2 pixels, of fewer at the end of an odd length."""
-    return fn.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+    height, width = x.shape[-2:]
+    if height % 2 or width % 2:
+        return fn.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+    rows = x[..., ::2, :] + x[..., 1::2, :]  # long runs of memory first
+    return (rows[..., ::2] + rows[..., 1::2]).mul_(0.25)
 
 
 def _spread(slope: Tensor, like: Tensor) -> Tensor:
     """The slope by the planes before they were halved."""
-    return torch.ops.aten.avg_pool2d_backward(slope, like, [2, 2], [2, 2], [0, 0], True, False, None)
+    height, width = like.shape[-2:]
+    if height % 2 or width % 2:
+        return torch.ops.aten.avg_pool2d_backward(slope, like, [2, 2], [2, 2], [0, 0], True, False, None)
+    rows = torch.mul(slope, 0.25).repeat_interleave(2, -1).unsqueeze(-2)
+    return rows.expand(*slope.shape[:-1], 2, width).reshape(like.shape)
