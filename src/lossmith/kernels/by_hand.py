@@ -52,10 +52,18 @@ BODIES: dict[Formula, Body] = {}
 BY_HAND: dict[Formula, Callable[..., Any]] = {}  # each asks the hand-written body first
 
 
-def by_hand(formula: Formula) -> Callable[[Body], Body]:
-    """Enter the decorated function as the body that the eager path of a formula asks first."""
+ALONE: set[Formula] = set()
+
+
+def by_hand(formula: Formula, *, alone: bool = False) -> Callable[[Body], Body]:
+    """Enter the decorated function as the body that the eager path of a formula asks first.
+
+    alone    it stays when a face is compiled: of the formula the compiler would make minutes of work
+    """
 
     def enter(body: Body) -> Body:
+        if alone:
+            ALONE.add(formula)
         BODIES[formula], BY_HAND[formula] = body, _asking(formula, body)
         return body
 

@@ -22,7 +22,7 @@ from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from lossmith.criterion import have_entries
 from lossmith.kernels.blocks import InBlocks, in_blocks
-from lossmith.kernels.by_hand import BY_HAND
+from lossmith.kernels.by_hand import ALONE, BY_HAND
 from lossmith.kernels.slopes import FUSED, KNOWN
 from lossmith.spec import Formula, Outcome
 
@@ -72,6 +72,11 @@ def eager_of(formula: Formula) -> Formula:
             body = InBlocks(formula, KNOWN.get(formula), FUSED.get(formula))
         _EAGER[formula] = formula if body is None else _with_body(Formula, formula, body)
     return _EAGER[formula]
+
+
+def compiles(formula: Formula) -> bool:
+    """Whether one compiled pass is better than what `eager_of` gives."""
+    return kernel_of(formula) is formula and formula not in ALONE
 
 
 def kernels() -> Mapping[str, Formula]:

@@ -23,7 +23,7 @@ from lossmith import formulas
 from lossmith.formulas.pixels import Presence, judged
 from lossmith.kernels.by_hand import Job, Made, by_hand
 from lossmith.kernels.regions import are_classes, columns, through_softmax
-from lossmith.ops import torch as ops
+from lossmith.ops import reader_of
 from lossmith.spec import Outcome
 
 LARGEST = 2**31 - 1  # of what 32 bits hold of a place and its side
@@ -44,6 +44,7 @@ def lovasz_hinge(job: Job) -> Made | None:
 def _of_images(job: Job, kind: Kind) -> Made | None:
     """Each image by itself, with the classes before the pixels, and only the pixels that are kept."""
     pred, target = job.arrays
+    ops = reader_of(pred)
     settings, (*batch, pixels, classes) = job.settings, pred.shape
     preds, targets = pred.reshape(-1, pixels, classes), target.reshape(-1, *target.shape[len(batch) :])
     masks = [None] * len(preds) if job.kept is None else list(job.kept.reshape(-1, pixels))

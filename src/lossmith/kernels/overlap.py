@@ -21,7 +21,7 @@ from lossmith.formulas.pixels import Presence, judged
 from lossmith.formulas.tversky import focal_tversky_of, tversky_of
 from lossmith.kernels.by_hand import Job, Made, by_hand
 from lossmith.kernels.regions import are_classes, chances, columns, shares_of, through_softmax
-from lossmith.ops import torch as ops
+from lossmith.ops import reader_of
 from lossmith.spec import Outcome
 
 Settings = Mapping[str, Any]
@@ -33,6 +33,7 @@ def _by_sums(loss: Loss, *names: str) -> Callable[[Job], Made | None]:
 
     def body(job: Job) -> Made | None:
         pred, target = job.arrays
+        ops = reader_of(pred)
         *batch, pixels, classes = pred.shape
         if job.settings["form"] != "product" or 1 in job.moved:
             return None

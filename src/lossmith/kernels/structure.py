@@ -27,18 +27,18 @@ from lossmith import formulas
 from lossmith.formulas.structure import constant, gaussian, product, sum_and_difference
 from lossmith.kernels import blocks
 from lossmith.kernels.by_hand import Job, Made, by_hand
-from lossmith.ops import torch as ops
+from lossmith.ops import reader_of
 
 SEVERAL = 8  # blocks of planes that are at all scales at once
 
 
-@by_hand(formulas.ssim)
+@by_hand(formulas.ssim, alone=True)
 def ssim(job: Job) -> Made | None:
     """One scale; the windows with a pixel that is not kept are left out."""
     return _in_turn(job, (1.0,))
 
 
-@by_hand(formulas.ms_ssim)
+@by_hand(formulas.ms_ssim, alone=True)
 def ms_ssim(job: Job) -> Made | None:
     return _in_turn(job, job.settings["weights"])
 
@@ -46,6 +46,9 @@ def ms_ssim(job: Job) -> Made | None:
 def _in_turn(job: Job, weights: Sequence[float]) -> Made | None:
     """Several planes at a time."""
     *batch, height, width = job.arrays[0].shape
+    least = (job.settings["window"] - 1) * 2 ** (len(weights) - 1) + 1
+    if min(height, width) < least or not weights or min(weights) <= 0.0:
+        return None  # the formula says what is wrong
     pred, target = (x.reshape(-1, height, width) for x in job.arrays)
     kept = None if job.kept is None else job.kept.reshape(-1, height, width)
     values, counts = pred.new_empty(len(pred)), pred.new_ones(len(pred))
@@ -70,7 +73,7 @@ def _of_planes(
     job: Job, pred: Tensor, target: Tensor, kept: Tensor | None, weights: Sequence[float]
 ) -> tuple[Tensor, Tensor, list[Tensor]] | None:
     """Values, counts, and the slopes in the arrays that have moved."""
-    settings = job.settings
+    ops, settings = reader_of(pred), job.settings
     both, unit = sum_and_difference(ops, pred, target)
     constants = [0.5 * constant(ops, settings[k] * settings["data_range"], unit) for k in ("k1", "k2")]
     if min(float(c.min()) for c in constants) == 0.0:
