@@ -53,8 +53,8 @@ def _by_sums(loss: Loss, *names: str) -> Callable[[Job], Made | None]:
         *three, extents = sums.reshape(4, *batch, classes)
         settings = job.settings
 
-        def judge(*three: Tensor) -> Outcome[Tensor]:
-            regions = Overlap(*three, Presence(extents.unsqueeze(-2), None, None))
+        def judge(right: Tensor, over: Tensor, under: Tensor) -> Outcome[Tensor]:
+            regions = Overlap(right, over, under, Presence(extents.unsqueeze(-2), None, None))
             values = loss(ops, regions, *(settings[name] for name in names))
             return judged(ops, values, regions.presence, settings["classes"], settings["background"])
 
