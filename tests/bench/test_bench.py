@@ -14,12 +14,15 @@ from lossmith.spec import FORMULAS
 SMALL = {"N": 6, "...": 6, "C": 5, "D": 4, "M": 3, "P": 9, "Q": 3, "H": 16, "W": 16}
 
 
+def small(formula) -> dict[str, int]:
+    lengths = {axis: SMALL.get(axis, length) for axis, length in inputs.lengths_of(formula, None).items()}
+    return lengths | ({"H": 176, "W": 176} if formula.name == "ms_ssim" else {})
+
+
 @pytest.mark.parametrize("name", sorted(FORMULAS))
 def test_every_formula_takes_the_batch_that_is_made_for_it(name):
     formula = FORMULAS[name]
-    lengths = {axis: SMALL.get(axis, length) for axis, length in inputs.lengths_of(formula, None).items()}
-    if name == "ms_ssim":
-        lengths |= {"H": 176, "W": 176}
+    lengths = small(formula)
     made = inputs.batch(formula, lengths, torch.float32)
     total = formula.total(*made)
     assert total.isfinite()
@@ -32,7 +35,7 @@ PEERS = [(name, peer) for name, peers in ways.PEERS.items() for peer in peers if
 @pytest.mark.parametrize(("name", "peer"), PEERS, ids=[name for name, _ in PEERS])
 def test_a_peer_computes_the_same_total(name, peer):
     formula = FORMULAS[name]
-    lengths = {axis: SMALL.get(axis, length) for axis, length in inputs.lengths_of(formula, None).items()}
+    lengths = small(formula)
     if "D" in lengths:
         lengths["D"] = 64  # so that no angle and its margin pass a straight one, where ArcFace is written in two ways
     made = inputs.batch(formula, lengths, torch.float64)

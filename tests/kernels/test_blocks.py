@@ -83,7 +83,7 @@ def test_strides_transforms_and_checkpoints_do_not_matter(case):
 def test_blocks_cover_every_sample_once():
     for lengths, rest, limit in (((3, 5, 7), 2, 20), ((100,), 1, 7), ((2, 3), 50, 7), ((4, 0), 1, 2)):
         seen = torch.zeros(lengths)
-        for index in blocks._blocks(lengths, rest, limit):
+        for index in blocks.blocks(lengths, rest, limit):
             assert seen[index].numel() * rest <= max(limit, rest)
             seen[index] += 1
         assert (seen == 1).all()

@@ -11,7 +11,13 @@ from lossmith.spec import Formula
 ELEMENTWISE, ROWS = 2**20, 2**12
 LENGTHS = {"C": 100, "D": 128, "N": 1024, "M": 1024, "P": 2**14, "Q": 2**14, "H": 128, "W": 128}
 HEAD = {"...": 512, "C": 50_000, "D": 256}
-OWN = {"nt_xent": {"N": 4096}}
+OWN = {
+    "nt_xent": {"N": 4096},
+    "dice": {"P": 2**16, "C": 4, "...": 8},
+    "lovasz_softmax": {"P": 2**16, "C": 19, "...": 4},
+    "ssim": {"H": 256, "W": 256, "...": 24},
+    "ms_ssim": {"H": 256, "W": 256, "...": 24},
+}
 
 
 def lengths_of(formula: Formula, size: int | None) -> dict[str, int]:
@@ -38,7 +44,7 @@ def batch(formula: Formula, lengths: Mapping[str, int], dtype: torch.dtype, seed
     g = torch.Generator().manual_seed(seed)
     made: list[Tensor] = []
     for place, (kind, patterns) in enumerate(zip(formula.kinds, formula.shapes.arguments, strict=True)):
-        axes = [axis for axis in patterns[0] if not (axis == "..." and formula.coupled)]
+        axes = [axis for axis in patterns[0] if not (axis == "..." and "N" in formula.coupled)]
         shape = [lengths.get(axis, 4) for axis in axes]
         name = kind.partition("|")[0]
         classes = lengths.get("C", max(2, lengths.get("N", 4) // 4))
@@ -46,7 +52,13 @@ def batch(formula: Formula, lengths: Mapping[str, int], dtype: torch.dtype, seed
         array = array.to(dtype) if array.is_floating_point() else array
         learns = array.is_floating_point() and (place == 0 or name in ("embedding", "unit"))
         made.append(array.requires_grad_() if learns else array)
-    return made
+    return _alike(made) if "H" in lengths and len(made) > 1 else made
+
+
+def _alike(images: list[Tensor]) -> list[Tensor]:
+    """Images in [0, 1], of which the second looks like the first: those of opposed contrast all cost 1."""
+    first, second = (image.detach().sigmoid() for image in images)
+    return [first.requires_grad_(), 0.8 * first.detach() + 0.2 * second]
 
 
 def _drawn(kind: str, shape: list[int], classes: int, g: torch.Generator) -> Tensor:

@@ -97,6 +97,14 @@ def _minus_log(ops: Ops[A], part: A, rest: A) -> A:
     return ops.log1p(ratio) - ops.where(more, fall, 0.0)
 
 
+def dice_of(ops: Ops[A], regions: Overlap[A], smooth: float, log: bool) -> A:
+    return (_minus_log if log else portion)(ops, regions.over + regions.under, 2.0 * regions.right + smooth)
+
+
+def jaccard_of(ops: Ops[A], regions: Overlap[A], smooth: float, log: bool) -> A:
+    return (_minus_log if log else portion)(ops, regions.over + regions.under, regions.right + smooth)
+
+
 @formula(
     shapes=SHAPES,
     kinds=(PRED, "index|soft"),
@@ -141,8 +149,7 @@ def dice(
     array([0.333333, 0.428571])
     """
     regions = overlap(ops, pred, target, kept, pred_is, activation, form)
-    loss = (_minus_log if log else portion)(ops, regions.over + regions.under, 2.0 * regions.right + smooth)
-    return judged(ops, loss, regions.presence, classes, background)
+    return judged(ops, dice_of(ops, regions, smooth, log), regions.presence, classes, background)
 
 
 @formula(
@@ -188,5 +195,4 @@ def jaccard(
     array([0.5, 0.6])
     """
     regions = overlap(ops, pred, target, kept, pred_is, activation, form)
-    loss = (_minus_log if log else portion)(ops, regions.over + regions.under, regions.right + smooth)
-    return judged(ops, loss, regions.presence, classes, background)
+    return judged(ops, jaccard_of(ops, regions, smooth, log), regions.presence, classes, background)

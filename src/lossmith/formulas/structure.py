@@ -69,9 +69,9 @@ def ssim(
     array([0.300447])
     """
     _require_size(ops, "ssim", pred, window, scales=1)
-    both, unit = _sum_and_difference(ops, pred, target)
-    constants = [_constant(ops, k * data_range, unit) for k in (k1, k2)]
-    light, contrast = _distances(ops, both, _gaussian(window, sigma), constants)
+    both, unit = sum_and_difference(ops, pred, target)
+    constants = [constant(ops, k * data_range, unit) for k in (k1, k2)]
+    light, contrast = _distances(ops, both, gaussian(window, sigma), constants)
     each = light + (1.0 - light) * contrast
     inside = None if kept is None else _whole(ops, kept, each, window)
     value, defined = _mean(ops, each, inside)
@@ -119,18 +119,18 @@ def ms_ssim(
             message("ms_ssim: weights must be numbers above 0, one for each scale", {"weights": weights})
         )
     _require_size(ops, "ms_ssim", pred, window, scales=len(weights))
-    both, unit = _sum_and_difference(ops, pred, target)
-    constants = [_constant(ops, k * data_range, unit) for k in (k1, k2)]
+    both, unit = sum_and_difference(ops, pred, target)
+    constants = [constant(ops, k * data_range, unit) for k in (k1, k2)]
     distances: list[A] = []
     for scale in range(len(weights)):
         both = _halved(ops, both) if scale else both
-        light, contrast = _distances(ops, both, _gaussian(window, sigma), constants)
+        light, contrast = _distances(ops, both, gaussian(window, sigma), constants)
         last = scale + 1 == len(weights)
         distances.append(_mean(ops, light + (1.0 - light) * contrast if last else contrast, None)[0])
-    return _product(ops, distances, weights)
+    return product(ops, distances, weights)
 
 
-def _product(ops: Ops[A], distances: Sequence[A], weights: Sequence[float]) -> A:
+def product(ops: Ops[A], distances: Sequence[A], weights: Sequence[float]) -> A:
     """1 - prod (1 - d)^w; 1 where a d is 1 or more."""
     alike = distances[0] < 1.0
     for distance in distances[1:]:
@@ -150,13 +150,13 @@ def _one_unless_nan(ops: Ops[A], distances: Sequence[A]) -> A:
     return ops.stop_gradient(ops.where(total < 0.0, ops.full_like(total, 0.0), 0.0 * total) + 1.0)
 
 
-def _gaussian(window: int, sigma: float) -> list[float]:
+def gaussian(window: int, sigma: float) -> list[float]:
     """Weights that add up to 1."""
     raw = [exp(-(((i - (window - 1) / 2) / sigma) ** 2) / 2) for i in range(window)]
     return [weight / sum(raw) for weight in raw]
 
 
-def _constant(ops: Ops[A], root: float, unit: A) -> A:
+def constant(ops: Ops[A], root: float, unit: A) -> A:
     """C1 or C2 in the square of the unit. Where enormous pixels are the unit it would underflow, and 1 / C overflow."""
     return ops.maximum(ops.square(root / unit), ops.where(unit > 1.0, ops.full_like(unit, 1e-30), 0.0))
 
@@ -212,7 +212,7 @@ def _halved(ops: Ops[A], x: A) -> A:
     return x
 
 
-def _sum_and_difference(ops: Ops[A], pred: A, target: A) -> tuple[A, A]:
+def sum_and_difference(ops: Ops[A], pred: A, target: A) -> tuple[A, A]:
     """Half the sum and half the difference, along a new axis before the planes, and the unit they are in.
 
     The unit is 1, but for enormous pixels, whose squares would overflow. It has no gradient: with the constants in it

@@ -6,11 +6,21 @@
 With alpha = beta = 1/2 Tversky is Dice, with alpha = beta = 1 Jaccard.
 """
 
-from lossmith.formulas.overlap import Form, overlap, portion
+from lossmith.formulas.overlap import Form, Overlap, overlap, portion
 from lossmith.formulas.pixels import PRED, SHAPES, Activation, Classes, PredIs, judged
 from lossmith.ops import A, Ops
 from lossmith.settings import NonNegative, Positive
 from lossmith.spec import Claims, Outcome, formula
+
+
+def tversky_of(ops: Ops[A], regions: Overlap[A], alpha: float, beta: float, smooth: float) -> A:
+    return portion(ops, alpha * regions.over + beta * regions.under, regions.right + smooth)
+
+
+def focal_tversky_of(ops: Ops[A], regions: Overlap[A], alpha: float, beta: float, gamma: float, smooth: float) -> A:
+    loss = tversky_of(ops, regions, alpha, beta, smooth)
+    some = ops.truth(loss)
+    return ops.where(some, ops.exp(gamma * ops.log(ops.where(some, loss, 1.0))), 0.0)
 
 
 @formula(
@@ -58,8 +68,7 @@ def tversky(
     array([0.454545, 0.636364])
     """
     regions = overlap(ops, pred, target, kept, pred_is, activation, form)
-    loss = portion(ops, alpha * regions.over + beta * regions.under, regions.right + smooth)
-    return judged(ops, loss, regions.presence, classes, background)
+    return judged(ops, tversky_of(ops, regions, alpha, beta, smooth), regions.presence, classes, background)
 
 
 @formula(
@@ -111,7 +120,5 @@ def focal_tversky(
     array([0.407715, 0.558066])
     """
     regions = overlap(ops, pred, target, kept, pred_is, activation, form)
-    loss = portion(ops, alpha * regions.over + beta * regions.under, regions.right + smooth)
-    some = ops.truth(loss)
-    power = ops.exp(gamma * ops.log(ops.where(some, loss, 1.0)))
-    return judged(ops, ops.where(some, power, 0.0), regions.presence, classes, background)
+    loss = focal_tversky_of(ops, regions, alpha, beta, gamma, smooth)
+    return judged(ops, loss, regions.presence, classes, background)

@@ -10,15 +10,18 @@
     shards             the classes of a head over several processes
     whole              formulas of sums over several processes
     blocks, slopes     the eager path of losses whose samples do not interact
+    by_hand            the eager path of losses whose gradient is written by hand:
+    structure, lovasz, overlap    SSIM and MS-SSIM; Lovász losses; Dice, Jaccard and Tversky
+    regions            what the last two share
     kernel             how a formula comes to its kernel, and where it does not
 
 A kernel computes what its formula says; tests hold it to the formula, in value and in gradient. The faces of
 `lossmith.torch` use them by themselves.
 """
 
-from lossmith.kernels import contrastive, heads, metric  # noqa: F401  (enter their kernels)
+from lossmith.kernels import contrastive, heads, lovasz, metric, overlap, structure  # noqa: F401  (enter their kernels)
 from lossmith.kernels.hardest import Hardest, hardest
-from lossmith.kernels.kernel import eager_of, kernel_of, kernels
+from lossmith.kernels.kernel import compiles, eager_of, kernel_of, kernels
 from lossmith.kernels.one_pass import OnePass
 from lossmith.kernels.pair_sums import softplus_sum
 from lossmith.kernels.pairs import ClassSums, against_classes, log_sum
@@ -35,6 +38,7 @@ __all__ = [
     "Others",
     "Rule",
     "against_classes",
+    "compiles",
     "eager_of",
     "hardest",
     "kernel_of",

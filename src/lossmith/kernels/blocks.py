@@ -107,7 +107,7 @@ class InBlocks:
         batch = self._batch(arrays)
         axes = max((_axes(value) for value in settings.values()), default=0)
         free = len(batch) if not axes else min(len(batch), arrays[0].ndim - axes)
-        return _blocks(batch[:free], prod(arrays[0].shape[free:]), limit) if free > 0 else None
+        return blocks(batch[:free], prod(arrays[0].shape[free:]), limit) if free > 0 else None
 
 
 def in_blocks(formula: Formula) -> bool:
@@ -149,14 +149,14 @@ class _Blocks(torch.autograd.Function):
         return tuple(gradients)
 
 
-def _blocks(lengths: Sequence[int], rest: int, limit: int) -> Iterator[Index]:
+def blocks(lengths: Sequence[int], rest: int, limit: int) -> Iterator[Index]:
     """Slices of the leading axes that hold about `limit` entries, where an index holds `rest` more."""
     axis, inner = len(lengths) - 1, rest
     while axis > 0 and inner * lengths[axis] <= limit:
         inner *= lengths[axis]
         axis -= 1
     step = max(1, limit // max(1, inner))
-    outer = [()] if axis == 0 else _blocks(lengths[:axis], limit, limit)
+    outer = [()] if axis == 0 else blocks(lengths[:axis], limit, limit)
     for before in outer:
         for start in range(0, lengths[axis], step):
             yield (*before, slice(start, start + step))

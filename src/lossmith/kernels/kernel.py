@@ -22,6 +22,7 @@ from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from lossmith.criterion import have_entries
 from lossmith.kernels.blocks import InBlocks, in_blocks
+from lossmith.kernels.by_hand import ALONE, BY_HAND
 from lossmith.kernels.slopes import FUSED, KNOWN
 from lossmith.spec import Formula, Outcome
 
@@ -44,7 +45,7 @@ def computes(formula: Formula) -> Callable[[Callable[..., Any]], Formula]:
     """Enter the decorated function as the kernel of a formula: its body without `kept`, on torch tensors."""
 
     def enter(body: Callable[..., Any]) -> Formula:
-        _KERNELS[formula.name] = _with_body(Kernel, formula, body)
+        _KERNELS[formula.name] = _with_body(Kernel, formula, _of_kept(formula, body))
         return _KERNELS[formula.name]
 
     return enter
@@ -62,13 +63,20 @@ def kernel_of(formula: Formula) -> Formula:
 
 
 def eager_of(formula: Formula) -> Formula:
-    """The formula as it is best computed without a compiler: by its kernel, by torch's own, or a block at a time."""
+    """The formula as it is best computed without a compiler: by its kernel, by hand, by torch's, or in blocks."""
     if formula.name in _KERNELS:
         return _KERNELS[formula.name]
     if formula not in _EAGER:
-        body = InBlocks(formula, KNOWN.get(formula), FUSED.get(formula)) if in_blocks(formula) else None
+        body = BY_HAND.get(formula)
+        if body is None and in_blocks(formula):
+            body = InBlocks(formula, KNOWN.get(formula), FUSED.get(formula))
         _EAGER[formula] = formula if body is None else _with_body(Formula, formula, body)
     return _EAGER[formula]
+
+
+def compiles(formula: Formula) -> bool:
+    """Whether one compiled pass is better than what `eager_of` gives."""
+    return kernel_of(formula) is formula and formula not in ALONE
 
 
 def kernels() -> Mapping[str, Formula]:
@@ -85,12 +93,24 @@ def runs(*arrays: Tensor) -> bool:
 
 
 def _guarded(formula: Formula, body: Callable[..., Any]) -> Callable[..., Any]:
+    """The body where kernels may run, else the formula's."""
+
     @wraps(formula.body)
     def run(ops: Any, *arrays: Tensor, kept: Tensor | None = None, **settings: Any) -> Any:
         settings = {**formula.keywords, **settings}
         more = {} if kept is None else {"kept": kept}
         tensors = [x for x in settings.values() if isinstance(x, Tensor)]
-        if not runs(*arrays, *tensors) or (formula.coupled and arrays[0].ndim != 2):
+        return (body if runs(*arrays, *tensors) else formula.outcome)(ops, *arrays, **more, **settings)
+
+    return run
+
+
+def _of_kept(formula: Formula, body: Callable[..., Any]) -> Callable[..., Any]:
+    """A body without `kept` on what is kept of one problem."""
+
+    def run(ops: Any, *arrays: Tensor, kept: Tensor | None = None, **settings: Any) -> Any:
+        if formula.coupled and arrays[0].ndim != 2:
+            more = {} if kept is None else {"kept": kept}
             return formula.outcome(ops, *arrays, **more, **settings)
         if kept is None:
             return body(ops, *arrays, **settings)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from lossmith.criterion import Evaluated, evaluate, in_dtype, summarise
 from lossmith.errors import DtypeError, SettingError, ShapeError, message
 from lossmith.face import Declaration, declare, leading
-from lossmith.kernels import OnePass, eager_of, kernel_of
+from lossmith.kernels import OnePass, compiles, eager_of
 from lossmith.ops import Ops, reader_of
 from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
@@ -108,9 +108,10 @@ class Face(Arithmetic, nn.Module):
         """From the next call on, compute total and gradient in one compiled kernel (`lossmith.kernels.one_pass`).
 
         The options are those of `torch.compile`. Losses of pairs and of large classes stay as they are: their kernels
-        hold less than a compiled matrix would. `return_terms` is not compiled, nor is a copy of this module.
+        hold less than a compiled matrix would; so do SSIM and MS-SSIM, which take minutes to compile.
+        `return_terms` is not compiled, nor is a copy of this module.
         """
-        if kernel_of(self.formula) is self.formula:
+        if compiles(self.formula):
             learns = any(True for _ in self.parameters())
             made = OnePass(self._total_alone, *args, module=self if learns else None, **options)
             object.__setattr__(self, "_one_pass", made)
