@@ -10,6 +10,7 @@
     shards             the classes of a head over several processes
     whole              formulas of sums over several processes
     blocks, slopes     the eager path of losses whose samples do not interact
+    totals, rows       the same, of which nothing but a total is asked
     kernel             how a formula comes to its kernel, and where it does not
 
 A kernel computes what its formula says; tests hold it to the formula, in value and in gradient. The faces of
@@ -18,7 +19,7 @@ A kernel computes what its formula says; tests hold it to the formula, in value 
 
 from lossmith.kernels import contrastive, heads, metric  # noqa: F401  (enter their kernels)
 from lossmith.kernels.hardest import Hardest, hardest
-from lossmith.kernels.kernel import eager_of, kernel_of, kernels
+from lossmith.kernels.kernel import eager_of, kernel_of, kernels, total_of
 from lossmith.kernels.one_pass import OnePass
 from lossmith.kernels.pair_sums import softplus_sum
 from lossmith.kernels.pairs import ClassSums, against_classes, log_sum
@@ -41,4 +42,5 @@ __all__ = [
     "kernels",
     "log_sum",
     "softplus_sum",
+    "total_of",
 ]

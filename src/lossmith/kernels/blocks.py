@@ -13,7 +13,7 @@ Again      a second backward computes the slopes again; a graph of the gradient 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 import torch
@@ -39,7 +39,7 @@ class InBlocks:
         self, formula: Formula, known: Both | None = None, fused: Callable[..., Tensor | None] | None = None
     ) -> None:
         self.formula, self.known, self.fused = formula, known, fused
-        self._plain = True  # until the formula returns more than values
+        self.plain = True  # until the formula returns more than values
 
     def __call__(self, reader: Any, *arrays: Tensor, **settings: Any) -> Any:
         # a mode that follows operations, such as one that counts waits for a device, is shown the formula: what is
@@ -50,15 +50,26 @@ class InBlocks:
         if made is not None:
             return made
         wanted = torch.is_grad_enabled() and any(x.requires_grad for x in arrays)
-        alone = self._in_turn(arrays, settings) is None
-        knows = self.known is not None and wanted and not any(x.requires_grad for x in arrays[1:])
-        if not self._plain or _learns(settings) or (alone and not knows):
+        moved = [place for place, x in enumerate(arrays) if wanted and x.requires_grad]
+        if learns(settings) or not self.pays(arrays, settings, moved):
             return self.formula.body(reader, *arrays, **settings)
         try:
             return _Blocks.apply(self, settings, *arrays)
-        except _MoreThanValues:
-            self._plain = False
+        except MoreThanValues:
+            self.plain = False
             return self.formula.body(reader, *arrays, **settings)
+
+    def pays(self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int]) -> bool:
+        """Whether this is better than the formula: its slope is known, or the batch is larger than a cache."""
+        return self.plain and ((self.known is not None and moved == [0]) or not self.alone(arrays, settings))
+
+    def alone(self, arrays: Sequence[Tensor], settings: Mapping[str, Any]) -> bool:
+        """Whether one block is enough."""
+        return self._in_turn(arrays, settings) is None
+
+    def count(self, arrays: Sequence[Tensor]) -> int:
+        """How many values there are."""
+        return prod(self._batch(arrays))
 
     def both(
         self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int]
@@ -76,20 +87,53 @@ class InBlocks:
                 slope[index] = part
         return values, slopes
 
+    def summed(
+        self,
+        arrays: Sequence[Tensor],
+        settings: Mapping[str, Any],
+        moved: Sequence[int],
+        scale: float,
+        keep: Tensor | None = None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The sum of the values that are kept, times `scale`, and its slopes in the arguments at these places."""
+        turns = self._in_turn(arrays, settings)
+        if turns is None:
+            value, found = self._kept_sum(arrays, settings, moved, keep)
+            return value.mul_(scale), [slope.mul_(scale) for slope in found]
+        slopes = [torch.empty_like(arrays[place]) for place in moved]
+        parts: list[Tensor] = []
+        for index in turns:
+            here = None if keep is None else keep[index]
+            value, found = self._kept_sum([x[index] for x in arrays], settings, moved, here)
+            parts.append(value)
+            for slope, part in zip(slopes, found, strict=True):
+                torch.mul(part, scale, out=slope[index])
+        return torch.stack(parts).sum().mul_(scale), slopes
+
+    def _kept_sum(
+        self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int], keep: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The sum of the values of a block that are kept, and its slopes."""
+        values, found = self._of_block(arrays, settings, moved)
+        if keep is None:
+            return values.sum(), found
+        found = [torch.where(keep[(..., *(None,) * (x.ndim - keep.ndim))], x, 0.0) for x in found]
+        return torch.where(keep, values, 0.0).sum(), found
+
     def _of_block(
         self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int]
     ) -> tuple[Tensor, list[Tensor]]:
         # a device would have to be waited for, to see whether all is finite
         if self.known is not None and list(moved) == [0] and arrays[0].device.type == "cpu":
-            found = self.known(*(x.detach() for x in arrays), **settings)
-            if found is not None and found[0].sum().isfinite():
+            found = self.known(*arrays, **settings)
+            if found is not None and isfinite(found[0].sum().item()):
                 return found[0], [found[1]]
         leaves = [x.detach().requires_grad_(place in moved) for place, x in enumerate(arrays)]
         # the hooks of a caller (checkpoints) are for what is kept, and this is not
         with torch.set_grad_enabled(bool(moved)), saved_tensors_hooks(_itself, _itself):
             value = self.formula.body(ops, *leaves, **settings)
             if isinstance(value, Outcome):
-                raise _MoreThanValues
+                raise MoreThanValues
             chosen = [leaves[place] for place in moved]
             if not (moved and value.requires_grad):
                 return value, [torch.zeros_like(x) for x in chosen]
@@ -117,7 +161,7 @@ def in_blocks(formula: Formula) -> bool:
     return own and not formula.coupled and shapes.result == ("...",)
 
 
-class _MoreThanValues(Exception):
+class MoreThanValues(Exception):
     """A body returned counts or terms as well."""
 
 
@@ -149,6 +193,13 @@ class _Blocks(torch.autograd.Function):
         return tuple(gradients)
 
 
+def slices(shape: Sequence[int], axis: int, limit: int) -> Iterator[Index]:
+    """Blocks of about `limit` entries that leave one axis whole, the last or the second."""
+    batch = [length for place, length in enumerate(shape) if place != axis]
+    for index in _blocks(batch, shape[axis], limit):
+        yield index if axis == len(shape) - 1 else (index[0], slice(None), *index[1:])
+
+
 def _blocks(lengths: Sequence[int], rest: int, limit: int) -> Iterator[Index]:
     """Slices of the leading axes that hold about `limit` entries, where an index holds `rest` more."""
     axis, inner = len(lengths) - 1, rest
@@ -167,7 +218,7 @@ def _axes(value: object) -> int:
     return value.ndim if isinstance(value, Tensor) else int(isinstance(value, (list, tuple)))
 
 
-def _learns(settings: Mapping[str, Any]) -> bool:
+def learns(settings: Mapping[str, Any]) -> bool:
     return any(isinstance(x, Tensor) and x.requires_grad for x in settings.values())
 
 

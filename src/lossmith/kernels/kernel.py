@@ -11,7 +11,7 @@ The formula's own body runs where a kernel cannot: under `torch.func`, forward-m
 and export, on subclasses of tensors, and on problems with leading axes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -21,12 +21,16 @@ from torch.autograd import forward_ad
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from lossmith.criterion import have_entries
+from lossmith.kernels import totals
 from lossmith.kernels.blocks import InBlocks, in_blocks
 from lossmith.kernels.slopes import FUSED, KNOWN
+from lossmith.ops.torch import under_autocast
+from lossmith.reduction import Reduction
 from lossmith.spec import Formula, Outcome
 
 _KERNELS: dict[str, Formula] = {}
 _EAGER: dict[Formula, Formula] = {}  # a user's formula may have the name of another
+_BLOCKS: dict[Formula, InBlocks | None] = {}
 
 
 class Kernel(Formula):
@@ -66,9 +70,33 @@ def eager_of(formula: Formula) -> Formula:
     if formula.name in _KERNELS:
         return _KERNELS[formula.name]
     if formula not in _EAGER:
-        body = InBlocks(formula, KNOWN.get(formula), FUSED.get(formula)) if in_blocks(formula) else None
+        body = _blocks_of(formula)
         _EAGER[formula] = formula if body is None else _with_body(Formula, formula, body)
     return _EAGER[formula]
+
+
+def _blocks_of(formula: Formula) -> InBlocks | None:
+    """The formula a block at a time, where its samples do not interact."""
+    if formula not in _BLOCKS:
+        body = InBlocks(formula, KNOWN.get(formula), FUSED.get(formula)) if in_blocks(formula) else None
+        _BLOCKS[formula] = body
+    return _BLOCKS[formula]
+
+
+def total_of(
+    formula: Formula,
+    arrays: Sequence[Tensor],
+    kinds: Sequence[str],
+    settings: Mapping[str, Any],
+    *,
+    reduction: Reduction,
+    ignored: int | None = None,
+) -> Tensor | None:
+    """The total of checked arrays without weights or a mask, in one go (`totals`); None where that cannot be."""
+    body = None if formula.name in _KERNELS else _blocks_of(formula)
+    if body is None or torch._C._len_torch_function_stack() or not runs(*arrays) or under_autocast(arrays[0].device.type):
+        return None
+    return totals.total_of(body, arrays, kinds, settings, reduction=reduction, ignored=ignored)
 
 
 def kernels() -> Mapping[str, Formula]:
@@ -80,8 +108,10 @@ def runs(*arrays: Tensor) -> bool:
     """Whether kernels may run on these tensors, here."""
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active() or get_proxy_mode() is not None:
         return False
-    plain = all(type(x) in (Tensor, nn.Parameter) and x.device.type != "meta" for x in arrays)
-    return plain and not any(forward_ad.unpack_dual(x).tangent is not None for x in arrays if x.is_floating_point())
+    if not all(type(x) in (Tensor, nn.Parameter) and not x.is_meta for x in arrays):
+        return False
+    moving = forward_ad._current_level >= 0
+    return not (moving and any(forward_ad.unpack_dual(x).tangent is not None for x in arrays if x.is_floating_point()))
 
 
 def _guarded(formula: Formula, body: Callable[..., Any]) -> Callable[..., Any]:
