@@ -19,7 +19,8 @@ A kernel computes what its formula says; tests hold it to the formula, in value 
 
 from lossmith.kernels import contrastive, heads, metric  # noqa: F401  (enter their kernels)
 from lossmith.kernels.hardest import Hardest, hardest
-from lossmith.kernels.kernel import eager_of, kernel_of, kernels, total_of
+from lossmith.kernels.blocks import InBlocks
+from lossmith.kernels.kernel import body_for, eager_of, kernel_of, kernels, total_of
 from lossmith.kernels.one_pass import OnePass
 from lossmith.kernels.pair_sums import softplus_sum
 from lossmith.kernels.pairs import ClassSums, against_classes, log_sum
@@ -31,11 +32,13 @@ __all__ = [
     "ClassSums",
     "Explicit",
     "Hardest",
+    "InBlocks",
     "Labelled",
     "OnePass",
     "Others",
     "Rule",
     "against_classes",
+    "body_for",
     "eager_of",
     "hardest",
     "kernel_of",

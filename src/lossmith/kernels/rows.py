@@ -1,15 +1,16 @@
 """Cross-entropy of rows with labels, total and gradient together: the softmax becomes the gradient where it stands.
 
-With r = the sum of the p_c without the label y, -log p_y = -log1p(-r) where p_y > 1/2, and p_y - 1 = -r: as in
-`slopes`, no probability near 1 is taken from 1. Each row is read once; what one number of a row stands for is done
-for all rows at the end.
+With r = the sum of the p_c without the label y, whatever the p_c are scaled by:
+
+    -log p_y = log1p(r / p_y)     p_y - 1 = -r
+
+so that no probability near 1 is taken from 1, as in `slopes`. Each row is read once; what one number of a row stands
+for is done for all rows at the end. A label with next to no probability, or what is not finite, is for the formula.
 
 Layout     classes that are not the last axis in memory, (N, C, H, W), stay where they are
-Numerics   a row whose label has next to no probability is computed again by itself, from its logits
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -17,42 +18,42 @@ from torch import Tensor
 
 from lossmith import formulas
 from lossmith.kernels.blocks import slices
-from lossmith.kernels.slopes import of_label
 from lossmith.spec import Formula
 
 BLOCK = 2**18  # entries
+COSTLY = {torch.float32: 65.0, torch.float64: 530.0}  # beyond it p_y is close to the smallest normal number
 Both = tuple[Tensor, list[Tensor]]
 
 
 def cross_entropy(
-    arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int], scale: float, keep: Tensor | None
+    x: Tensor,
+    t: Tensor,
+    *,
+    scale: float,
+    keep: Tensor | None,
+    pred_is: str,
+    class_weight: Any,
+    label_smoothing: float,
 ) -> Both | None:
     """The total of rows whose labels are kept, and its gradient; None for what it does not know."""
-    x, t = (array.detach() for array in arrays)
-    known = settings["pred_is"] == "logit" and settings["class_weight"] is None and not settings["label_smoothing"]
-    if not known or t.is_floating_point() or list(moved) != [0] or x.device.type != "cpu":
+    if pred_is != "logit" or class_weight is not None or label_smoothing or t.is_floating_point():
         return None
     label = t if keep is None else torch.where(keep, t, 0)
     least, most = label.aminmax()
-    if least < 0 or most >= x.shape[-1]:
+    if least.item() < 0 or most.item() >= x.shape[-1]:
         return None
     axis = _axis(x)
-    slope, own, rest = _pass(x.movedim(-1, axis), label.unsqueeze(axis), axis, scale)
-    cost = torch.where(own > 0.5, (-rest).log1p_(), own.log()).neg_()
-    few = own < torch.finfo(x.dtype).tiny ** 0.75
-    if few.any():
-        few = few.squeeze(axis)
-        cost = cost.squeeze(axis)
-        cost[few] = of_label(x[few], label[few].unsqueeze(-1))[0]
-        cost = cost.unsqueeze(axis)
-    rest = rest.mul_(-scale)
-    slope.scatter_(axis, label.unsqueeze(axis), rest)
+    label = label.unsqueeze(axis)
+    slope, own, rest = _pass(x.movedim(-1, axis) if axis != x.ndim - 1 else x, label, axis, scale)
+    cost = torch.div(rest, own).log1p_()
+    slope.scatter_(axis, label, rest.neg_())
     if keep is not None:
         lost = ~keep.unsqueeze(axis)
         slope.masked_fill_(lost, 0.0)
         cost.masked_fill_(lost, 0.0)
-    total = cost.sum()
-    return (total.mul_(scale), [slope.movedim(axis, -1)]) if isfinite(total.item()) else None
+    if not cost.max().item() < COSTLY[x.dtype]:
+        return None
+    return cost.sum().mul_(scale), [slope.movedim(axis, -1) if axis != x.ndim - 1 else slope]
 
 
 def _axis(x: Tensor) -> int:
@@ -61,17 +62,21 @@ def _axis(x: Tensor) -> int:
 
 
 def _pass(x: Tensor, label: Tensor, axis: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The probabilities, 0 at the label and times `scale`; that of the label, and the sum of the others."""
+    """The scaled probabilities, 0 at the label; that of the label, and the sum of the others."""
+    if x.numel() <= BLOCK:
+        return _of_block(x, label, axis, scale)
     slope = torch.empty_like(x)
     own, rest = (x.new_empty(label.shape) for _ in range(2))
     for index in slices(x.shape, axis, BLOCK):
-        here = label[index]
-        p = torch.softmax(x[index], axis)
-        own[index] = p.gather(axis, here)
-        p.scatter_(axis, here, 0.0)
-        rest[index] = p.sum(axis, keepdim=True)
-        torch.mul(p, scale, out=slope[index])
+        slope[index], own[index], rest[index] = _of_block(x[index], label[index], axis, scale)
     return slope, own, rest
+
+
+def _of_block(x: Tensor, label: Tensor, axis: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+    p = torch.softmax(x, axis).mul_(scale)
+    own = p.gather(axis, label)
+    p.scatter_(axis, label, 0.0)
+    return p, own, p.sum(axis, keepdim=True)
 
 
 ROWS: Mapping[Formula, Callable[..., Both | None]] = {formulas.softmax_cross_entropy: cross_entropy}

@@ -116,6 +116,15 @@ def poisson_nll(x: Tensor, t: Tensor, *, log_input: bool, full: bool) -> Pair | 
     return torch.addcmul(rate, t, x, value=-1.0), rate - t
 
 
+def gaussian_nll(x: Tensor, t: Tensor, v: Tensor, *, full: bool, beta: Any) -> tuple[Tensor, ...] | None:
+    if full or not isinstance(beta, (int, float)) or beta:
+        return None
+    r = x - t
+    slope = r / v
+    square = r.mul_(slope)
+    return v.log().add_(square).mul_(0.5), slope, square.neg_().add_(1.0).div_(v).mul_(0.5)
+
+
 def squared_error(x: Tensor, t: Tensor) -> Pair:
     r = x - t
     return r.square(), r.mul_(2.0)
@@ -140,7 +149,7 @@ def smooth_l1(x: Tensor, t: Tensor, *, beta: float) -> Pair | None:
     return r.sub_(slope, alpha=0.5 * beta).mul_(slope), slope
 
 
-KNOWN: Mapping[Formula, Callable[..., Pair | None]] = {
+KNOWN: Mapping[Formula, Callable[..., tuple[Tensor, ...] | None]] = {
     formulas.squared_error: squared_error,
     formulas.absolute_error: absolute_error,
     formulas.huber: huber,
@@ -150,7 +159,9 @@ KNOWN: Mapping[Formula, Callable[..., Pair | None]] = {
     formulas.softmax_cross_entropy: softmax_cross_entropy,
     formulas.kl_divergence: kl_divergence,
     formulas.poisson_nll: poisson_nll,
+    formulas.gaussian_nll: gaussian_nll,
 }
+PLACES: Mapping[Formula, tuple[int, ...]] = {formulas.gaussian_nll: (0, 2)}  # where not in the first argument alone
 
 
 def _squared_error(pred: Tensor, target: Tensor) -> Tensor:

@@ -19,50 +19,39 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossmith.domains import KINDS
 from lossmith.kernels.blocks import InBlocks, MoreThanValues, learns
 from lossmith.kernels.rows import ROWS
 from lossmith.kernels.slopes import NATIVE
 from lossmith.reduction import Reduction
 
 Both = tuple[Tensor, list[Tensor]]
-WIDE = (torch.float32, torch.float64)
 
 
 def total_of(
     body: InBlocks,
     arrays: Sequence[Tensor],
-    kinds: Sequence[str],
     settings: Mapping[str, Any],
     *,
     reduction: Reduction,
     ignored: int | None = None,
 ) -> Tensor | None:
-    """The total of checked arrays, or None where it takes the formula, or would wait for a device."""
-    first = arrays[0]
-    if reduction not in ("mean", "sum") or first.dtype not in WIDE or not first.numel() or learns(settings):
+    """The total of arrays that `body` is for; None where it takes the formula."""
+    if (reduction != "mean" and reduction != "sum") or learns(settings):
         return None
-    if any(x.dtype != first.dtype and not KINDS[kind].integer for x, kind in zip(arrays, kinds, strict=True)):
+    count, keep = body.count(arrays), None
+    if body.labels is not None and ignored is not None and not arrays[body.labels].is_floating_point():
+        keep = _kept(arrays[body.labels], ignored)
+        count = count if keep is None else int(keep.count_nonzero())
+    if not count:
         return None
-    keep = None
-    if "index" in kinds:
-        if first.device.type != "cpu":
-            return None
-        where = kinds.index("index")
-        keep = _kept(arrays[where], ignored)
-    if keep is None and body.alone(arrays, settings) and body.formula in NATIVE:
+    moved = [place for place, x in enumerate(arrays) if x.requires_grad] if torch.is_grad_enabled() else []
+    if keep is None and body.formula in NATIVE and body.alone(arrays, settings):
         found = NATIVE[body.formula](*arrays, reduction=reduction, **settings)
         if found is not None:
             return found
-    count = body.count(arrays) if keep is None else int(keep.count_nonzero())
-    if not count:
-        return None
-    scale = 1.0 / count if reduction == "mean" else 1.0
-    wanted = torch.is_grad_enabled() and any(x.requires_grad for x in arrays)
-    moved = [place for place, x in enumerate(arrays) if wanted and x.requires_grad]
     if moved and not body.pays(arrays, settings, moved):
         return None
-    compute = partial(_summed, body, settings, moved, scale, keep)
+    compute = partial(_summed, body, settings, moved, 1.0 / count if reduction == "mean" else 1.0, keep)
     judge = partial(body.formula.total, reduction=reduction, ignore_index=ignored, **settings)
     try:
         return _Total.apply(compute, judge, moved, *arrays) if moved else compute(arrays)[0]
@@ -71,12 +60,10 @@ def total_of(
         return None
 
 
-def _kept(labels: Tensor, ignored: int | None) -> Tensor | None:
+def _kept(labels: Tensor, ignored: int) -> Tensor | None:
     """Where a label is not the ignored one; None where that is everywhere."""
-    if ignored is None:
-        return None
-    keep = labels != ignored
-    return None if keep.all() else keep
+    least, most = labels.aminmax()
+    return labels != ignored if least.item() <= ignored <= most.item() else None
 
 
 def _summed(
@@ -89,7 +76,7 @@ def _summed(
 ) -> Both:
     """The total, and its gradients."""
     rows = ROWS.get(body.formula)
-    found = None if rows is None else rows(arrays, settings, moved, scale, keep)
+    found = None if rows is None or moved != [0] else rows(*arrays, scale=scale, keep=keep, **settings)
     return body.summed(arrays, settings, moved, scale, keep) if found is None else found
 
 

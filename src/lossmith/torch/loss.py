@@ -164,9 +164,11 @@ class Face(Arithmetic, nn.Module):
         require_tensors(caller, names, given)
         ops = reader_of(given[0])
         arrays, names = self._with_held(names, self._laid_out(names, given))
-        kinds = checked(self.formula, caller, arrays, names, keywords)
-        if mask is None and weight is None and denominator is None and not return_terms:
-            plain = self._plain_total(arrays, kinds, keywords)
+        body = checked(self.formula, caller, arrays, names, keywords)
+        weighted = weight is not None or mask is not None or denominator is not None
+        if body is not None and not weighted and not return_terms and self._own_weight() is None:
+            reduction = self._reduction(given[0])
+            plain = total_of(body, arrays, keywords, reduction=reduction, ignored=self._ignored())
             if plain is not None:
                 return plain
         if mask is not None:
@@ -186,15 +188,6 @@ class Face(Arithmetic, nn.Module):
         if not under_autocast(given[0].device.type):
             total, terms = ops.astype(total, given[0]), in_dtype(ops, terms, given[0])
         return (total, terms) if return_terms else total
-
-    def _plain_total(
-        self, arrays: Sequence[Tensor], kinds: Sequence[str], settings: dict[str, Any]
-    ) -> Tensor | None:
-        """The total where nothing weighs or masks, in one go if that can be."""
-        if self._own_weight() is not None:
-            return None
-        ignored, reduction = self._ignored(), self._reduction(arrays[0])
-        return total_of(self.formula, arrays, kinds, settings, reduction=reduction, ignored=ignored)
 
     def _ignored(self) -> int | None:
         """The label that removes its entry, of a face that knows one."""
