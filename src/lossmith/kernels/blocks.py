@@ -57,7 +57,7 @@ class InBlocks:
             return made
         wanted = torch.is_grad_enabled() and any(x.requires_grad for x in arrays)
         moved = [place for place, x in enumerate(arrays) if wanted and x.requires_grad]
-        if learns(settings) or not self.pays(arrays, settings, moved):
+        if not self.plain or learns(settings) or not self.pays(arrays, settings, moved):
             return self.formula.body(reader, *arrays, **settings)
         try:
             return _Blocks.apply(self, settings, *arrays)
@@ -67,7 +67,7 @@ class InBlocks:
 
     def pays(self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int]) -> bool:
         """Whether this is better than the formula: its slope is known, or the batch is larger than a cache."""
-        return self.plain and (self._knows(moved) or not self.alone(arrays, settings))
+        return self._knows(moved) or not self.alone(arrays, settings)
 
     def alone(self, arrays: Sequence[Tensor], settings: Mapping[str, Any]) -> bool:
         """Whether one block is enough."""
@@ -125,7 +125,7 @@ class InBlocks:
             total = _where_kept(keep, found[0]).sum()
             if isfinite(total.item()):
                 return total, [_where_kept(keep, slope) for slope in found[1]]
-        values, slopes = self._by_formula(arrays, settings, moved)
+        values, slopes = self._by_formula(arrays, settings, moved, terms=False)
         return _where_kept(keep, values).sum(), [_where_kept(keep, slope) for slope in slopes]
 
     def _of_block(
@@ -150,14 +150,16 @@ class InBlocks:
         return self.known is not None and bool(moved) and all(place in self.places for place in moved)
 
     def _by_formula(
-        self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int]
+        self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int], *, terms: bool = True
     ) -> tuple[Tensor, list[Tensor]]:
+        """By autograd on the block. Without `terms` nobody asks for more than the values."""
         leaves = [x.detach().requires_grad_(place in moved) for place, x in enumerate(arrays)]
         # the hooks of a caller (checkpoints) are for what is kept, and this is not
         with torch.set_grad_enabled(bool(moved)), saved_tensors_hooks(_itself, _itself):
             value = self.formula.body(ops, *leaves, **settings)
-            if isinstance(value, Outcome):
+            if isinstance(value, Outcome) and (terms or value.counts is not None):
                 raise MoreThanValues
+            value = value.values if isinstance(value, Outcome) else value
             chosen = [leaves[place] for place in moved]
             if not (moved and value.requires_grad):
                 return value, [torch.zeros_like(x) for x in chosen]

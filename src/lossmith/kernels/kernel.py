@@ -24,6 +24,7 @@ from lossmith.criterion import have_entries
 from lossmith.domains import KINDS
 from lossmith.kernels import totals
 from lossmith.kernels.blocks import InBlocks, in_blocks
+from lossmith.kernels.boxes import BOXES
 from lossmith.kernels.slopes import FUSED, KNOWN, PLACES
 from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
@@ -82,7 +83,7 @@ def _blocks_of(formula: Formula) -> InBlocks | None:
     """The formula a block at a time, where its samples do not interact."""
     if formula not in _BLOCKS:
         body = (
-            InBlocks(formula, KNOWN.get(formula), FUSED.get(formula), PLACES.get(formula, (0,)))
+            InBlocks(formula, (KNOWN | BOXES).get(formula), FUSED.get(formula), PLACES.get(formula, (0,)))
             if in_blocks(formula)
             else None
         )

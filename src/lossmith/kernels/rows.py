@@ -36,12 +36,14 @@ def cross_entropy(
     label_smoothing: float,
 ) -> Both | None:
     """The total of rows whose labels are kept, and its gradient; None for what it does not know."""
-    if pred_is != "logit" or class_weight is not None or label_smoothing or t.is_floating_point():
+    if pred_is == "prob" or class_weight is not None or label_smoothing or t.is_floating_point():
         return None
     label = t if keep is None else torch.where(keep, t, 0)
     least, most = label.aminmax()
     if least.item() < 0 or most.item() >= x.shape[-1]:
         return None
+    if pred_is == "log_prob":
+        return _chosen(x, label.unsqueeze(-1), scale, keep)
     axis = _axis(x)
     label = label.unsqueeze(axis)
     slope, own, rest = _pass(x.movedim(-1, axis) if axis != x.ndim - 1 else x, label, axis, scale)
@@ -54,6 +56,15 @@ def cross_entropy(
     if not cost.max().item() < COSTLY[x.dtype]:
         return None
     return cost.sum().mul_(scale), [slope.movedim(axis, -1) if axis != x.ndim - 1 else slope]
+
+
+def _chosen(x: Tensor, label: Tensor, scale: float, keep: Tensor | None) -> Both:
+    """Of log-probabilities one number of each row counts."""
+    own, slope = x.gather(-1, label), torch.zeros_like(x)
+    if keep is not None:
+        own = own.masked_fill(~keep.unsqueeze(-1), 0.0)
+    each = torch.full_like(own, -scale) if keep is None else keep.unsqueeze(-1).to(x.dtype).mul_(-scale)
+    return own.sum().mul_(-scale), [slope.scatter_(-1, label, each)]
 
 
 def _axis(x: Tensor) -> int:

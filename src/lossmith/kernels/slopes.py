@@ -149,7 +149,7 @@ def smooth_l1(x: Tensor, t: Tensor, *, beta: float) -> Pair | None:
     return r.sub_(slope, alpha=0.5 * beta).mul_(slope), slope
 
 
-KNOWN: Mapping[Formula, Callable[..., tuple[Tensor, ...] | None]] = {
+KNOWN: dict[Formula, Callable[..., tuple[Tensor, ...] | None]] = {
     formulas.squared_error: squared_error,
     formulas.absolute_error: absolute_error,
     formulas.huber: huber,

@@ -45,7 +45,7 @@ def total_of(
     if not count:
         return None
     moved = [place for place, x in enumerate(arrays) if x.requires_grad] if torch.is_grad_enabled() else []
-    if keep is None and body.formula in NATIVE and body.alone(arrays, settings):
+    if keep is None and body.formula in NATIVE and (body.formula in ROWS or body.alone(arrays, settings)):
         found = NATIVE[body.formula](*arrays, reduction=reduction, **settings)
         if found is not None:
             return found
@@ -55,8 +55,7 @@ def total_of(
     judge = partial(body.formula.total, reduction=reduction, ignore_index=ignored, **settings)
     try:
         return _Total.apply(compute, judge, moved, *arrays) if moved else compute(arrays)[0]
-    except MoreThanValues:
-        body.plain = False
+    except MoreThanValues:  # values that stand for several terms each
         return None
 
 
