@@ -18,8 +18,8 @@ A kernel computes what its formula says; tests hold it to the formula, in value 
 """
 
 from lossmith.kernels import contrastive, heads, metric  # noqa: F401  (enter their kernels)
-from lossmith.kernels.hardest import Hardest, hardest
 from lossmith.kernels.blocks import InBlocks
+from lossmith.kernels.hardest import Hardest, hardest
 from lossmith.kernels.kernel import body_for, eager_of, kernel_of, kernels, total_of
 from lossmith.kernels.one_pass import OnePass
 from lossmith.kernels.pair_sums import softplus_sum

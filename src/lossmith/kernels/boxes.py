@@ -53,8 +53,8 @@ class Boxes:
 
     def known(self) -> bool:
         """Whether these are boxes in order, of sizes whose products stay in range."""
-        least, most = torch.aminmax(self.first)
-        return least.item() > SMALL and self.second.min().item() > 0.0 and self.hull.max().item() < LARGE
+        least = torch.stack((self.first.min(), self.second.min()))
+        return least.min().item() > SMALL and self.hull.max().item() < LARGE
 
     def outside(self) -> Pair:
         """1 - i / u and its slope."""
