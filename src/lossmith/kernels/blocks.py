@@ -141,7 +141,7 @@ class InBlocks:
     ) -> tuple[Tensor, list[Tensor]] | None:
         """By the function that writes both, which is right where the values are finite."""
         # a device would have to be waited for, to see whether they are
-        if not self._knows(moved) or arrays[0].device.type != "cpu":
+        if self.known is None or not self._knows(moved) or arrays[0].device.type != "cpu":
             return None
         found = self.known(*arrays, **settings)
         return None if found is None else (found[0], [found[1 + self.places.index(place)] for place in moved])

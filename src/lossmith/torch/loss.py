@@ -191,7 +191,8 @@ class Face(Arithmetic, nn.Module):
 
     def _ignored(self) -> int | None:
         """The label that removes its entry, of a face that knows one."""
-        return self.ignore_index if "ignore_index" in self._declared().defaults else None
+        found: Any = self.ignore_index if "ignore_index" in self._declared().defaults else None
+        return found
 
     def _evaluated(
         self, ops: Ops[Tensor], arrays: Sequence[Tensor], mask: Tensor | None, settings: dict[str, Any]
