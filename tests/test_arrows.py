@@ -25,7 +25,7 @@ BELOW = {
     "class_weights": {"errors", "ops"},
     "sides": {"errors", "ops", "settings", "spec", "reduction", "criterion", "formulas"},
     "balance": {"errors", "ops", "settings"},
-    "kernels": {"errors", "ops", "settings", "spec", "reduction", "criterion", "formulas"},
+    "kernels": {"errors", "domains", "ops", "settings", "spec", "reduction", "criterion", "formulas"},
     "torch": {
         *("errors", "ops", "shapes", "settings", "spec", "reduction", "criterion", "face", "formulas"),
         *("class_weights", "sides", "balance", "kernels"),

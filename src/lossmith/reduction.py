@@ -14,7 +14,7 @@ a NaN slope by 0; `reduce` leaves their values out.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from lossmith.domains import KINDS
 from lossmith.errors import SettingError, ShapeError, message
@@ -22,6 +22,7 @@ from lossmith.ops import A, Ops
 from lossmith.settings import require_word
 
 Reduction = Literal["none", "sum", "mean", "weighted_mean"]
+_WORDS = get_args(Reduction)
 
 
 def guard(
@@ -94,7 +95,8 @@ def reduce(
 
 
 def _require(caller: str, reduction: str, denominator: object) -> None:
-    require_word(caller, "reduction", reduction, Reduction)
+    if reduction not in _WORDS:
+        require_word(caller, "reduction", reduction, Reduction)
     if denominator is not None and reduction in ("none", "sum"):
         raise SettingError(
             message(

@@ -67,6 +67,7 @@ class Formula:
     coupled    the axes whose entries interact, such as N for the samples of a contrastive batch: its body takes the
                keyword `kept`, True where an entry of these axes counts, and removes the others itself
     kinds      what each argument holds at the default keywords, alternatives joined by `|`
+    deciding   the keywords that decide a kind
     source     where it was published
     claims     what is true of it
     """
@@ -94,6 +95,8 @@ class Formula:
         self.source = source
         self.claims = claims or Claims()
         self._kinds = tuple(kinds)
+        self._chooses = any(len(patterns) > 1 for patterns in self.shapes.arguments)
+        self.deciding = tuple(kind.keyword for kind in kinds if isinstance(kind, By))
         self._rules: Mapping[str, Rule] = rules_of(body, tuple(self.keywords))
         self._require_declaration("kept" in named)
         self.kinds = self.kinds_for()
@@ -161,7 +164,10 @@ class Formula:
 
     def kinds_of(self, ops: Ops[Any], *arrays: Any, **settings: Any) -> tuple[str, ...]:
         """What each of these arrays holds: one kind each; alternatives are told apart by the number of axes."""
-        kinds = [kind.split("|") for kind in self.kinds_for(**settings)]
+        named = self.kinds_for(**settings)
+        if not self._chooses:
+            return named
+        kinds = [kind.split("|") for kind in named]
         shapes = [shape for shape in map(ops.shape, arrays) if shape is not None]
         fit = self.shapes.fit(shapes) if len(shapes) == len(arrays) else None
         chosen = fit.alternatives if fit is not None else (0,) * len(kinds)
@@ -188,8 +194,8 @@ class Formula:
         names: Sequence[str] | None = None,
         shown: Sequence[tuple[int | None, ...] | None] | None = None,
         **settings: Any,
-    ) -> None:
-        """Refuse arrays whose shapes do not fit, or that hold the wrong kind of number.
+    ) -> tuple[str, ...]:
+        """Refuse arrays whose shapes do not fit, or that hold the wrong kind of number. Gives the kind of each.
 
         `names`   what the caller calls the arguments
         `shown`   the shapes to print, for a caller that moved axes before
@@ -197,8 +203,10 @@ class Formula:
         names = names or self.arguments
         ops = common_reader(*arrays)
         self.shapes.require(caller, names, [ops.shape(array) for array in arrays], shown)
-        for index, kind in enumerate(self.kinds_of(ops, *arrays, **settings)):
+        kinds = self.kinds_of(ops, *arrays, **settings)
+        for index, kind in enumerate(kinds):
             _require_numbers(caller, names[index], ops, arrays[index], kind, first=index == 0)
+        return kinds
 
     def check_settings(self, caller: str, settings: Mapping[str, Any]) -> None:
         """Refuse a keyword that does not exist, or a value outside its range."""

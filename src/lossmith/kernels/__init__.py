@@ -10,6 +10,7 @@
     shards             the classes of a head over several processes
     whole              formulas of sums over several processes
     blocks, slopes     the eager path of losses whose samples do not interact
+    totals, rows       the same, of which nothing but a total is asked
     by_hand            the eager path of losses whose gradient is written by hand:
     structure, lovasz, overlap    SSIM and MS-SSIM; Lovász losses; Dice, Jaccard and Tversky
     regions            what the last two share
@@ -20,8 +21,9 @@ A kernel computes what its formula says; tests hold it to the formula, in value 
 """
 
 from lossmith.kernels import contrastive, heads, lovasz, metric, overlap, structure  # noqa: F401  (enter their kernels)
+from lossmith.kernels.blocks import InBlocks
 from lossmith.kernels.hardest import Hardest, hardest
-from lossmith.kernels.kernel import compiles, eager_of, kernel_of, kernels
+from lossmith.kernels.kernel import body_for, compiles, eager_of, kernel_of, kernels, total_of
 from lossmith.kernels.one_pass import OnePass
 from lossmith.kernels.pair_sums import softplus_sum
 from lossmith.kernels.pairs import ClassSums, against_classes, log_sum
@@ -33,11 +35,13 @@ __all__ = [
     "ClassSums",
     "Explicit",
     "Hardest",
+    "InBlocks",
     "Labelled",
     "OnePass",
     "Others",
     "Rule",
     "against_classes",
+    "body_for",
     "compiles",
     "eager_of",
     "hardest",
@@ -45,4 +49,5 @@ __all__ = [
     "kernels",
     "log_sum",
     "softplus_sum",
+    "total_of",
 ]

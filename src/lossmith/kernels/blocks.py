@@ -13,7 +13,7 @@ Again      a second backward computes the slopes again; a graph of the gradient 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 import torch
@@ -25,21 +25,27 @@ from lossmith.spec import Formula, Outcome
 
 ON_CPU, ON_DEVICE = 2**17, 2**23  # entries of a block: of the size of a cache, or of what a device does at once
 Index = tuple[slice, ...]
-Both = Callable[..., tuple[Tensor, Tensor] | None]
+Both = Callable[..., tuple[Tensor, ...] | None]
 
 
 class InBlocks:
     """The body of a formula whose samples do not interact.
 
-    known   gives (value, slope in the prediction), or None for settings or arrays that it does not know
+    known   gives (value, slopes in the arguments at `places`), or None for settings or arrays that it does not know
     fused   gives the values by a kernel of torch's, or None likewise
     """
 
     def __init__(
-        self, formula: Formula, known: Both | None = None, fused: Callable[..., Tensor | None] | None = None
+        self,
+        formula: Formula,
+        known: Both | None = None,
+        fused: Callable[..., Tensor | None] | None = None,
+        places: Sequence[int] = (0,),
     ) -> None:
-        self.formula, self.known, self.fused = formula, known, fused
-        self._plain = True  # until the formula returns more than values
+        self.formula, self.known, self.fused, self.places = formula, known, fused, places
+        self.plain = True  # until the formula returns more than values
+        self.labels = formula.arguments.index("target") if "target" in formula.arguments else None
+        self._trailing = sum(axis != "..." for axis in formula.shapes.arguments[0][0])
 
     def __call__(self, reader: Any, *arrays: Tensor, **settings: Any) -> Any:
         # a mode that follows operations, such as one that counts waits for a device, is shown the formula: what is
@@ -50,15 +56,26 @@ class InBlocks:
         if made is not None:
             return made
         wanted = torch.is_grad_enabled() and any(x.requires_grad for x in arrays)
-        alone = self._in_turn(arrays, settings) is None
-        knows = self.known is not None and wanted and not any(x.requires_grad for x in arrays[1:])
-        if not self._plain or _learns(settings) or (alone and not knows):
+        moved = [place for place, x in enumerate(arrays) if wanted and x.requires_grad]
+        if not self.plain or learns(settings) or not self.pays(arrays, settings, moved):
             return self.formula.body(reader, *arrays, **settings)
         try:
             return _Blocks.apply(self, settings, *arrays)
-        except _MoreThanValues:
-            self._plain = False
+        except MoreThanValues:
+            self.plain = False
             return self.formula.body(reader, *arrays, **settings)
+
+    def pays(self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int]) -> bool:
+        """Whether this is better than the formula: its slope is known, or the batch is larger than a cache."""
+        return self._knows(moved) or not self.alone(arrays, settings)
+
+    def alone(self, arrays: Sequence[Tensor], settings: Mapping[str, Any]) -> bool:
+        """Whether one block is enough."""
+        return self._in_turn(arrays, settings) is None
+
+    def count(self, arrays: Sequence[Tensor]) -> int:
+        """How many values there are."""
+        return arrays[0].numel() if not self._trailing else prod(self._batch(arrays))
 
     def both(
         self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int]
@@ -76,28 +93,80 @@ class InBlocks:
                 slope[index] = part
         return values, slopes
 
+    def summed(
+        self,
+        arrays: Sequence[Tensor],
+        settings: Mapping[str, Any],
+        moved: Sequence[int],
+        scale: float,
+        keep: Tensor | None = None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The sum of the values that are kept, times `scale`, and its slopes in the arguments at these places."""
+        turns = self._in_turn(arrays, settings)
+        if turns is None:
+            value, found = self._kept_sum(arrays, settings, moved, keep)
+            return value.mul_(scale), [slope * scale for slope in found]
+        slopes = [torch.empty_like(arrays[place]) for place in moved]
+        parts: list[Tensor] = []
+        for index in turns:
+            here = None if keep is None else keep[index]
+            value, found = self._kept_sum([x[index] for x in arrays], settings, moved, here)
+            parts.append(value)
+            for slope, part in zip(slopes, found, strict=True):
+                torch.mul(part, scale, out=slope[index])
+        return torch.stack(parts).sum().mul_(scale), slopes
+
+    def _kept_sum(
+        self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int], keep: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The sum of the values of a block that are kept, and its slopes."""
+        found = self._known(arrays, settings, moved)
+        if found is not None:
+            total = _where_kept(keep, found[0]).sum()
+            if isfinite(total.item()):
+                return total, [_where_kept(keep, slope) for slope in found[1]]
+        values, slopes = self._by_formula(arrays, settings, moved, terms=False)
+        return _where_kept(keep, values).sum(), [_where_kept(keep, slope) for slope in slopes]
+
     def _of_block(
         self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int]
     ) -> tuple[Tensor, list[Tensor]]:
-        # a device would have to be waited for, to see whether all is finite
-        if self.known is not None and list(moved) == [0] and arrays[0].device.type == "cpu":
-            found = self.known(*(x.detach() for x in arrays), **settings)
-            if found is not None and found[0].sum().isfinite():
-                return found[0], [found[1]]
+        found = self._known(arrays, settings, moved)
+        if found is not None and isfinite(found[0].sum().item()):
+            return found
+        return self._by_formula(arrays, settings, moved)
+
+    def _known(
+        self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int]
+    ) -> tuple[Tensor, list[Tensor]] | None:
+        """By the function that writes both, which is right where the values are finite."""
+        # a device would have to be waited for, to see whether they are
+        if self.known is None or not self._knows(moved) or arrays[0].device.type != "cpu":
+            return None
+        found = self.known(*arrays, **settings)
+        return None if found is None else (found[0], [found[1 + self.places.index(place)] for place in moved])
+
+    def _knows(self, moved: Sequence[int]) -> bool:
+        return self.known is not None and bool(moved) and all(place in self.places for place in moved)
+
+    def _by_formula(
+        self, arrays: Sequence[Tensor], settings: Mapping[str, Any], moved: Sequence[int], *, terms: bool = True
+    ) -> tuple[Tensor, list[Tensor]]:
+        """By autograd on the block. Without `terms` nobody asks for more than the values."""
         leaves = [x.detach().requires_grad_(place in moved) for place, x in enumerate(arrays)]
         # the hooks of a caller (checkpoints) are for what is kept, and this is not
         with torch.set_grad_enabled(bool(moved)), saved_tensors_hooks(_itself, _itself):
             value = self.formula.body(ops, *leaves, **settings)
-            if isinstance(value, Outcome):
-                raise _MoreThanValues
+            if isinstance(value, Outcome) and (terms or value.counts is not None):
+                raise MoreThanValues
+            value = value.values if isinstance(value, Outcome) else value
             chosen = [leaves[place] for place in moved]
             if not (moved and value.requires_grad):
                 return value, [torch.zeros_like(x) for x in chosen]
             return value.detach(), list(torch.autograd.grad(value.sum(), chosen, materialize_grads=True))
 
     def _batch(self, arrays: Sequence[Tensor]) -> torch.Size:
-        trailing = sum(axis != "..." for axis in self.formula.shapes.arguments[0][0])
-        return arrays[0].shape[: arrays[0].ndim - trailing]
+        return arrays[0].shape[: arrays[0].ndim - self._trailing]
 
     def _in_turn(self, arrays: Sequence[Tensor], settings: Mapping[str, Any]) -> Iterator[Index] | None:
         """The blocks; None where one is enough. Axes that a setting has values for stay whole."""
@@ -117,7 +186,7 @@ def in_blocks(formula: Formula) -> bool:
     return own and not formula.coupled and shapes.result == ("...",)
 
 
-class _MoreThanValues(Exception):
+class MoreThanValues(Exception):
     """A body returned counts or terms as well."""
 
 
@@ -149,6 +218,13 @@ class _Blocks(torch.autograd.Function):
         return tuple(gradients)
 
 
+def slices(shape: Sequence[int], axis: int, limit: int) -> Iterator[Index]:
+    """Blocks of about `limit` entries that leave one axis whole, the last or the second."""
+    batch = [length for place, length in enumerate(shape) if place != axis]
+    for index in blocks(batch, shape[axis], limit):
+        yield index if axis == len(shape) - 1 else (index[0], slice(None), *index[1:])
+
+
 def blocks(lengths: Sequence[int], rest: int, limit: int) -> Iterator[Index]:
     """Slices of the leading axes that hold about `limit` entries, where an index holds `rest` more."""
     axis, inner = len(lengths) - 1, rest
@@ -162,13 +238,19 @@ def blocks(lengths: Sequence[int], rest: int, limit: int) -> Iterator[Index]:
             yield (*before, slice(start, start + step))
 
 
+def _where_kept(keep: Tensor | None, x: Tensor) -> Tensor:
+    """x, and 0 where a sample is not kept, whatever it holds."""
+    return x if keep is None else torch.where(keep[(..., *(None,) * (x.ndim - keep.ndim))], x, 0.0)
+
+
 def _axes(value: object) -> int:
     """How many of the last axes a setting has values for."""
     return value.ndim if isinstance(value, Tensor) else int(isinstance(value, (list, tuple)))
 
 
-def _learns(settings: Mapping[str, Any]) -> bool:
-    return any(isinstance(x, Tensor) and x.requires_grad for x in settings.values())
+def learns(settings: Mapping[str, Any]) -> bool:
+    """Whether a setting has a gradient, which is not asked of a body."""
+    return bool(settings) and any(isinstance(x, Tensor) and x.requires_grad for x in settings.values())
 
 
 def _itself(x: Tensor) -> Tensor:

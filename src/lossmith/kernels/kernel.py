@@ -11,7 +11,7 @@ The formula's own body runs where a kernel cannot: under `torch.func`, forward-m
 and export, on subclasses of tensors, and on problems with leading axes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -21,13 +21,21 @@ from torch.autograd import forward_ad
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from lossmith.criterion import have_entries
+from lossmith.domains import KINDS
+from lossmith.kernels import totals
 from lossmith.kernels.blocks import InBlocks, in_blocks
+from lossmith.kernels.boxes import BOXES
 from lossmith.kernels.by_hand import ALONE, BY_HAND
-from lossmith.kernels.slopes import FUSED, KNOWN
+from lossmith.kernels.slopes import FUSED, KNOWN, PLACES
+from lossmith.ops.torch import under_autocast
+from lossmith.reduction import Reduction
 from lossmith.spec import Formula, Outcome
 
+PLAIN = (Tensor, nn.Parameter)
+WIDE = (torch.float32, torch.float64)
 _KERNELS: dict[str, Formula] = {}
 _EAGER: dict[Formula, Formula] = {}  # a user's formula may have the name of another
+_BLOCKS: dict[Formula, InBlocks | None] = {}
 
 
 class Kernel(Formula):
@@ -67,9 +75,7 @@ def eager_of(formula: Formula) -> Formula:
     if formula.name in _KERNELS:
         return _KERNELS[formula.name]
     if formula not in _EAGER:
-        body = BY_HAND.get(formula)
-        if body is None and in_blocks(formula):
-            body = InBlocks(formula, KNOWN.get(formula), FUSED.get(formula))
+        body = BY_HAND.get(formula) or _blocks_of(formula)
         _EAGER[formula] = formula if body is None else _with_body(Formula, formula, body)
     return _EAGER[formula]
 
@@ -77,6 +83,44 @@ def eager_of(formula: Formula) -> Formula:
 def compiles(formula: Formula) -> bool:
     """Whether one compiled pass is better than what `eager_of` gives."""
     return kernel_of(formula) is formula and formula not in ALONE
+
+
+def _blocks_of(formula: Formula) -> InBlocks | None:
+    """The formula a block at a time, where its samples do not interact."""
+    if formula not in _BLOCKS:
+        body = (
+            InBlocks(formula, (KNOWN | BOXES).get(formula), FUSED.get(formula), PLACES.get(formula, (0,)))
+            if in_blocks(formula)
+            else None
+        )
+        _BLOCKS[formula] = body
+    return _BLOCKS[formula]
+
+
+def body_for(formula: Formula, arrays: Sequence[Tensor], kinds: Sequence[str]) -> InBlocks | None:
+    """The body that adds up the values of arrays of these shapes and kinds in one go (`totals`), if one can.
+
+    None for what is widened first, for nothing, and for labels on a device that would have to be waited for.
+    """
+    body, first = None if formula.name in _KERNELS else _blocks_of(formula), arrays[0]
+    integer = [KINDS[kind].integer for kind in kinds]
+    alike = all(each or x.dtype == first.dtype for x, each in zip(arrays, integer, strict=True))
+    waits = any(integer) and first.device.type != "cpu"
+    return body if first.dtype in WIDE and alike and first.numel() and not waits else None
+
+
+def total_of(
+    body: InBlocks,
+    arrays: Sequence[Tensor],
+    settings: Mapping[str, Any],
+    *,
+    reduction: Reduction,
+    ignored: int | None = None,
+) -> Tensor | None:
+    """The total of checked arrays without weights or a mask, in one go (`totals`); None where that cannot be."""
+    if torch._C._len_torch_function_stack() or not runs(*arrays) or under_autocast(arrays[0].device.type):
+        return None
+    return totals.total_of(body, arrays, settings, reduction=reduction, ignored=ignored)
 
 
 def kernels() -> Mapping[str, Formula]:
@@ -88,8 +132,11 @@ def runs(*arrays: Tensor) -> bool:
     """Whether kernels may run on these tensors, here."""
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active() or get_proxy_mode() is not None:
         return False
-    plain = all(type(x) in (Tensor, nn.Parameter) and x.device.type != "meta" for x in arrays)
-    return plain and not any(forward_ad.unpack_dual(x).tangent is not None for x in arrays if x.is_floating_point())
+    for x in arrays:
+        if type(x) not in PLAIN or x.is_meta:
+            return False
+    moving = forward_ad._current_level >= 0
+    return not (moving and any(forward_ad.unpack_dual(x).tangent is not None for x in arrays if x.is_floating_point()))
 
 
 def _guarded(formula: Formula, body: Callable[..., Any]) -> Callable[..., Any]:

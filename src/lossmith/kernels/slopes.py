@@ -7,7 +7,8 @@ Each says what its formula says, with as many digits: no probability near 1 is t
     softmax_cross_entropy   r = sum of the p_c without the label y: -log p_y = -log1p(-r) where p_y > 1/2,
                             p_y - 1 = -r; for a distribution likewise, r without the leader
 
-What torch has in one kernel, with the formula's accuracy, is taken from there (`FUSED`).
+What torch has in one kernel, with the formula's accuracy, is taken from there: values (`FUSED`), and totals of a
+batch that fits into a cache (`NATIVE`).
 """
 
 from collections.abc import Callable, Mapping
@@ -67,10 +68,10 @@ def softmax_cross_entropy(
     least, most = t.aminmax()
     if least < 0 or most >= x.shape[-1]:
         return None
-    return _of_label(x, t.unsqueeze(-1), label_smoothing)
+    return of_label(x, t.unsqueeze(-1), label_smoothing)
 
 
-def _of_label(x: Tensor, label: Tensor, smoothing: float) -> Pair:
+def of_label(x: Tensor, label: Tensor, smoothing: float) -> Pair:
     p = x.softmax(-1)
     own = p.gather(-1, label)
     rest = p.scatter_(-1, label, 0.0).sum(-1, keepdim=True)
@@ -115,13 +116,52 @@ def poisson_nll(x: Tensor, t: Tensor, *, log_input: bool, full: bool) -> Pair | 
     return torch.addcmul(rate, t, x, value=-1.0), rate - t
 
 
-KNOWN: Mapping[Formula, Callable[..., Pair | None]] = {
+def gaussian_nll(x: Tensor, t: Tensor, v: Tensor, *, full: bool, beta: Any) -> tuple[Tensor, ...] | None:
+    if full or not isinstance(beta, (int, float)) or beta:
+        return None
+    r = x - t
+    slope = r / v
+    square = r.mul_(slope)
+    return v.log().add_(square).mul_(0.5), slope, square.neg_().add_(1.0).div_(v).mul_(0.5)
+
+
+def squared_error(x: Tensor, t: Tensor) -> Pair:
+    r = x - t
+    return r.square(), r.mul_(2.0)
+
+
+def absolute_error(x: Tensor, t: Tensor) -> Pair:
+    r = x - t
+    return r.abs(), r.sign_()
+
+
+def huber(x: Tensor, t: Tensor, *, delta: float) -> Pair:
+    r = x - t
+    slope = r.clamp(-delta, delta)
+    return r.sub_(slope, alpha=0.5).mul_(slope), slope
+
+
+def smooth_l1(x: Tensor, t: Tensor, *, beta: float) -> Pair | None:
+    if not beta:
+        return absolute_error(x, t)
+    r = x - t
+    slope = r.div(beta).clamp_(-1.0, 1.0)
+    return r.sub_(slope, alpha=0.5 * beta).mul_(slope), slope
+
+
+KNOWN: dict[Formula, Callable[..., tuple[Tensor, ...] | None]] = {
+    formulas.squared_error: squared_error,
+    formulas.absolute_error: absolute_error,
+    formulas.huber: huber,
+    formulas.smooth_l1: smooth_l1,
     formulas.binary_cross_entropy: binary_cross_entropy,
     formulas.binary_focal: binary_focal,
     formulas.softmax_cross_entropy: softmax_cross_entropy,
     formulas.kl_divergence: kl_divergence,
     formulas.poisson_nll: poisson_nll,
+    formulas.gaussian_nll: gaussian_nll,
 }
+PLACES: Mapping[Formula, tuple[int, ...]] = {formulas.gaussian_nll: (0, 2)}  # where not in the first argument alone
 
 
 def _squared_error(pred: Tensor, target: Tensor) -> Tensor:
@@ -142,12 +182,36 @@ def _smooth_l1(pred: Tensor, target: Tensor, *, beta: float) -> Tensor:
 
 def _chosen(pred: Tensor, target: Tensor, *, pred_is: str, class_weight: Any, label_smoothing: float) -> Tensor | None:
     """Cross-entropy of labels on log-probabilities: one number of each row."""
-    if pred_is != "log_prob" or class_weight is not None or label_smoothing or target.is_floating_point():
+    if not _are_chosen(target, pred_is, class_weight, label_smoothing):
         return None
     valid = (target >= 0) & (target < pred.shape[-1])
     own = pred.gather(-1, torch.where(valid, target, 0).unsqueeze(-1)).squeeze(-1)
     return torch.where(valid, -own, torch.nan)
 
+
+def _are_chosen(target: Tensor, pred_is: str, class_weight: Any, label_smoothing: float) -> bool:
+    return pred_is == "log_prob" and class_weight is None and not (label_smoothing or target.is_floating_point())
+
+
+def _nll(
+    x: Tensor, t: Tensor, *, reduction: str, pred_is: str, class_weight: Any, label_smoothing: float
+) -> Tensor | None:
+    """As `_chosen`, for labels that are classes."""
+    if not _are_chosen(t, pred_is, class_weight, label_smoothing):
+        return None
+    least, most = t.aminmax()
+    if least < 0 or most >= x.shape[-1]:
+        return None
+    return fn.nll_loss(x.reshape(-1, x.shape[-1]), t.reshape(-1), reduction=reduction)
+
+
+NATIVE: Mapping[Formula, Callable[..., Tensor | None]] = {
+    formulas.squared_error: fn.mse_loss,
+    formulas.absolute_error: fn.l1_loss,
+    formulas.huber: fn.huber_loss,
+    formulas.smooth_l1: fn.smooth_l1_loss,
+    formulas.softmax_cross_entropy: _nll,
+}
 
 FUSED: Mapping[Formula, Callable[..., Tensor | None]] = {
     formulas.squared_error: _squared_error,

@@ -22,12 +22,13 @@ from torch import Tensor, nn
 from lossmith.criterion import Evaluated, evaluate, in_dtype, summarise
 from lossmith.errors import DtypeError, SettingError, ShapeError, message
 from lossmith.face import Declaration, declare, leading
-from lossmith.kernels import OnePass, compiles, eager_of
+from lossmith.kernels import OnePass, compiles, eager_of, total_of
 from lossmith.ops import Ops, reader_of
 from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
 from lossmith.settings import require_word
 from lossmith.spec import Formula
+from lossmith.torch.checked import checked
 from lossmith.torch.combined import Arithmetic
 from lossmith.torch.own_weights import expanded, of_class
 
@@ -164,7 +165,13 @@ class Face(Arithmetic, nn.Module):
         require_tensors(caller, names, given)
         ops = reader_of(given[0])
         arrays, names = self._with_held(names, self._laid_out(names, given))
-        self.formula.check(caller, *arrays, names=names, **keywords)
+        body = checked(self.formula, caller, arrays, names, keywords)
+        weighted = weight is not None or mask is not None or denominator is not None
+        if body is not None and not weighted and not return_terms and self._own_weight() is None:
+            reduction = self._reduction(given[0])
+            plain = total_of(body, arrays, keywords, reduction=reduction, ignored=self._ignored())
+            if plain is not None:
+                return plain
         if mask is not None:
             mask = self._mask_laid_out(torch.as_tensor(mask, device=given[0].device))
         made = self._evaluated(ops, arrays, mask, keywords)
@@ -183,11 +190,16 @@ class Face(Arithmetic, nn.Module):
             total, terms = ops.astype(total, given[0]), in_dtype(ops, terms, given[0])
         return (total, terms) if return_terms else total
 
+    def _ignored(self) -> int | None:
+        """The label that removes its entry, of a face that knows one."""
+        found: Any = self.ignore_index if "ignore_index" in self._declared().defaults else None
+        return found
+
     def _evaluated(
         self, ops: Ops[Tensor], arrays: Sequence[Tensor], mask: Tensor | None, settings: dict[str, Any]
     ) -> Evaluated[Tensor]:
         """The values of the arguments, without what is masked or ignored."""
-        ignored, caller = getattr(self, "ignore_index", None), type(self).__name__
+        ignored, caller = self._ignored(), type(self).__name__
         return evaluate(
             ops, eager_of(self.formula), arrays, mask=mask, ignored=ignored, caller=caller, settings=settings
         )
@@ -259,11 +271,18 @@ class Face(Arithmetic, nn.Module):
                 return None, None
             where = self.formula.arguments.index("target")
             return None, of_class(ops, weights, values, made.arrays[where], made.kinds[where])
-        own = None if "weight" in self._declared().keywords else getattr(self, "weight", None)
-        if own is None or "weight" in self._declared().held.values():
+        own = self._own_weight()
+        if own is None:
             return None, None
         own = expanded(type(self).__name__, own, values)
         return values * own, own
+
+    def _own_weight(self) -> Tensor | None:
+        """The weight of each value that was given when the loss was made, and is no part of the formula."""
+        declared = self._declared()
+        if "weight" in declared.keywords or "weight" in declared.held.values() or "weight" not in declared.defaults:
+            return None
+        return self._buffers["weight"]
 
 
 class Loss(Face):

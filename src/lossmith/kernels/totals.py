@@ -1,0 +1,108 @@
+"""The total of a loss whose samples do not interact: neither its values nor what lies between are kept.
+
+    forward    for each block: the sum of its values, and its slopes / n into the gradient
+    backward   gradient * upstream; where the upstream gradient is one (`total.backward()`) not even that
+
+This is the plain call of a face: a mean or a sum, without weights or a mask; labels that are ignored are left out.
+Three ways lead there: torch's own total, where it is one kernel and the batch is small (`NATIVE`); a total of rows
+(`rows`); and the values and slopes of `blocks`, added up.
+
+Memory     the gradient, and one block
+Numerics   the formula's own; blocks are added in the dtype of the prediction, as torch adds
+Again      a second backward computes the gradient again; a graph of the gradient is the formula's
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossmith.kernels.blocks import InBlocks, MoreThanValues, learns
+from lossmith.kernels.rows import ROWS
+from lossmith.kernels.slopes import NATIVE
+from lossmith.reduction import Reduction
+
+Both = tuple[Tensor, list[Tensor]]
+
+
+def total_of(
+    body: InBlocks,
+    arrays: Sequence[Tensor],
+    settings: Mapping[str, Any],
+    *,
+    reduction: Reduction,
+    ignored: int | None = None,
+) -> Tensor | None:
+    """The total of arrays that `body` is for; None where it takes the formula."""
+    if (reduction != "mean" and reduction != "sum") or learns(settings):
+        return None
+    count, keep = body.count(arrays), None
+    if body.labels is not None and ignored is not None and not arrays[body.labels].is_floating_point():
+        keep = _kept(arrays[body.labels], ignored)
+        count = count if keep is None else int(keep.count_nonzero())
+    if not count:
+        return None
+    moved = [place for place, x in enumerate(arrays) if x.requires_grad] if torch.is_grad_enabled() else []
+    if keep is None and body.formula in NATIVE and (body.formula in ROWS or body.alone(arrays, settings)):
+        found = NATIVE[body.formula](*arrays, reduction=reduction, **settings)
+        if found is not None:
+            return found
+    if moved and not body.pays(arrays, settings, moved):
+        return None
+    compute = partial(_summed, body, settings, moved, 1.0 / count if reduction == "mean" else 1.0, keep)
+    judge = partial(body.formula.total, reduction=reduction, ignore_index=ignored, **settings)
+    try:
+        return _Total.apply(compute, judge, moved, *arrays) if moved else compute(arrays)[0]
+    except MoreThanValues:  # values that stand for several terms each
+        return None
+
+
+def _kept(labels: Tensor, ignored: int) -> Tensor | None:
+    """Where a label is not the ignored one; None where that is everywhere."""
+    least, most = labels.aminmax()
+    return labels != ignored if least.item() <= ignored <= most.item() else None
+
+
+def _summed(
+    body: InBlocks,
+    settings: Mapping[str, Any],
+    moved: Sequence[int],
+    scale: float,
+    keep: Tensor | None,
+    arrays: Sequence[Tensor],
+) -> Both:
+    """The total, and its gradients."""
+    rows = ROWS.get(body.formula)
+    found = None if rows is None or moved != [0] else rows(*arrays, scale=scale, keep=keep, **settings)
+    return body.summed(arrays, settings, moved, scale, keep) if found is None else found
+
+
+class _Total(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, compute: Callable[..., Both], judge: Callable[..., Tensor], moved: Sequence[int], *arrays: Tensor
+    ) -> Tensor:
+        ctx.compute, ctx.judge, ctx.moved = compute, judge, moved
+        ctx.save_for_backward(*arrays)
+        total, ctx.slopes = compute(arrays)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        (weight,), arrays = upstream, ctx.saved_tensors
+        gradients: list[Tensor | None] = [None] * (3 + len(arrays))
+        if torch.is_grad_enabled():
+            chosen = [arrays[place] for place in ctx.moved]
+            found = torch.autograd.grad(ctx.judge(*arrays), chosen, weight, create_graph=True, materialize_grads=True)
+        else:
+            # handed over and not kept, so that they can be scaled in place
+            found, ctx.slopes = ctx.slopes, None
+            if found is None:
+                _, found = ctx.compute(arrays)
+            if weight.device.type != "cpu" or weight.item() != 1.0:
+                found = [slope.mul_(weight) for slope in found]
+        for place, gradient in zip(ctx.moved, found, strict=True):
+            gradients[3 + place] = gradient
+        return tuple(gradients)

@@ -1,0 +1,138 @@
+"""The plain call of a face, total and gradient in one go, against the same face by its formula alone."""
+
+from functools import partial
+
+import pytest
+import torch
+from on_device import DEVICE, all_here, here
+from torch import Tensor
+from torch_cases import CASES
+from torch_cases.data import Case
+
+import lossmith.torch as faces
+from lossmith.errors import DtypeError, ShapeError
+from lossmith.kernels import blocks, body_for, rows, totals
+from lossmith.torch import loss as module
+
+on_cpu = pytest.mark.skipif(DEVICE != "cpu", reason="labels are looked at on the CPU alone")
+
+
+def shortened(case: Case) -> bool:
+    face, arrays = case.make(), case.arrays()
+    if face.declaration.held or len(arrays) != len(face.formula.arguments):
+        return False
+    kinds = face.formula.kinds_of(module.reader_of(arrays[0]), *face._laid_out(face.takes, arrays), **face._keywords())
+    return body_for(face.formula, arrays, kinds) is not None
+
+
+TAKEN = [case for case in CASES if shortened(case)]
+every_case = pytest.mark.parametrize("case", TAKEN, ids=lambda case: case.name)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(blocks, "ON_CPU", 20)
+    monkeypatch.setattr(blocks, "ON_DEVICE", 20)
+    monkeypatch.setattr(rows, "BLOCK", 20)
+
+
+@pytest.fixture
+def by_formula(monkeypatch):
+    """Makes a face compute as its formula says, without any kernel."""
+
+    def judged(function):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "total_of", lambda *_, **__: None)
+            patch.setattr(module, "eager_of", lambda formula: formula)
+            return function()
+
+    return judged
+
+
+def found(face, arrays: tuple[Tensor, ...], targets: int) -> list[Tensor]:
+    """The total; its gradient for two upstream gradients, taken one after the other; and that of its square."""
+    first = len(arrays) - targets
+    preds = [array.detach().clone().requires_grad_() for array in arrays[:first]]
+    total = face(*preds, *arrays[first:])
+    zeros = {"materialize_grads": True}
+    once = torch.autograd.grad(total, preds, torch.full_like(total, -2.5), retain_graph=True, **zeros)
+    once = [x.clone() for x in once]
+    again = torch.autograd.grad(total, preds, retain_graph=True, **zeros)
+    made = torch.autograd.grad(total, preds, create_graph=True, **zeros)
+    square = sum((x.square() * y).sum() for x, y in zip(made, preds, strict=True))
+    return [total.detach(), *once, *again, *torch.autograd.grad(square, preds, **zeros)]
+
+
+def require_equal(by_formula, face, arrays, targets, rtol: float = 1e-9) -> None:
+    want = by_formula(lambda: found(face, arrays, targets))
+    for got, each in zip(found(face, arrays, targets), want, strict=True):
+        torch.testing.assert_close(got, each, rtol=rtol, atol=1e-11, equal_nan=True)
+
+
+@every_case
+def test_a_plain_total_and_its_gradients_are_the_formulas(case, by_formula):
+    for reduction in ("mean", "sum"):
+        require_equal(by_formula, here(case.make(reduction=reduction)), all_here(case.arrays()), case.targets)
+
+
+@every_case
+def test_what_is_not_finite_and_one_sample_are_the_formulas_too(case, by_formula):
+    face, arrays = here(case.make()), all_here(case.arrays())
+    require_equal(by_formula, face, tuple(array[:1] for array in arrays), case.targets)
+    for entry in (torch.nan, torch.inf):
+        spoiled = arrays[0].clone()
+        spoiled[1].view(-1)[-1] = entry
+        there = spoiled.isfinite()  # the gradient in a NaN is the reader's
+        given = (face, (spoiled, *arrays[1:]), case.targets)
+        got, want = found(*given), by_formula(partial(found, *given))
+        torch.testing.assert_close(got[0], want[0], rtol=1e-9, atol=1e-11, equal_nan=True)
+        torch.testing.assert_close(got[1][there], want[1][there], rtol=1e-9, atol=1e-11, equal_nan=True)
+
+
+@pytest.mark.parametrize("face", [faces.CrossEntropyLoss, faces.NLLLoss, faces.FocalLoss])
+@pytest.mark.parametrize("shape", [(9, 5), (3, 5, 2, 4)])
+@on_cpu
+def test_ignored_labels_are_left_out_whatever_their_rows_hold(face, shape, by_formula):
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(*shape, generator=g, dtype=torch.float64).log_softmax(1)
+    t = torch.randint(0, 5, (shape[0], *shape[2:]), generator=g)
+    for ignored in (t == 2, torch.ones_like(t, dtype=torch.bool), torch.zeros_like(t, dtype=torch.bool)):
+        labels = torch.where(ignored, -100, t)
+        spoiled = torch.where(ignored.unsqueeze(1), torch.nan, x)
+        require_equal(by_formula, face(), (spoiled, labels), 1)
+        assert not found(face(), (spoiled, labels), 1)[1].isnan().any()
+
+
+@pytest.mark.parametrize("logit", [0.0, 40.0, 800.0, -800.0])
+@on_cpu
+def test_a_sure_row_keeps_its_digits(logit, by_formula):
+    x = torch.tensor([[logit, 0.0, -1.0], [0.0, 1.0, 2.0]])
+    require_equal(by_formula, faces.CrossEntropyLoss(), (x, torch.tensor([0, 1])), 1, rtol=1e-6)
+
+
+def test_the_plain_way_is_taken_and_would_be_seen_to_be_wrong(by_formula, monkeypatch):
+    face, arrays = here(faces.LogCoshLoss()), all_here((torch.arange(30.0).double(), torch.zeros(30).double()))
+    right = totals._summed
+    monkeypatch.setattr(totals, "_summed", lambda *given: (right(*given)[0], [1.01 * x for x in right(*given)[1]]))
+    with pytest.raises(AssertionError):
+        require_equal(by_formula, face, arrays, 1)
+
+
+def test_what_does_not_fit_is_refused_after_something_passed():
+    x, t = torch.zeros(4, 3), torch.zeros(4, dtype=torch.long)
+    for face in (faces.CrossEntropyLoss(), faces.NLLLoss()):
+        face(x, t)
+        for _ in range(2):
+            with pytest.raises(ShapeError, match=type(face).__name__):
+                face(x, t[:3])
+            with pytest.raises(DtypeError, match="target must be integers"):
+                face(x, t.float())
+            with pytest.raises(DtypeError, match="input must be floating"):
+                face(x.long(), t)
+
+
+def test_settings_that_change_are_read_anew():
+    face, x, t = faces.HuberLoss(), torch.full((3,), 5.0), torch.zeros(3)
+    before = face(x, t)
+    face.delta, face.reduction = 2.0, "sum"
+    assert (before, face(x, t)) == (4.5, 24.0)
