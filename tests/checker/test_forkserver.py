@@ -15,6 +15,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every work
 ONE_RULE = Options(select=("LS103",), flags={"pred": "real[N]", "target": "real[N]"})
 
 RANDOM = """
+import os
 import numpy as np
 import torch
 

@@ -123,6 +123,28 @@ def poisson(rate, count):
     return (rate.exp() - count * rate).mean()
 
 
+def fused_cross_entropy(hidden, weight, labels):
+    return F.cross_entropy(hidden @ weight.t(), labels)
+
+
+def against_columns(x, labels, w):
+    return F.cross_entropy(x @ w, labels)
+
+
+def hinge_of_distances(distances, labels, margin=1.0):
+    return torch.where(labels > 0, distances, torch.clamp(margin - distances, min=0)).mean()
+
+
+def of_sides(distance, target):
+    near, far = distance, F.relu(1.0 - distance)
+    return torch.where(target == 1, near, torch.where(target == -1, far, 0 * far)).mean()
+
+
+def normalised(probs, target):
+    shares = probs / probs.sum(-1, keepdim=True)
+    return -(target * shares.clamp(1e-7, 1).log()).sum(-1).mean()
+
+
 FOUND = [
     (mse, "real[N,C], real[N,C]"),
     (rmse, "real[N,C], real[N,C]"),
@@ -154,6 +176,11 @@ FOUND = [
     (masked_mse, "real[N,C], real[N,C], mask[N,C]"),
     (total_variation, "real[N,C,H,W]"),
     (poisson, "real[N,C], count[N,C]"),
+    (fused_cross_entropy, "embedding[N,D], embedding[C,D], index[N]"),
+    (against_columns, "embedding[N,D], index[N], embedding[D,C]"),
+    (hinge_of_distances, "positive[N], binary[N]"),
+    (of_sides, "positive[N], pm1[N]"),
+    (normalised, "simplex[N,C], onehot[N,C]"),
 ]
 
 

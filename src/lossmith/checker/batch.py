@@ -164,3 +164,18 @@ def split(subject: Subject, inputs: Sequence[Any], cut: int, dtype: torch.dtype)
     n = size(subject, inputs)
     first, second = take(subject, inputs, range(cut)), take(subject, inputs, range(cut, n))
     return Split(*(subject.run(part, dtype=dtype) for part in (inputs, first, second)), cut=cut, n=n)
+
+
+def cuts(subject: Subject, seeds: int = 3) -> list[Split]:
+    """Several batches, each cut after two rows and in the middle."""
+    found: list[Split] = []
+    for seed in range(seeds):
+        inputs = subject.draw(seed)
+        dtype, n = precise(subject, inputs), size(subject, inputs)
+        found += [split(subject, inputs, cut, dtype) for cut in sorted({2, n // 2})]
+    return found
+
+
+def interact(parts: Sequence[Split]) -> bool:
+    """True if no weights explain any of them. A part that breaks is another matter (LS402, LS204)."""
+    return bool(parts) and all(part.ok and not part.plain() and part.weights() is None for part in parts)

@@ -95,8 +95,11 @@ def _has_effect(subject: Subject, seed: int) -> str:
     for index in subject.contract.preds:
         if not _moves(subject, arguments, index, value):
             return f"{subject.contract.arguments[index].name} has no effect on it"
-    if subject.contract.target_kind() == "pm1" and not _low_targets_matter(subject, arguments, value):
-        return "targets of -1 have no effect"
+    labelled = subject.contract.target_kind() == "pm1" or (
+        subject.contract.pred.kind == "positive" and subject.contract.target_kind() == "binary"
+    )
+    if labelled and not _low_targets_matter(subject, arguments, value):
+        return "its low targets have no effect"
     return ""
 
 
@@ -253,6 +256,10 @@ def _traits(subject: Subject) -> set[str]:
         ends = [subject.values(_replaced(arguments, where, end)) for end in clamped]
         if isfinite(ends[0]) and max(ends) - min(ends) < close:
             found.add("clamped to [0, 1]")
+    if contract.pred.kind == "prob" and contract.pred.domain.axes[-1:] == ("C",):
+        rows = torch.linspace(0.3, 0.9, len(pred)).reshape(-1, *[1] * (pred.ndim - 1))
+        if unchanged(where, rows * pred):
+            found.add("rows are normalised")
     if contract.target is not None and contract.target_kind() == "index":
         renamed = (arguments[contract.target] + 1) % sizes_for(contract)["C"]
         if unchanged(contract.target, renamed):

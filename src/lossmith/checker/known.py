@@ -19,15 +19,16 @@ def _table() -> dict[str, Any]:
     return tomllib.loads(files("lossmith.checker").joinpath("known.toml").read_text(encoding="utf-8"))
 
 
-def _entry(family: str) -> dict[str, Any]:
-    """What is known of a shipped loss; of a function, what is known of the class that is the same loss."""
+def _entry(family: str, part: str) -> dict[str, Any]:
+    """What is known of a shipped loss; of a function, also what is known of the class that is the same loss."""
     table = _table()
-    return table.get(table["functions"].get(family, family), {})
+    same = table["functions"].get(family, family)
+    return {**table.get(same, {}).get(part, {}), **table.get(family, {}).get(part, {})}
 
 
 def known_contract(subject: Subject) -> Contract | None:
     """The documented contract of a shipped loss, or None."""
-    declared = _entry(subject.family).get("takes")
+    declared = _entry(subject.family, "takes")
     if not declared:
         return None
     arguments = tuple(
@@ -44,4 +45,4 @@ def is_shipped(subject: Subject) -> bool:
 
 def reviewed(subject: Subject) -> dict[str, str]:
     """Codes that were looked at for this shipped loss, with the reason why they are no news."""
-    return dict(_entry(subject.family).get("reviewed", {}))
+    return _entry(subject.family, "reviewed")

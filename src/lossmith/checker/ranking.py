@@ -17,6 +17,8 @@ def plausible(entry: Judged, hints: dict[str, float], survivors: Sequence[Judged
         penalty += 6.0
     if "zeros do not matter" in entry.traits and "prob" in kinds and "simplex" in others:
         penalty += 3.0
+    if "rows are normalised" in entry.traits and "simplex" in others:
+        penalty += 3.0
     if "label names do not matter" in traits and "embedding" not in kinds:
         penalty += 6.0
     # Where plain real numbers survive too, coupling comes from the reduction (a root of a mean), not from pairs.

@@ -57,6 +57,13 @@ _MIXED = re.compile(r"^(?:y|targets?|labels?)_?[ab12]$")  # of mixup: two labels
 _METRIC = re.compile(
     r"^(?:a|p|n|anc|anchors?|pos(?:itives?)?|neg(?:atives?)?\d?|quer(?:y|ies)|q|k|keys?)(?:_?(?:emb\w*|feat\w*|vec\w*|z|\d))?$"
 )
+# A vector for each sample, one for each class, and the labels; a distance for each pair, and whether it is one.
+_VECTORS = re.compile(r"hidden|feat|emb|represent|^(?:x|z|h|inputs?)$")
+_OF_CLASSES = re.compile(
+    r"prox|prototyp|cent(?:er|re|roid)|class_?(?:emb|vec)|(?:^|_)(?:weights?|w|kernel)$|classifier"
+)
+_LABELS = re.compile(r"label|target|^y(?:_|$)|same|similar")
+_DISTANCES = re.compile(r"(?:^|_)(?:dist(?:ance)?s?|d)$")
 
 
 def side_of(name: str) -> Side | None:
@@ -75,6 +82,8 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
             return tuple(Template(9.0, (f"real[{axes}]",) * len(names), roles) for axes in ("N", "N,1", "N,T"))
     if len(names) == 3 and all(_MIXED.search(name) for name in lowered[1:]):
         return (Template(9.0, ("logits[N,C]", "index[N]", "index[N]"), ("pred", "target", "other")),)
+    if len(names) in (2, 3) and (found := _against_classes(lowered) or _of_distances(lowered)):
+        return found
     sides = [side_of(name) for name in names]
     if len(names) >= 3 and sum(bool(_POLICY.search(name)) for name in lowered) >= 2:
         roles = tuple(_of_policy(name, side) for name, side in zip(lowered, sides, strict=True))
@@ -99,6 +108,31 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         domains = [f"{side.kind}[N]" if side else "real[N]" for side in sides]
         return (Template(9.0, tuple(domains), tuple(side.role if side else "pred" for side in sides)),)
     return ()
+
+
+def _against_classes(names: Sequence[str]) -> tuple[Template, ...]:
+    """Features, class vectors and labels, in any order."""
+    labels = [bool(_LABELS.search(name)) for name in names]
+    classes = [bool(_OF_CLASSES.search(name)) and not label for name, label in zip(names, labels, strict=True)]
+    vectors = [bool(_VECTORS.search(name)) for name in names]
+    vectors = [each and not (label or of) for each, label, of in zip(vectors, labels, classes, strict=True)]
+    if len(names) != 3 or (sum(labels), sum(classes), sum(vectors)) != (1, 1, 1):
+        return ()
+    roles = tuple("target" if label else "pred" for label in labels)
+    return tuple(
+        Template(9.0, tuple("index[N]" if label else matrix if of else "embedding[N,D]" for label, of in both), roles)
+        for matrix in ("embedding[C,D]", "embedding[D,C]")
+        for both in [tuple(zip(labels, classes, strict=True))]
+    )
+
+
+def _of_distances(names: Sequence[str]) -> tuple[Template, ...]:
+    """A distance for each pair, and whether it is one of a kind: 0 and 1 before -1 and 1, which many read as well."""
+    if len(names) != 2 or not _DISTANCES.search(names[0]) or not _LABELS.search(names[1]):
+        return ()
+    return tuple(
+        Template(9.0, (f"positive[{axes}]", f"{label}[{axes}]")) for axes in ("N", "N,C") for label in ("binary", "pm1")
+    )
 
 
 def _of_policy(name: str, side: Side | None) -> str:

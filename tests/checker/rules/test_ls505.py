@@ -72,6 +72,12 @@ class KerasScalar(keras.losses.Loss):
         return keras.ops.mean(keras.ops.square(y_true - y_pred))
 
 
+class KerasDice(keras.losses.Loss):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        both = keras.ops.sum(y_true * y_pred)
+        return 1 - (2 * both + 1) / (keras.ops.sum(y_true) + keras.ops.sum(y_pred) + 1)
+
+
 class KerasPerSample(keras.losses.Loss):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
@@ -151,6 +157,12 @@ def test_a_keras_loss_that_returns_one_number_leaves_keras_nothing_to_reduce() -
     _, (found,) = answer(rule, KerasScalar(), build=KerasScalar, **KERAS)
     assert found.message.startswith("the setting `reduction` is ignored: None, 'sum', 'sum_over_batch_size' all give")
     assert answer(rule, KerasPerSample(), build=KerasPerSample, **KERAS)[0].status == "passed"
+
+
+def test_one_number_of_samples_that_interact_is_all_that_there_is() -> None:
+    status, found = answer(rule, KerasDice(), build=KerasDice, y_true="binary[N,C]", y_pred="prob[N,C]")
+    assert found == []
+    assert "its samples interact" in status.reason
 
 
 def test_an_attribute_is_enough_to_be_judged_if_it_has_an_effect() -> None:

@@ -96,6 +96,14 @@ def test_pieces_that_meet_and_steps_on_purpose_are_innocent(loss):
         assert answer(rule, subject)[1] == []
 
 
+def share_of_the_target(pred, target):
+    return ((pred - target).abs() / target.abs().clamp(min=1e-7)).mean()
+
+
+def test_what_a_steep_slope_explains_is_no_jump():
+    assert answer(ls704_discontinuous, subject_of(share_of_the_target, **REAL))[1] == []
+
+
 def test_where_pieces_meet_is_found_to_seven_digits():
     places = {abs(joint.x) for joint in joints(subject_of(insensitive, **REAL))}
     assert places == {0.1}

@@ -24,7 +24,7 @@ When to allow it
 import sys
 from collections.abc import Iterator
 
-from lossmith.checker.batch import Split, no_batch, precise, size, split
+from lossmith.checker.batch import Split, cuts, interact, no_batch, size
 from lossmith.checker.evidence import evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.sample import batched
@@ -43,15 +43,9 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    cuts: list[Split] = []
-    for seed in range(SEEDS):
-        inputs = subject.draw(seed)
-        dtype = precise(subject, inputs)
-        n = size(subject, inputs)
-        cuts += [split(subject, inputs, cut, dtype) for cut in sorted({2, n // 2})]
-    # A part that breaks is another matter (LS402, LS204); one draw without an explanation is no proof of a law.
-    if all(part.ok and not part.plain() and part.weights() is None for part in cuts):
-        yield _told(subject, max(cuts, key=_bias))
+    parts = cuts(subject, SEEDS)
+    if interact(parts):  # one draw without an explanation is no proof of a law
+        yield _told(subject, max(parts, key=_bias))
 
 
 def _bias(part: Split) -> float:
