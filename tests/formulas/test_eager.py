@@ -6,7 +6,7 @@ import torch
 from grid import CASES
 from test_textbook import allowed
 
-from lossmith.kernels import blocks, eager_of, kernel_of
+from lossmith.kernels import blocks, eager_of, kernel_of, regions
 from lossmith.spec import FORMULAS
 from readers import READERS
 
@@ -28,6 +28,7 @@ def losses_of(case) -> list[str]:
 @pytest.mark.parametrize("case", OTHERS, ids=[f"{i}-{case}" for i, case in enumerate(OTHERS)])
 def test_the_eager_path_has_the_digits_of_the_formula(case, monkeypatch):
     monkeypatch.setattr(accuracy, "FORMULAS", EAGER)
+    monkeypatch.setattr(regions, "SMALL", 0)
     for entries in (blocks.ON_CPU, 7):
         monkeypatch.setattr(blocks, "ON_CPU", entries)
         assert not losses_of(case)

@@ -6,7 +6,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lossmith import formulas
 from lossmith.criterion import evaluate
-from lossmith.kernels import blocks, by_hand, eager_of, structure
+from lossmith.kernels import blocks, by_hand, eager_of, regions, structure
 from lossmith.kernels.by_hand import Job
 from lossmith.ops import torch as ops
 
@@ -48,6 +48,7 @@ every_case = pytest.mark.parametrize("case", CASES)
 def small_blocks(monkeypatch):
     monkeypatch.setattr(blocks, "ON_CPU", 50)
     monkeypatch.setattr(structure, "SEVERAL", 2)
+    monkeypatch.setattr(regions, "SMALL", 0)
 
 
 def both(case, kept=None):

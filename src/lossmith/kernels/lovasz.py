@@ -22,7 +22,7 @@ from torch import Tensor
 from lossmith import formulas
 from lossmith.formulas.pixels import Presence, judged
 from lossmith.kernels.by_hand import Job, Made, by_hand
-from lossmith.kernels.regions import are_classes, columns, through_softmax
+from lossmith.kernels.regions import are_classes, columns, large, through_softmax
 from lossmith.ops import reader_of
 from lossmith.spec import Outcome
 
@@ -44,14 +44,14 @@ def lovasz_hinge(job: Job) -> Made | None:
 def _of_images(job: Job, kind: Kind) -> Made | None:
     """Each image by itself, with the classes before the pixels, and only the pixels that are kept."""
     pred, target = job.arrays
+    if 1 in job.moved or not large(pred):
+        return None
     ops = reader_of(pred)
     settings, (*batch, pixels, classes) = job.settings, pred.shape
     preds, targets = pred.reshape(-1, pixels, classes), target.reshape(-1, *target.shape[len(batch) :])
     masks = [None] * len(preds) if job.kept is None else list(job.kept.reshape(-1, pixels))
     values, extents = pred.new_zeros(len(preds), classes), pred.new_zeros(len(preds), classes)
     images: list[_Image] = []
-    if 1 in job.moved or not pixels:
-        return None
     for number, mask in enumerate(masks):
         x, truth = preds[number], targets[number]
         sides = _sides(truth if mask is None else truth[mask], classes, single=settings.get("activation") == "softmax")

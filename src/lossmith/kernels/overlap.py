@@ -20,7 +20,7 @@ from lossmith.formulas.overlap import Overlap, dice_of, jaccard_of
 from lossmith.formulas.pixels import Presence, judged
 from lossmith.formulas.tversky import focal_tversky_of, tversky_of
 from lossmith.kernels.by_hand import Job, Made, by_hand
-from lossmith.kernels.regions import are_classes, chances, columns, shares_of, through_softmax
+from lossmith.kernels.regions import are_classes, chances, columns, large, shares_of, through_softmax
 from lossmith.ops import reader_of
 from lossmith.spec import Outcome
 
@@ -35,7 +35,7 @@ def _by_sums(loss: Loss, *names: str) -> Callable[[Job], Made | None]:
         pred, target = job.arrays
         ops = reader_of(pred)
         *batch, pixels, classes = pred.shape
-        if job.settings["form"] != "product" or 1 in job.moved:
+        if job.settings["form"] != "product" or 1 in job.moved or not large(pred):
             return None
         if not target.is_floating_point() and not are_classes(
             target if job.kept is None else target[job.kept], classes

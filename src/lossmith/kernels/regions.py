@@ -6,12 +6,21 @@ memory; pixels are taken as many at once as the cache holds.
 """
 
 from collections.abc import Iterator
+from math import prod
 
 import torch
 from torch import Tensor
 from torch.nn import functional as fn
 
 from lossmith.kernels import blocks
+
+SMALL = 2**13  # entries of an image that are not worth a turn of a Python loop
+
+
+def large(images: Tensor) -> bool:
+    """Whether images (..., P, C) are best taken one by one: small ones are, all at once, by the formula."""
+    *batch, pixels, classes = images.shape
+    return images.numel() > 0 and (prod(batch) == 1 or pixels * classes >= SMALL)
 
 
 def columns(x: Tensor) -> Iterator[slice]:
