@@ -13,6 +13,7 @@ import lossmith.torch as faces
 from lossmith.errors import DtypeError, ShapeError
 from lossmith.kernels import blocks, body_for, rows, totals
 from lossmith.torch import loss as module
+from lossmith.torch.checked import checked
 
 on_cpu = pytest.mark.skipif(DEVICE != "cpu", reason="labels are looked at on the CPU alone")
 
@@ -136,3 +137,11 @@ def test_settings_that_change_are_read_anew():
     before = face(x, t)
     face.delta, face.reduction = 2.0, "sum"
     assert (before, face(x, t)) == (4.5, 24.0)
+
+
+def test_labels_on_a_device_are_not_waited_for_because_the_same_shapes_came_on_the_cpu_before():
+    formula = faces.CrossEntropyLoss().formula
+    settings = dict(formula.keywords)
+    for device, taken in (("cpu", True), ("meta", False), ("cpu", True)):
+        arrays = torch.zeros(7, 3, device=device), torch.zeros(7, dtype=torch.long, device=device)
+        assert (checked(formula, "test", arrays, formula.arguments, settings) is not None) is taken

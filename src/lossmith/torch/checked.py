@@ -25,7 +25,7 @@ def checked(
         formula.check(caller, *arrays, names=names, **settings)
         return None
     words = [settings[name] for name in formula.deciding]
-    key = (formula, *words, *[x.shape for x in arrays], *[x.dtype for x in arrays])
+    key = (formula, arrays[0].device.type, *words, *[x.shape for x in arrays], *[x.dtype for x in arrays])
     try:
         return _PASSED[key]
     except KeyError:
