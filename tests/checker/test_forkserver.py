@@ -99,3 +99,12 @@ def test_where_a_fork_is_not_safe_a_worker_is_a_new_python(tmp_path, monkeypatch
     )
     assert passes(written(tmp_path, PLAIN))
     assert begun[0][1:3] == ["-m", "lossmith.checker.worker"]
+
+
+@linux
+def test_a_server_that_does_not_live_is_no_hindrance(tmp_path, monkeypatch):
+    def gone(*given):
+        raise ConnectionError("the server has gone")
+
+    monkeypatch.setattr(forkserver.Server, "_asked", gone)
+    assert passes(written(tmp_path, PLAIN))

@@ -34,8 +34,8 @@ class Child(Protocol):
 
 def start(orders: int, events: int, environment: Mapping[str, str]) -> Child:
     """A worker that reads its orders from one end of a pipe and is handed another, `events`; both stay the caller's."""
-    if sys.platform == "linux":
-        return _server.start(orders, events, environment)
+    if sys.platform == "linux" and (forked := _server.start(orders, events, environment)) is not None:
+        return forked
     return subprocess.Popen(
         [sys.executable, "-m", "lossmith.checker.worker", str(events)],
         stdin=orders,
@@ -75,15 +75,17 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
         self.read: dict[str, str] = {}
 
-    def start(self, orders: int, events: int, environment: Mapping[str, str]) -> Forked:
+    def start(self, orders: int, events: int, environment: Mapping[str, str]) -> Forked | None:
+        """A fork, or None where the server does not live: what it fails on, a worker of its own can tell."""
         with self.lock:
             if self.socket is None or self.read != _lasting(os.environ):
                 self._begin()
-            try:
-                return self._asked(orders, events, environment)
-            except OSError:  # it went after its idle minute, or was killed
-                self._begin()
-                return self._asked(orders, events, environment)
+            for _ in range(2):
+                try:
+                    return self._asked(orders, events, environment)
+                except OSError:  # it went after its idle minute, or was killed
+                    self._begin()
+            return None
 
     def _begin(self) -> None:
         self.end()
