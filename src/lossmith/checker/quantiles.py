@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from lossmith.checker.options import is_function
 from lossmith.checker.subject import Subject
 from lossmith.checker.templates import Template
 
@@ -14,7 +15,7 @@ LEVELS = re.compile(r"^(?:quantiles?|quantile_levels|taus?|levels|percentiles|qs
 
 def levels_of(subject: Subject) -> tuple[str, tuple[float, ...]]:
     """The setting or attribute that lists two or more levels between 0 and 1, and the levels; "" if there is none."""
-    held = {**_settings(subject), **getattr(subject.loss, "__dict__", {})}
+    held = {**settings_of(subject), **getattr(subject.loss, "__dict__", {})}
     for name, value in held.items():
         listed = value.tolist() if hasattr(value, "tolist") else value
         if LEVELS.match(name) and isinstance(listed, (list, tuple)) and _are_levels(listed):
@@ -26,8 +27,9 @@ def _are_levels(listed: Sequence[Any]) -> bool:
     return len(listed) > 1 and all(isinstance(level, float) and 0 < level < 1 for level in listed)
 
 
-def _settings(subject: Subject) -> dict[str, Any]:
-    thing: Any = subject.build or subject.loss
+def settings_of(subject: Subject) -> dict[str, Any]:
+    """Everything that a loss is built or called with, as it is set now."""
+    thing: Any = subject.build if not is_function(subject.loss) and subject.build is not None else subject.loss
     while isinstance(thing, functools.partial):
         thing = thing.func
     try:

@@ -1,7 +1,5 @@
 """Signs that prediction and target have changed places, each where nothing else explains it."""
 
-import functools
-import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ import torch
 from lossmith.checker.contract import PRED_NAMES, TARGET_NAMES, target_first
 from lossmith.checker.handed import exchanged
 from lossmith.checker.options import is_function
-from lossmith.checker.quantiles import levels_of
+from lossmith.checker.quantiles import levels_of, settings_of
 from lossmith.checker.sample import head
 from lossmith.checker.subject import Subject
 
@@ -118,15 +116,8 @@ def _columns_turned(subject: Subject) -> Turned | None:
 
 def _levels(subject: Subject) -> dict[str, float]:
     """Settings that are called a quantile and lie between 0 and 1."""
-    thing: Any = subject.build if not is_function(subject.loss) and subject.build is not None else subject.loss
-    while isinstance(thing, functools.partial):
-        thing = thing.func
-    try:
-        parameters = inspect.signature(thing).parameters.values()
-    except (TypeError, ValueError):
-        return {}
-    given = {p.name: subject.settings.get(p.name, p.default) for p in parameters if LEVEL.match(p.name)}
-    return {name: value for name, value in given.items() if isinstance(value, float) and 0 < value < 1}
+    given = settings_of(subject).items()
+    return {name: value for name, value in given if LEVEL.match(name) and isinstance(value, float) and 0 < value < 1}
 
 
 def _level(subject: Subject) -> float | None:

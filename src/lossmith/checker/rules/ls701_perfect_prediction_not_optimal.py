@@ -100,23 +100,13 @@ def _told(subject: Subject, wrong: Wrong) -> Finding:
     changed = [i for i, (a, b) in enumerate(zip(wrong.good, wrong.better, strict=True)) if a is not b]
     rows = {name: show(value) for name, value in zip(names, wrong.good, strict=True)}
     rows["value"] = show(subject.values(wrong.good))
-    if not changed:
-        return finding(
-            sys.modules[__name__],
-            subject,
-            message=wrong.said,
-            evidence=rows,
-            fix=wrong.fix,
-            reproducer=reproduce(subject, wrong.good, [f"print(loss_fn({', '.join(names)}))"]),
-        )
-    rows |= {f"another {names[i]}": show(wrong.better[i]) for i in changed}
-    rows["its value"] = show(subject.values(wrong.better))
-    other = [f"other_{name}" if i in changed else name for i, name in enumerate(names)]
-    ending = [
-        *(f"other_{names[i]} = {literal(wrong.better[i])}" for i in changed),
-        f"print(loss_fn({', '.join(names)}))",
-        f"print(loss_fn({', '.join(other)}))",
-    ]
+    ending = [f"print(loss_fn({', '.join(names)}))"]
+    if changed:
+        rows |= {f"another {names[i]}": show(wrong.better[i]) for i in changed}
+        rows["its value"] = show(subject.values(wrong.better))
+        other = [f"other_{name}" if i in changed else name for i, name in enumerate(names)]
+        ending = [f"other_{names[i]} = {literal(wrong.better[i])}" for i in changed] + ending
+        ending.append(f"print(loss_fn({', '.join(other)}))")
     return finding(
         sys.modules[__name__],
         subject,
