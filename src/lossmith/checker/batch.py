@@ -166,7 +166,7 @@ def split(subject: Subject, inputs: Sequence[Any], cut: int, dtype: torch.dtype)
     return Split(*(subject.run(part, dtype=dtype) for part in (inputs, first, second)), cut=cut, n=n)
 
 
-def cuts(subject: Subject, seeds: int = 3) -> list[Split]:
+def splits(subject: Subject, seeds: int = 3) -> list[Split]:
     """Several batches, each cut after two rows and in the middle."""
     found: list[Split] = []
     for seed in range(seeds):

@@ -24,7 +24,7 @@ When to allow it
 import sys
 from collections.abc import Iterator
 
-from lossmith.checker.batch import Split, cuts, interact, no_batch, size
+from lossmith.checker.batch import Split, interact, no_batch, size, splits
 from lossmith.checker.evidence import evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.sample import batched
@@ -43,7 +43,7 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    parts = cuts(subject, SEEDS)
+    parts = splits(subject, SEEDS)
     if interact(parts):  # one draw without an explanation is no proof of a law
         yield _told(subject, max(parts, key=_bias))
 

@@ -31,7 +31,7 @@ from typing import Any
 import torch
 
 from lossmith.checker.averaged import Averaged, averaged_too_early
-from lossmith.checker.batch import cuts, interact, near, no_batch, precise, size, take
+from lossmith.checker.batch import interact, near, no_batch, precise, size, splits, take
 from lossmith.checker.evidence import SkipRule, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.reductions import Choices, choices
@@ -118,7 +118,7 @@ def _broken(found: Choices, trials: Sequence[dict[str, Trial]], subject: Subject
     if _ignored(trials):
         if not found.offered:
             raise SkipRule("its attribute `reduction` has no effect, and its constructor offers no choice")
-        if subject.framework == "keras" and not no_batch(subject) and interact(cuts(subject)):
+        if subject.framework == "keras" and not no_batch(subject) and interact(splits(subject)):
             raise SkipRule("its samples interact, so that one number for the batch is all that there is to reduce")
         named = ", ".join(found.word(name) for name in found.subjects)
         return f"the setting `reduction` is ignored: {named} all give {_shown(next(iter(trials[0].values())))}"
