@@ -16,8 +16,7 @@ from lossmith.checker.original import original
 from lossmith.checker.resolve import Declared
 from lossmith.cli import main
 from lossmith.errors import LossmithError, SettingError
-from lossmith.forging import tree
-from lossmith.forging.emit_tests import tests as tests_of
+from lossmith.forging import emit_tests, tree
 from lossmith.forging.original import expressed
 from lossmith.forging.parse import parse
 from lossmith.forging.plan import plan
@@ -224,7 +223,7 @@ def carried(tmp_path_factory):
     for to in CARRIERS:
         stem = f"tilted_{to.replace('-', '_')}"
         (folder / f"{stem}.py").write_text(TARGETS[to].write(made))
-        (folder / f"test_{stem}.py").write_text(tests_of(made, TARGETS[to], stem))
+        (folder / f"test_{stem}.py").write_text(emit_tests.tests(made, TARGETS[to], stem))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=done.xml", "--rootdir=."]
     quiet = {**os.environ, "KERAS_BACKEND": "torch", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     said = subprocess.run(command, cwd=folder, env=quiet, capture_output=True, text=True, timeout=300, check=False)
