@@ -5,6 +5,7 @@ process imports them once, and each worker is a fork of it; elsewhere a fork aft
 worker is a new Python. The server ends with the process that started it, or after a minute without work.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -131,6 +132,7 @@ class Server:
 
 
 _server = Server()
+atexit.register(_server.end)
 
 
 def _lasting(environment: Mapping[str, str]) -> dict[str, str]:
