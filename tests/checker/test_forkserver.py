@@ -1,6 +1,8 @@
 """Workers are forks of one process that imported all and ran nobody's code; each begins as a new Python would."""
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -103,8 +105,16 @@ def test_where_a_fork_is_not_safe_a_worker_is_a_new_python(tmp_path, monkeypatch
 
 @linux
 def test_a_server_that_does_not_live_is_no_hindrance(tmp_path, monkeypatch):
-    def gone(*given):
-        raise ConnectionError("the server has gone")
+    begun = []
 
-    monkeypatch.setattr(forkserver.Server, "_asked", gone)
+    def dead(server):
+        server.end()
+        server.socket, theirs = socket.socketpair()
+        theirs.close()
+        server.process, server.read = subprocess.Popen([sys.executable, "-c", ""]), forkserver._lasting(os.environ)
+        begun.append(server.process.pid)
+
+    monkeypatch.setattr(forkserver.Server, "_begin", dead)
+    forkserver._server.end()
     assert passes(written(tmp_path, PLAIN))
+    assert len(begun) > 1

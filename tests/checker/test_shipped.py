@@ -119,9 +119,13 @@ def faces(declared: bool = True):
     ]
 
 
+# They judge the formula, which the torch face has too, and take most of the time.
+OF_THE_FORMULA = Selection(ignore=("LS101", "LS102", "LS108", "LS208", "LS704", "LS805"))
+
+
 @pytest.mark.parametrize("text", faces())
 def test_each_face_of_ours_is_clean_under_the_contract_that_its_formula_declares(text):
-    report = examined(text)
+    report = examined(text, OF_THE_FORMULA if text.startswith("lossmith.keras") else None)
     assert report.problem == ""
     assert [(finding.code, finding.message) for finding in report.findings] == []
     assert report.contract is not None

@@ -56,17 +56,18 @@ def given(made, choice):
     return arrays, some_kept(made, choice, arrays)
 
 
-def require_no_influence(made, choice, bad):
+def require_no_influence(made, choice):
     arrays, kept = given(made, choice)
-    broken = spoiled(made, choice, arrays, kept, bad)
+    held = [arrays, *(spoiled(made, choice, arrays, kept, bad) for bad in (np.nan, np.inf, 1e300))]
     for reader in READERS:
         with reader.scope():
             call = reader.prepare(lambda k, *x: made(*x, kept=k))
-            one, other = (
-                reader.read(call(reader.make(kept), *map(reader.make, each))).astype(float) for each in (arrays, broken)
+            one, *others = (
+                reader.read(call(reader.make(kept), *map(reader.make, each))).astype(float) for each in held
             )
-        np.testing.assert_array_equal(one, other, err_msg=str(reader))
         assert np.isfinite(one).all()
+        for other in others:
+            np.testing.assert_array_equal(one, other, err_msg=str(reader))
 
 
 def require_as_if_alone(made, choice):
@@ -79,9 +80,8 @@ def require_as_if_alone(made, choice):
 
 
 @every_coupled
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
-def test_what_is_not_kept_has_no_influence_whatever_it_holds(name, choice, bad):
-    require_no_influence(FORMULAS[name], choice, bad)
+def test_what_is_not_kept_has_no_influence_whatever_it_holds(name, choice):
+    require_no_influence(FORMULAS[name], choice)
 
 
 @every_coupled
@@ -112,10 +112,9 @@ def test_nothing_kept_costs_nothing(name, choice):
     for reader in DIFFERENTIABLE:
         with reader.scope():
             mask = reader.make(nothing)
-            total = lambda *x, mask=mask: made.total(*x, mask=mask)
             broken = list(map(reader.make, spoiled(made, choice, arrays, nothing, np.nan)))
-            assert float(reader.read(total(*broken))) == 0.0
-            (slope,) = reader.gradient(total, *broken)
+            total, slope = reader.both(lambda *x, mask=mask: made.total(*x, mask=mask), *broken)
+            assert float(reader.read(total)) == 0.0
             assert not reader.read(slope).any()
 
 

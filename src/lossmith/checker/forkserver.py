@@ -124,10 +124,14 @@ class Server:
         return Forked(int(said), reading)
 
     def end(self) -> None:
-        """Let the server and what it runs go."""
+        """Let the server and what it runs go. At its imports it runs nothing yet: it is not waited for."""
         if self.socket is not None and self.process is not None:
             self.socket.close()
-            self.process.wait()
+            try:
+                self.process.wait(1.0)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         self.socket = self.process = None
 
 

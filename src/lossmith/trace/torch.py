@@ -17,6 +17,8 @@ import torch
 import torch.fx.traceback
 from torch import Tensor, fx
 from torch._decomp import _core_aten_decompositions_post_autograd as core_aten_decompositions
+from torch._guards import TracingContext, tracing
+from torch._subclasses import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.node import map_arg
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -112,6 +114,11 @@ def _as_written(given: Sequence[Tensor]) -> Iterator[None]:
         torch.set_default_dtype(own)
 
 
+def _one_fake_mode() -> Any:
+    """Each node is noted as a fake tensor: of one mode, since making a mode for each takes half of a trace's time."""
+    return tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True)))
+
+
 def _traced(function: Callable[..., Any], given: Sequence[Tensor]) -> Graph:
     lines = _Lines(all(one.numel() == 1 for one in given))  # an operation may be whole here, and many below
 
@@ -121,7 +128,13 @@ def _traced(function: Callable[..., Any], given: Sequence[Tensor]) -> Graph:
 
     plain = torch.func.functionalize(body, remove="mutations_and_views")
     try:
-        with torch.fx.traceback.preserve_node_meta(), warnings.catch_warnings(), _forwards(), _as_written(given):
+        with (
+            torch.fx.traceback.preserve_node_meta(),
+            warnings.catch_warnings(),
+            _one_fake_mode(),
+            _forwards(),
+            _as_written(given),
+        ):
             warnings.simplefilter("ignore")
             made = make_fx(plain, decomposition_table=_table(), _error_on_data_dependent_ops=False)(*given)
     except Exception as error:  # a stranger's code and torch's tracing of it: whatever is raised is the answer
