@@ -2,10 +2,12 @@
 
 import copy
 import pickle
+import sys
 
 import jax
 import numpy as np
 import pytest
+import tensorflow as tf
 import torch
 
 from lossmith import formulas
@@ -229,3 +231,18 @@ def test_a_declared_formula_enters_the_catalogue_once(monkeypatch):
         return pred - target
 
     assert "a formula 'huber' exists already" in said(SettingError, declare, huber)
+
+
+def test_tensorflow_rewrites_nothing_of_a_formula():
+    """Its autograph would spend seconds on code that has nothing to be rewritten."""
+    files = []
+
+    def watching(ops, pred, target):
+        files.append(sys._getframe().f_code.co_filename)
+        return ops.square(pred - target)
+
+    made = Formula(watching, shapes="..., ... -> ...", kinds=("real", "real"), source="a test")
+    tf.function(lambda x: made(x, x) + made.total(x, x))(tf.zeros(2))
+    assert files == [__file__, __file__]
+    tf.function(lambda x: watching(reader_of(x), x, x))(tf.zeros(2))
+    assert files[2] != __file__  # so it would be

@@ -15,7 +15,7 @@ and the checker read it, and tests measure every claim of every formula.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import Parameter, Signature, getdoc, signature
-from typing import Any, Generic
+from typing import Any, ClassVar, Generic
 
 import numpy as np
 
@@ -71,6 +71,8 @@ class Formula:
     source     where it was published
     claims     what is true of it
     """
+
+    autograph_info__: ClassVar[dict[str, Any]] = {}  # for TensorFlow: here is nothing to rewrite, which takes seconds
 
     def __init__(
         self,
@@ -139,6 +141,8 @@ class Formula:
         )
         total, terms = ops.astype(total, arrays[0]), in_dtype(ops, terms, arrays[0])
         return (total, terms) if return_terms else total
+
+    vars(total)["autograph_info__"] = autograph_info__
 
     def values(self, ops: Ops[Any], *arrays: Any, **settings: Any) -> Any:
         """The values, unchecked and still wide: float32 for float16 and bfloat16 arguments, so that sums are too."""

@@ -27,10 +27,16 @@ def allowed(case: Case, what: str, dtype: str) -> float:
     return 2 * ACCURACY[case.name][what, dtype] + 1
 
 
+# jax takes a second to compile each: float64 at one case of each formula here, at all in `make accuracy`
+FIRST = {case.name: case for case in reversed(CASES)}
+
+
 @case_by_case
 def test_values_and_gradients_agree_with_the_textbook_in_every_reader(case):
     for dtype in DTYPES:
         for reader in (reader for reader in READERS if dtype in reader.dtypes):
+            if (reader.name, dtype) == ("jax", "float64") and case is not FIRST[case.name]:
+                continue
             for what, error, where in errors(reader, case, dtype):
                 assert error <= allowed(case, what, dtype), f"{what} in {reader}: {error:.3g} ulps, {case} {where}"
 
@@ -76,20 +82,37 @@ def test_a_formula_as_it_is_often_written_fails_the_tests_above(name, naive):
     assert error > 1000 * allowed(case, "value", "float32")
 
 
-@pytest.mark.parametrize(("name", "arguments", "value", "slope"), LIMITS)
-def test_values_and_gradients_at_the_ends_are_those_of_the_docstring(name, arguments, value, slope):
+def by_shape(limits):
+    """The limits of each formula whose arguments have the same shapes, and what a batch shares: one batch."""
+    groups = {}
+    for name, arguments, value, slope in limits:
+        shared = tuple(np.asarray(a).tobytes() for a, own in zip(arguments, own_of(name), strict=True) if not own)
+        key = (name, *(np.shape(a) for a in arguments), *(np.asarray(a).dtype.kind for a in arguments), *shared)
+        groups.setdefault(key, []).append((arguments, value, slope))
+    return [(key[0], own_of(key[0]), group) for key, group in groups.items()]
+
+
+def own_of(name):
+    return [batched(patterns[0]) for patterns in FORMULAS[name].shapes.arguments]
+
+
+@pytest.mark.parametrize(("name", "own", "limits"), by_shape(LIMITS))
+def test_values_and_gradients_at_the_ends_are_those_of_the_docstring(name, own, limits):
+    columns = zip(*(arguments for arguments, _, _ in limits), strict=True)
+    held = [np.stack(column) if o else np.asarray(column[0]) for column, o in zip(columns, own, strict=True)]
+    values = [value for _, value, _ in limits]
     for reader in READERS:
         with reader.scope(), np.errstate(invalid="ignore", over="ignore"):
-            own = [batched(patterns[0]) for patterns in FORMULAS[name].shapes.arguments]
-            arrays = [
-                reader.make(np.asarray(a)[None] if o else np.asarray(a)) for a, o in zip(arguments, own, strict=True)
-            ]
-            function = reader.prepare(lambda *x, r=reader: FORMULAS[name].values(r.ops, *x))
-            got = reader.read(function(*arrays)).astype(float)
-            np.testing.assert_allclose(got, [value], rtol=1e-14, err_msg=str(reader))
-            if reader.both and slope is not None:
-                (got,) = reader.gradient(lambda *x, r=reader: FORMULAS[name].values(r.ops, *x), *arrays)
-                np.testing.assert_allclose(reader.read(got), [slope], rtol=1e-14, err_msg=str(reader))
+            arrays = list(map(reader.make, held))
+            function = lambda *x, r=reader: FORMULAS[name].values(r.ops, *x)
+            if reader.both:
+                got, slopes = map(reader.read, reader.both(function, *arrays))
+                for (_, _, slope), found in zip(limits, slopes, strict=True):
+                    if slope is not None:
+                        np.testing.assert_allclose(found, slope, rtol=1e-14, err_msg=str(reader))
+            else:
+                got = reader.read(function(*arrays))
+            np.testing.assert_allclose(got.astype(float), values, rtol=1e-14, err_msg=str(reader))
 
 
 OF_LABELS = [name for name in NAMES if FORMULAS[name].kinds == ("logits", "index|dist")]
@@ -122,7 +145,8 @@ def test_half_precision_is_the_float32_result_rounded(case):
     formula = FORMULAS[case.name]
     for reader in READERS:
         function = reader.prepare(lambda *x: formula(*x, **case.settings))
-        for dtype in {"float16", "bfloat16"} & set(reader.dtypes):
+        # one conversion serves all formulas in a reader: jax compiles it for one of the two
+        for dtype in {"float16", "bfloat16"} & set(reader.dtypes) - ({"float16"} if reader.name == "jax" else set()):
             half, wide = ([reader.make(a) for a in arrays] for arrays in held_in_half(case, dtype))
             got = function(*half)
             assert got.dtype == half[0].dtype

@@ -69,6 +69,7 @@ class Face(Arithmetic, keras.losses.Loss):
     formula: ClassVar[Formula]
     labels: ClassVar[bool]
     declaration: ClassVar[Declaration | None] = None
+    autograph_info__: ClassVar[dict[str, Any]] = {}  # for TensorFlow: here is nothing to rewrite, which takes seconds
 
     def __init_subclass__(
         cls,
