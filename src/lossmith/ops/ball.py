@@ -168,6 +168,14 @@ def sqrt(x: Ball) -> Ball:
     return x.rising(arb.sqrt, least=NOTHING)
 
 
+def power(x: Ball, p: arb) -> Ball:
+    """x^p where x is 0 or more; it has no bound at 0 if p is below 0."""
+    if p < 0:
+        of = power(x, -p)
+        return Ball((1 / of.high).lower(), INF) if of.low == 0 < of.high else of.inverse()
+    return x.rising(lambda end: NOTHING if end.is_zero() else (end.log() * p).exp(), least=NOTHING)
+
+
 def atan(x: Ball) -> Ball:
     return x.rising(arb.atan)
 

@@ -20,7 +20,7 @@ from flint import arb
 from lossmith.ops.ball import Ball, precision
 from lossmith.prove import counterexample
 from lossmith.prove.counterexample import Counterexample
-from lossmith.prove.extremes import Order, Sign, largest, never_below
+from lossmith.prove.extremes import Order, Sign, largest, never_below, without_bound
 from lossmith.prove.pieces import Kink, Pieces, pieces_of
 from lossmith.prove.slice import Slice
 
@@ -83,6 +83,10 @@ class Study:
         taken = [kink.gap.size[1] for kink in self.cut.kinks if kink.is_continuous]
         taken += [kink.jump.size[1] for kink in self.cut.kinks if kink.is_smooth]
         return max(map(float, taken), default=0.0)
+
+    def is_bounded(self, order: Order) -> bool:
+        """Whether value, slope or bend has finite enclosures on all pieces, and so is continuous on each."""
+        return without_bound(self.function, self.cut.pieces, order, reads=self.reads) is None
 
     def convex(self) -> Certificate:
         """The bend is 0 or more on every piece, and at each kink the value joins and the slope does not fall."""
@@ -153,7 +157,8 @@ class Study:
                 jump = shown(kink.jump.middle)
                 return Certificate(claim, "refuted", self.low, self.high, f"the slope jumps by {jump} at {where}")
             return self._open(claim, f"whether two pieces join at {where} is too close to call")
-        return self._answer(claim, Sign(None, (), len(self.cut.pieces)), [])
+        rough = without_bound(self.function, self.cut.pieces, 1, reads=self.reads)
+        return self._answer(claim, Sign(None, (rough,) if rough else (), len(self.cut.pieces)), [])
 
     def value_range(self, tolerance: float = 1e-9) -> Range | None:
         """The smallest and the largest value; None where something stayed open."""
@@ -254,7 +259,8 @@ def _words(claim: str, by: Counterexample) -> str:
     if len(at) == 1:
         return f"at {at[0]} the {'slope' if 'slope' in claim else 'value'} is {values[0]}"
     if len(at) == 2:
-        return f"l({at[0]}) = {values[0]}, l({at[1]}) = {values[1]}"
+        apart = f", which differ by {float(by.by):.3g}" if len({*values}) == 1 else ""
+        return f"l({at[0]}) = {values[0]}, l({at[1]}) = {values[1]}{apart}"
     half = float(by.at[2] - by.at[1])
     if len({*at}) < 3:
         at = [f"{at[1]} - {half:.3g}", at[1], f"{at[1]} + {half:.3g}"]

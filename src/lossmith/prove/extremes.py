@@ -71,6 +71,28 @@ def never_below(
     return Sign(None, tuple(undecided), intervals)
 
 
+def without_bound(function: Slice, pieces: Sequence[Piece], order: Order, *, reads: int) -> Ball | None:
+    """An interval where value, slope or bend has no finite enclosure, however short it is: sqrt(x^2) at 0 asks nothing.
+
+    None where all is bounded: what is made of smooth functions is then continuous on each piece.
+    """
+    last = function.reads + reads
+    narrow = sum(float(piece.high - piece.low) for piece in pieces) * NARROW
+    stack = [(piece.low, piece.high, piece) for piece in reversed(pieces)]
+    while stack:
+        low, high, piece = stack.pop()
+        try:
+            if _coefficient(function.over(low, high, piece.known)[0], order).is_finite:
+                continue
+        except Undecided:
+            pass
+        if function.reads > last or high - low < narrow:
+            return Ball(low, high)
+        middle = arb(float(low + (high - low) * HALF))
+        stack += [(middle, high, piece), (low, middle, piece)]
+    return None
+
+
 def largest(
     function: Slice, pieces: Sequence[Piece], order: Order, *, sign: int = 1, tolerance: float, reads: int
 ) -> tuple[Ball, arb]:

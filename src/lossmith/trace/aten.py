@@ -66,6 +66,11 @@ def _beyond(name: str, plain: Callable[[float], float]) -> Callable[[Reading, An
     return apply
 
 
+def _asinh(on: Reading, x: Any) -> Any:
+    far = abs(x)
+    return _sign(on, x) * on.ops.log1p(far + on.ops.square(x) / (1.0 + on.ops.sqrt(1.0 + on.ops.square(x))))
+
+
 def _sign(on: Reading, x: Any) -> Any:
     one = on.ops.full_like(x, 1.0)
     return on.ops.where(x > 0.0, one, on.ops.where(x < 0.0, -one, 0.0))
@@ -91,6 +96,8 @@ _unary("cos", _beyond("cos", math.cos))
 _unary("gelu", lambda on, x: 0.5 * x * (1.0 + RULES["erf"](on, x * math.sqrt(0.5))))
 _unary("relu", lambda on, x: on.ops.maximum(x, 0.0))
 _unary("sign", _sign)
+_unary("asinh", _asinh)
+_unary("atanh", lambda on, x: 0.5 * (on.ops.log1p(x) - on.ops.log1p(-x)))
 _unary("log_sigmoid_forward", lambda on, x: (-on.ops.softplus(-x), None))
 _unary("isnan", lambda on, x: ~on.ops.equal(x, x))
 _unary("isfinite", lambda on, x: on.ops.isfinite(x))
@@ -172,7 +179,9 @@ def _pow(on: Reading, x: Any, y: Any) -> Any:
         return 1.0 / _pow(on, x, -y)
     if y == int(y) and y <= 64:
         return _whole_power(ops, x, int(y))
-    return ops.sqrt(x) if y == 0.5 else ops.exp(float(y) * ops.log(x))
+    if y == 0.5:
+        return ops.sqrt(x)
+    return ops.real_power(x, float(y)) if hasattr(ops, "real_power") else ops.exp(float(y) * ops.log(x))
 
 
 def _whole_power(ops: Any, x: Any, n: int) -> Any:
