@@ -168,11 +168,17 @@ def sqrt(x: Ball) -> Ball:
     return x.rising(arb.sqrt, least=NOTHING)
 
 
+def over(x: Ball) -> Ball:
+    """1 / x where x is 0 or more; beyond every bound at 0."""
+    if x.low == 0:
+        return Ball((1 / x.high).lower() if x.high > 0 else INF, INF)
+    return x.inverse()
+
+
 def power(x: Ball, p: arb) -> Ball:
     """x^p where x is 0 or more; it has no bound at 0 if p is below 0."""
     if p < 0:
-        of = power(x, -p)
-        return Ball((1 / of.high).lower(), INF) if of.low == 0 < of.high else of.inverse()
+        return over(power(x, -p))
     return x.rising(lambda end: NOTHING if end.is_zero() else (end.log() * p).exp(), least=NOTHING)
 
 

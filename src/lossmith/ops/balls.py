@@ -254,8 +254,8 @@ class Numbers:
 
     def sqrt(self, x: Jet) -> Jet:
         root = ball.sqrt(x.value)
-        slope = (root + root).inverse()
-        return x.chain(root, slope, -(slope * (x.value + x.value).inverse()))
+        slope = ball.over(root + root)
+        return x.chain(root, slope, -(slope * ball.over(x.value + x.value)))
 
     def softplus(self, x: Jet) -> Jet:
         return x.chain(ball.softplus(x.value), ball.sigmoid(x.value), ball.sigmoid_slope(x.value))

@@ -167,7 +167,7 @@ def _of_residual(study: Study) -> Elicited:
             found = _of_sides(*sides)
             if found.what.startswith("the "):
                 return Elicited(found.what + TRIED)
-    inward = all(slope.high <= 0 for slope in below) and all(slope.low >= 0 for slope in above)
+    inward = all(slope.high < 0 for slope in below) and all(slope.low > 0 for slope in above)
     return Elicited(f"{NOWHERE}: an estimate of location between them" if inward else NOWHERE)
 
 

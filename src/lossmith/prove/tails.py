@@ -43,7 +43,7 @@ def tail(function: Slice, side: int) -> Tail | None:
     except Undecided:
         return None
     last = float(jets[-1].value.middle)
-    if all(jet.slope.size[1] == 0 for jet in jets):
+    if all(jet.slope.has(0) for jet in jets):
         return Tail(side, f"{last:.4g}", "0", fades=True)
     if not all(jet.slope.is_finite and jet.value.is_finite for jet in jets):
         return None
@@ -62,7 +62,7 @@ def tail(function: Slice, side: int) -> Tail | None:
 
 def _power(side: int, power: float, far: Jet, about: str) -> Tail:
     """The slope is like x^power, exactly or about."""
-    shown = (lambda p: f"{p:.2g}") if about else (lambda p: f"{p:.5g}")
+    shown = (lambda p: f"{p:.3g}") if about else (lambda p: f"{p:.5g}")
     value = f"grows {about}like x^{shown(power + 1)}"
     if not about and abs(power) < PURE:
         return Tail(side, "grows linearly", f"levels off at {_number(abs(float(far.slope.middle)))}", fades=False)

@@ -201,8 +201,23 @@ def _clamp(on: Reading, x: Any, min: Any = None, max: Any = None) -> Any:
 
 @rule("softplus")
 def _softplus(on: Reading, x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
-    # beyond the threshold torch returns x itself: equal to what a double can tell
-    return on.ops.softplus(on.array(x) * float(beta)) / float(beta) if beta != 1 else on.ops.softplus(on.array(x))
+    of = on.array(x) * float(beta) if beta != 1 else on.array(x)
+    found = on.ops.softplus(of) / float(beta) if beta != 1 else on.ops.softplus(of)
+    # beyond the threshold torch returns x itself: 2e-9 less at its default, which is taken for rounding
+    return found if threshold >= 20 else on.ops.where(of > float(threshold), on.array(x), found)
+
+
+@rule("elu")
+def _elu(on: Reading, x: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
+    x = on.array(x)
+    below = float(scale * alpha) * on.ops.expm1(on.ops.minimum(x, 0.0) * float(input_scale))
+    return on.ops.where(x > 0.0, float(scale) * x, below)
+
+
+@rule("leaky_relu")
+def _leaky_relu(on: Reading, x: Any, negative_slope: float = 0.01) -> Any:
+    x = on.array(x)
+    return on.ops.where(x > 0.0, x, float(negative_slope) * x)
 
 
 @rule("where")
