@@ -43,6 +43,8 @@ _NAMED = {
 
 
 SHORT = 12  # characters, up to which a decimal is what was written
+SMALL = 1000  # denominators of fractions that are meant where a decimal is nearly one
+ROUNDED = 2.0**-50  # and how nearly
 NONE = frozenset[sympy.Symbol]()
 MANY = 32  # terms of a sum that does not move, beyond which it is one constant
 
@@ -165,7 +167,7 @@ class Term:
         return _pair(self, other, lambda x, y: y / x)
 
     def __pow__(self, other: object) -> Any:
-        return _pair(self, other, lambda x, y: x**y)
+        return _pair(self, other, lambda x, y: _unfolded(x**y, self.sample))
 
     def __rpow__(self, other: object) -> Any:
         return _pair(self, other, lambda x, y: y**x)
@@ -240,7 +242,16 @@ def lift(x: Any) -> Term:
 
 @lru_cache(maxsize=4096)
 def _named(number: float) -> Any:
-    return _NAMED.get(number) or _logarithm(number) or sympy.Rational(repr(number))
+    return _NAMED.get(number) or _fraction(number) or _logarithm(number) or sympy.Rational(repr(number))
+
+
+def _fraction(number: float) -> Any:
+    """A short fraction that a body computes from a keyword (1 - 0.8, 1 / 3); None for any other number."""
+    if len(repr(number)) < SHORT:
+        return None
+    short = Fraction(number).limit_denominator(SMALL)
+    near = short != 0 and abs(float(short) - number) <= ROUNDED * abs(number)
+    return sympy.Rational(short.numerator, short.denominator) if near else None
 
 
 def _logarithm(number: float) -> Any:
@@ -251,6 +262,19 @@ def _logarithm(number: float) -> Any:
     if inside <= 0 or abs(math.log(inside) - number) > 1e-15 * abs(number):
         return None
     return sympy.log(sympy.Rational(inside.numerator, inside.denominator))
+
+
+def _unfolded(expr: Any, sample: Sample | None) -> Any:
+    """The root of a square, which sympy makes |u|: as u or -u around the sample, which is then asked for its sign."""
+    if sample is None:
+        return expr
+    for size in expr.atoms(sympy.Abs):
+        (inner,) = size.args
+        if not inner.free_symbols <= sample.fixed:
+            inner = inner if inner.evalf(subs=sample.at) > 0 else -inner
+            sample.asked.append(inner)
+            expr = expr.xreplace({size: inner})
+    return expr
 
 
 class Symbols(np.ndarray):
@@ -273,7 +297,7 @@ class _Numbers:
         return x.through(lambda e: sympy.log(1 + e), lambda v: context.log(1 + v))
 
     def sqrt(self, x: Term) -> Term:
-        return x.through(sympy.sqrt, context.sqrt)
+        return x.through(lambda e: _unfolded(sympy.sqrt(e), x.sample), context.sqrt)
 
     def softplus(self, x: Term) -> Term:
         return x.through(lambda e: sympy.log(1 + sympy.exp(e)), lambda v: context.log(1 + context.exp(v)))

@@ -19,7 +19,9 @@ from lossmith.ops.digits import context
 from lossmith.prove.constants import meanings
 from lossmith.prove.derivation import UNKNOWN, Bounds, Case, Derivation, Region
 from lossmith.prove.evaluate import Expr, Symbol, number
-from lossmith.prove.reading import LETTERS, Reading, near, numbers, of_residual, rows
+from lossmith.prove.reading import LETTERS, Reading, near
+from lossmith.prove.reading_numbers import numbers, of_residual
+from lossmith.prove.reading_rows import rows
 from lossmith.prove.shares import Family, rewritings
 from lossmith.prove.simplify import HUGE, LARGE, alike, cost, operations, shortest
 from lossmith.shapes import letters

@@ -44,7 +44,8 @@ def _joined(join: "Join") -> str:
         return "the loss jumps"
     if join.smooth:
         return "the gradient goes on without a jump"
-    return f"a kink: the gradient jumps from {_flat(join.left)} to {_flat(join.right)}"
+    left, right = (_flat(side).replace("oo", "inf") for side in (join.left, join.right))
+    return f"a kink: the gradient jumps from {left} to {right}"
 
 
 def _steps(derivation: "Derivation", value: Any, x: Any, gradient: Any) -> Iterator[str]:
