@@ -124,9 +124,8 @@ def _join(before: Region, after: Region, bounds: Bounds, point: Point) -> Join:
     continuous, together = (_goes_on(*found) for found in (values, slopes))
     continuous = continuous or _meet(before.value, after.value, x, at)
     left, right = (_limit(region.gradient[x], x, at, side) for region, side in ((before, "-"), (after, "+")))
-    smooth = (
-        continuous and (smooth or _meet(before.gradient[x], after.gradient[x], x, at)) and left.is_finite is not False
-    )
+    smooth = continuous and left.is_finite is not False
+    smooth = smooth and (together or _meet(before.gradient[x], after.gradient[x], x, at))
     if not smooth:
         left, right = (next(alike(one, [sympy.simplify]), one) for one in (left, right))
     return Join(at, x, left, right, continuous, smooth)
