@@ -237,7 +237,14 @@ def lift(x: Any) -> Term:
         return Term(sympy.nan, context.nan)
     if math.isinf(number):
         return Term(sympy.oo if number > 0 else -sympy.oo, context.mpf(number))
-    return Term(_named(number), context.mpf(number))
+    return Term(_named(number), meant(number))
+
+
+@lru_cache(maxsize=4096)
+def meant(number: float) -> Any:
+    """The number that is written for a float, to fifty digits: 1 - 1e-7 is a decimal, and log 2 has all its digits."""
+    exact = context.mpf(number)
+    return context.mpf(_named(number)._to_mpmath(context.prec)) if context.isfinite(exact) else exact
 
 
 @lru_cache(maxsize=4096)

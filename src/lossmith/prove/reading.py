@@ -129,11 +129,18 @@ def _digits(entries: Any) -> Any:
     return found.view(digits.Digits) if found.dtype.kind == "i" else digits.array(np.asarray(entries, dtype=object))
 
 
+class _Meant(digits.Numbers):
+    """Fifty digits of what is written for a float: the judge of an expression must mean the same numbers."""
+
+    def lift(self, x: Any) -> Any:
+        return symbols.meant(x) if isinstance(x, float) else super().lift(x)
+
+
 class _Frozen(digits.Objects):
     """Fifty digits, where `stop_gradient` answers in every later reading what it answered in the first."""
 
     def __init__(self) -> None:
-        super().__init__(digits.Numbers(), digits.Digits)
+        super().__init__(_Meant(), digits.Digits)
         self.held: list[Any] = []
         self.next: int | None = None
 
