@@ -14,7 +14,7 @@ import sympy
 from lossmith.domains import KINDS
 from lossmith.ops.digits import context
 from lossmith.ops.symbols import Sample
-from lossmith.prove.evaluate import Symbol, number
+from lossmith.prove.evaluate import Expr, Symbol, number
 from lossmith.prove.reading import LETTERS, Reading, read, with_letters
 from lossmith.prove.simplify import agree, operations, shortest
 from lossmith.spec import Formula
@@ -73,19 +73,25 @@ def _between(readings: Sequence[Reading]) -> Iterator[float]:
 
 def _roots(low: Reading, high: Reading) -> Iterator[Any]:
     """Where a question that was asked at either of two places changes its sign on the way."""
-    (x,) = low.vary
     for asked in {*low.sample.asked, *high.sample.asked}:
-        start, end = low.point[x], high.point[x]
-        before, after = number(asked, low.point), number(asked, high.point)
-        if not before * after < 0:  # nor where one of them is not a number
-            continue
-        for _ in range(HALVINGS):
-            middle = (start + end) / 2
-            if number(asked, {**low.point, x: middle}) * before > 0:
-                start = middle
-            else:
-                end = middle
-        yield (start + end) / 2
+        if (root := root_between(asked, low, high)) is not None:
+            yield root
+
+
+def root_between(asked: Expr, low: Reading, high: Reading) -> Any:
+    """Where an expression changes its sign between two readings, as a number; None where it does not."""
+    (x,) = low.vary
+    start, end = low.point[x], high.point[x]
+    before, after = number(asked, low.point), number(asked, high.point)
+    if not before * after < 0:  # nor where one of them is not a number
+        return None
+    for _ in range(HALVINGS):
+        middle = (start + end) / 2
+        if number(asked, {**low.point, x: middle}) * before > 0:
+            start = middle
+        else:
+            end = middle
+    return (start + end) / 2
 
 
 def _grid(kind: str) -> list[float]:
