@@ -319,3 +319,9 @@ def test_a_decimal_that_is_nearly_1_is_meant_as_written():
     case = traced(lambda p, t: -torch.log(1 - torch.clamp(torch.sigmoid(p - t), max=1 - 1e-7)))
     assert str(case.regions[-1].value) == "log(10000000)"
     assert str(traced(lambda p, t: (1 - 0.8) * (p - t) ** 2).regions[0].value) == "r**2/5"
+
+
+def test_a_decimal_stays_one_in_print():
+    case = derive(formula_of(lambda p, t: ((p - t).abs() - 7.917594692280549).abs(), "mine", "real", "real")[0])
+    assert "7.917594692280549" in in_text(case)
+    assert "1.0001" in in_text(derive(formula_of(lambda p, t: (p - t).abs() ** 1.0001, "m", "real", "real")[0]))

@@ -170,6 +170,8 @@ def test_a_part_without_gradient_is_noticed():
         return (weight + target).mean()
 
     assert record(F.mse_loss, INPUTS).stopped == ""
+    constant = record(lambda p, t: ((p - t) ** 2 / torch.tensor(2.0)).mean(), INPUTS)  # which torch detaches
+    assert constant.stopped == ""
     for function in (weighted, without):
         assert Path(__file__).name in record(function, INPUTS).stopped
 

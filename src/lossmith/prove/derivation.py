@@ -13,6 +13,7 @@ from lossmith.prove.simplify import alike, sigmoid
 
 UNKNOWN = sympy.Symbol("?")  # where a root was not found
 CLOSE = context.mpf(10) ** -25  # to a place where two regions meet
+DECIMALS = 40  # at most, of a float that was written
 GAP = context.mpf(10) ** -11  # a root of a function may start there
 
 
@@ -107,6 +108,12 @@ class Derivation:
         from lossmith.report.derivation import in_latex
 
         return in_latex(self)
+
+
+def in_decimals(expr: Expr) -> Expr:
+    """An expression to be shown: a fraction of more than three decimals is a decimal again."""
+    long = [one for one in expr.atoms(sympy.Rational) if one.q > 1000 and 10**DECIMALS % one.q == 0]
+    return expr.xreplace({one: sympy.Float(repr(float(one))) for one in long})
 
 
 def _join(before: Region, after: Region, bounds: Bounds, point: Point) -> Join:
