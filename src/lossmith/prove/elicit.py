@@ -106,7 +106,9 @@ def _probability(loss: Elementwise, rest: tuple[float, ...], studies: Sequence[S
     no, yes = CLASSES[loss.kinds[1]]
     logits = loss.kinds[0] != "prob"
     shares = [
-        _Share(x, *(_slope(loss, x, t, rest) for t in (no, yes)), ball.sigmoid(around(x)) if logits else around(x))
+        _Share(
+            x, _slope(loss, x, no, rest), _slope(loss, x, yes, rest), ball.sigmoid(around(x)) if logits else around(x)
+        )
         for x in places(POINTS if logits else WITHIN, studies)
     ]
     best = [one for one in shares if one.is_best]
