@@ -328,6 +328,7 @@ def test_what_its_constants_are_rounded_refutes_nothing():
     ("read", "value", "slope"),
     [
         (lambda ops, x: 1.0 - ops.cos(x), "comes and goes", "comes and goes"),
+        (lambda ops, x: -0.2 * x, "falls linearly", "levels off at 0.2"),
         (lambda ops, x: x * ops.log(x), "grows about like x^1.02", "grows about like x^0.024"),
         (lambda ops, x: ops.exp(1.0001 * ops.log(x)), "grows like x^1.0001", "grows like x^0.0001"),
         (lambda ops, x: ops.square(ops.log(x)), "grows slower than any power", "falls about like x^-0.975"),

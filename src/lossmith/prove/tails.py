@@ -9,7 +9,7 @@ A power is told only if it is the same from each place to the next. A logarithm 
 much comes and goes, and is told as such.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import log2
 
@@ -42,6 +42,12 @@ def tail(function: Slice, side: int) -> Tail | None:
             jets = [function.at(arb(side) * arb(float(2**power))) for power in FAR]
     except Undecided:
         return None
+    found = _told(side, jets)
+    falls = all((jet.slope.high < 0) if side > 0 else (jet.slope.low > 0) for jet in jets)
+    return replace(found, value=found.value.replace("grows", "falls")) if found and falls else found
+
+
+def _told(side: int, jets: list[Jet]) -> Tail | None:
     last = float(jets[-1].value.middle)
     if all(jet.slope.has(0) for jet in jets):
         return Tail(side, f"{last:.4g}", "0", fades=True)
