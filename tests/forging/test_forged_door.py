@@ -74,6 +74,24 @@ def test_hostile_words_end_with_a_message_and_code_2(text, capsys):
     assert "Traceback" not in shown
 
 
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [("mean(square(pred - target))", "leave it out"), ("-log_softmax(pred)", "write it as a torch loss of rows")],
+)
+def test_a_word_of_several_numbers_says_what_to_do(text, fix, capsys):
+    assert run(text, "--name", "Loss") == 2
+    assert fix in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(capsys, monkeypatch, tmp_path):
+    def closed(**_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("lossmith.forging.names.tempfile.TemporaryFile", closed)
+    assert run("square(pred - target)", "--name", "Square", "-o", str(tmp_path / "square.py")) == 2
+    assert "Read-only file system" in capsys.readouterr().err
+
+
 def test_tests_need_a_file(capsys):
     assert run("square(pred - target)", "--name", "Square", "--with-tests") == 2
     assert "-o FILE" in capsys.readouterr().err

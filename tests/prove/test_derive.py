@@ -18,6 +18,7 @@ from lossmith.prove.steps import steps
 from lossmith.report.derivation import in_text
 from lossmith.settings import Positive
 from lossmith.spec import FORMULAS, Claims, formula
+from lossmith.trace.single import formula_of
 
 x, t, r = sympy.symbols("x t r", real=True)
 delta = sympy.Symbol("delta", positive=True)
@@ -280,3 +281,47 @@ def test_a_keyword_that_becomes_a_plain_number_has_its_own_number():
 def test_a_join_that_sympy_cannot_simplify_is_seen_in_digits():
     joins = [join for case in derive("asymmetric_multilabel").cases for join in case.joins]
     assert [(str(join.at), join.continuous, join.smooth) for join in joins] == [("-log(19)", True, True)]
+
+
+def traced(read):
+    made, _ = formula_of(read, "mine", "real", "real")
+    return derive(made).cases[0]
+
+
+def ends_of(case):
+    return [[str(b.low), str(b.high)] for region in case.regions for b in region.where]
+
+
+def test_pieces_that_lie_between_two_samples_are_found():
+    """A tolerance of 0.1, and a band of 0.002 about 0.2, are narrower than the grid that is read."""
+    case = traced(lambda p, t: torch.relu((p - t).abs() - 0.1))
+    assert ends_of(case) == [["None", "-1/10"], ["-1/10", "1/10"], ["1/10", "None"]]
+    assert [join.continuous for join in case.joins] == [True, True]
+    case = traced(lambda p, t: torch.where((p - t - 0.2).abs() < 1e-3, (p - t) ** 2 - 1e-4, (p - t) ** 2))
+    assert ends_of(case) == [["None", "199/1000"], ["201/1000", "None"], ["199/1000", "201/1000"]]
+    assert [join.continuous for join in case.joins] == [False, False]
+
+
+def test_slopes_without_a_bound_are_told_by_their_limits():
+    (root,) = traced(lambda p, t: (p - t).abs() ** 0.5).joins
+    assert (root.left, root.right, root.continuous, root.smooth) == (-sympy.oo, sympy.oo, True, False)
+    (power,) = traced(lambda p, t: (p - t).abs() ** 1.0001).joins
+    assert power.smooth
+
+
+def test_the_root_of_a_square_is_split_where_it_bends():
+    case = traced(lambda p, t: ((p - t) ** 2).sqrt())
+    assert [str(region.value) for region in case.regions] == ["-r", "r"]
+
+
+def test_a_decimal_that_is_nearly_1_is_meant_as_written():
+    """1 - (1 - 1e-7) is not 1e-7 in doubles, by 5e-10 of it; 1 - 0.8 is 1/5."""
+    case = traced(lambda p, t: -torch.log(1 - torch.clamp(torch.sigmoid(p - t), max=1 - 1e-7)))
+    assert str(case.regions[-1].value) == "log(10000000)"
+    assert str(traced(lambda p, t: (1 - 0.8) * (p - t) ** 2).regions[0].value) == "r**2/5"
+
+
+def test_a_decimal_stays_one_in_print():
+    case = derive(formula_of(lambda p, t: ((p - t).abs() - 7.917594692280549).abs(), "mine", "real", "real")[0])
+    assert "7.917594692280549" in in_text(case)
+    assert "1.0001" in in_text(derive(formula_of(lambda p, t: (p - t).abs() ** 1.0001, "m", "real", "real")[0]))

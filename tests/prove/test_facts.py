@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 import lossmith
@@ -27,6 +28,11 @@ def logit(read):
 
 def sigmoid(ops, x):
     return ops.exp(-ops.softplus(-x))
+
+
+def sin(ops, x):
+    """A word that only readers of objects have."""
+    return ops.sin(x) if hasattr(ops, "sin") else np.sin(x)
 
 
 ELICITS = {
@@ -245,3 +251,89 @@ def test_the_smallest_value_of_a_convex_loss_between_floats_is_enclosed():
     least = 2.0 - 2.0 * math.log(2.0)
     assert found.values.least[0] <= least <= found.values.least[1] + 1e-15
     assert found.values.least[1] - found.values.least[0] < 1e-12
+
+
+def trimmed_far_out(ops, x, t):
+    a = ops.abs(x - t)
+    return ops.where(a < 40.0, ops.square(a), 1600.0 + 80.0 * ops.log1p(ops.maximum(a, 40.0) - 40.0))
+
+
+def with_a_narrow_dip(ops, x, t):
+    return ops.square(x - t) - 1e-6 * ops.exp(-ops.square(1e4 * (x - t - 2.0)))
+
+
+@pytest.mark.parametrize("read", [trimmed_far_out, with_a_narrow_dip])
+def test_what_is_a_square_at_most_places_predicts_no_mean(read):
+    found = facts_of(real(read))
+    assert found.elicits.what.startswith("none of mean")
+    assert found.scale is None
+
+
+def test_a_stationary_point_that_is_worst_is_no_probability():
+    """l(x, 1) = 2x - x^2, l(x, 0) = 1 - x^2: the expected slope is 0 at x = P, where the expected loss is largest."""
+    turned = Elementwise(
+        "mine", lambda ops, x, t: ops.abs(ops.square(x - t) - 1.0), ("prob", "binary"), ("pred", "target")
+    )
+    found = elicited(turned)
+    assert found.proper is False
+    assert found.what.startswith("no probability")
+
+
+def test_a_clamp_leaves_a_loss_proper_where_it_has_a_gradient():
+    def clamped(ops, x, t):
+        p = ops.minimum(ops.maximum(sigmoid(ops, x), 1e-4), 1.0 - 1e-4)
+        return -t * ops.log(p) - (1.0 - t) * ops.log(1.0 - p)
+
+    found = elicited(Elementwise("mine", clamped, ("logits", "binary"), ("pred", "target")))
+    assert found.proper
+    assert "but where it has no gradient" in found.what
+
+
+@pytest.mark.parametrize(
+    ("read", "what"),
+    [
+        (lambda ops, x, t: 0.0 * (x - t), "nothing: every prediction costs the same"),
+        (lambda ops, x, t: ops.maximum(1.2 * (t - x), 0.2 * (t - x)), "none of mean, median and quantile"),
+        (lambda ops, x, t: ops.sqrt(ops.square(x - t)), "the median of the target, as far as points tell"),
+    ],
+)
+def test_what_has_no_best_prediction_is_told_as_such(read, what):
+    assert elicited(real(read)).what == what
+
+
+def test_a_root_that_asks_nothing_is_not_called_smooth():
+    """|x| is smooth on each side of its question; sqrt(x^2) has no question, and a kink all the same."""
+    found = facts_of(real(lambda ops, x, t: ops.sqrt(ops.square(x - t))))
+    assert found.smooth_to is None
+    assert found.statements[1].verdict == "open"
+    assert facts_of(real(lambda ops, x, t: ops.sqrt(1.0 + ops.square(x - t)))).smooth_to == 2
+
+
+def test_a_smallest_value_at_a_root_that_is_only_enclosed_is_not_lost():
+    found = facts_of(real(lambda ops, x, t: ops.abs(x - t) + 0.5 * ops.abs(sin(ops, x - t))))
+    assert found.values.least[0] <= 0.0 <= found.values.least[1] < 1e-20
+
+
+def test_what_its_constants_are_rounded_refutes_nothing():
+    """The slope |1 + cos 10 r| touches 0; 0.1 is above a tenth, so that by 5e-17 the code falls."""
+    found = facts_of(real(lambda ops, x, t: ops.abs(x - t) + 0.1 * sin(ops, 10.0 * (x - t))))
+    assert found.statements[2].verdict != "refuted"
+    touching = facts_of(real(lambda ops, x, t: 0.5 * ops.square(x - t) + 0.01 * sin(ops, 10.0 * (x - t))))
+    assert touching.statements[0].verdict != "refuted"
+    below = facts_of(real(lambda ops, x, t: 0.5 * ops.square(x - t) + 0.0100001 * sin(ops, 10.0 * (x - t))))
+    assert below.statements[0].verdict == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "slope"),
+    [
+        (lambda ops, x: 1.0 - ops.cos(x), "comes and goes", "comes and goes"),
+        (lambda ops, x: -0.2 * x, "falls linearly", "levels off at 0.2"),
+        (lambda ops, x: x * ops.log(x), "grows about like x^1.02", "grows about like x^0.024"),
+        (lambda ops, x: ops.exp(1.0001 * ops.log(x)), "grows like x^1.0001", "grows like x^0.0001"),
+        (lambda ops, x: ops.square(ops.log(x)), "grows slower than any power", "falls about like x^-0.975"),
+    ],
+)
+def test_a_power_is_told_only_where_it_stays_the_same(read, value, slope):
+    found = tail(real(lambda ops, x, t: read(ops, x)).slice(0.0), 1)
+    assert (found.value, found.slope) == (value, slope)

@@ -62,6 +62,11 @@ LOSSES = {
     "power": lambda p, t: ((p - t).abs() ** 1.7).mean(),
     "inverse": lambda p, t: (1 + (p - t) ** 2).pow(-2).mean(),
     "softplus": lambda p, t: F.softplus(p - t, beta=2.0).mean(),
+    "softplus, cut early": lambda p, t: F.softplus(p - t, threshold=1.0).mean(),
+    "elu": lambda p, t: F.elu(p - t, alpha=0.7).mean(),
+    "leaky relu": lambda p, t: F.leaky_relu(p - t, 0.2).mean(),
+    "asinh": lambda p, t: torch.asinh(p - t).mean(),
+    "atanh": lambda p, t: torch.atanh((p - t) / 10).mean(),
     "nan_to_num": lambda p, t: torch.nan_to_num((p - t) ** 2).mean(),
     "sign": lambda p, t: (torch.sign(p - t) * (p - t)).mean(),
     "mask": lambda p, t: ((p > t) * (p - t) ** 2 + torch.logical_not(p > t).double()).mean(),
@@ -165,6 +170,8 @@ def test_a_part_without_gradient_is_noticed():
         return (weight + target).mean()
 
     assert record(F.mse_loss, INPUTS).stopped == ""
+    constant = record(lambda p, t: ((p - t) ** 2 / torch.tensor(2.0)).mean(), INPUTS)  # which torch detaches
+    assert constant.stopped == ""
     for function in (weighted, without):
         assert Path(__file__).name in record(function, INPUTS).stopped
 

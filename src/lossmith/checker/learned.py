@@ -19,6 +19,7 @@ from lossmith.errors import LossmithError, message, missing_extra
 if TYPE_CHECKING:
     from lossmith.prove.composition import Shown
     from lossmith.prove.facts import Facts
+    from lossmith.prove.rows import Bounds
     from lossmith.prove.slices import Elementwise
 
 T = TypeVar("T")
@@ -58,6 +59,11 @@ class Learned:
         return _found("a proof", lambda: _rows(self.subject))
 
     @cached_property
+    def row_bounds(self) -> "Bounds | Unknown":
+        """What encloses value, slopes and bends of a loss of rows."""
+        return _found("a bound", lambda: _row_bounds(self.subject))
+
+    @cached_property
     def cost(self) -> "Cost | Unknown":
         return _found("a measurement", lambda: _cost(self.subject))
 
@@ -76,6 +82,16 @@ def _rows(subject: Subject) -> "Shown":
     if not found.of_rows:
         raise LossmithError(f"{subject.name} is no loss of rows")
     return convex_of(found.formula, **found.settings)
+
+
+def _row_bounds(subject: Subject) -> "Bounds":
+    from lossmith.prove.rows import bounds_of
+
+    found = _whole(subject)
+    bounds = bounds_of(found.formula, **found.settings)
+    if bounds.open:
+        raise LossmithError(bounds.open)
+    return bounds
 
 
 def _whole(subject: Subject) -> Traced:

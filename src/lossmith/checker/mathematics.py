@@ -26,6 +26,8 @@ def as_text(derivation: Any) -> Mathematics:
     from sympy import latex
     from sympy.printing.mathml import mathml
 
+    from lossmith.prove.derivation import in_decimals
+
     lines: list[Line] = []
     for case in derivation.cases:
         for region in case.regions:
@@ -35,7 +37,8 @@ def as_text(derivation: Any) -> Mathematics:
             for x, gradient in region.gradient.items():
                 of = f" in {x}" if several else ""
                 rows += [(f"gradient{of}", gradient), (f"curvature{of}", region.curvature[x])]
-            for what, expr in rows:
+            for what, exact in rows:
+                expr = in_decimals(exact)
                 lines.append(
                     Line(case.given, where, what, str(expr), latex(expr), mathml(expr, printer="presentation"))
                 )

@@ -62,8 +62,10 @@ def _original(subject: Subject) -> Original:
         made = found.formula.name
         raise LossmithError(message(f"{subject.name} is lossmith's own already", fix=f"lossmith show {made}"))
     if found.of_rows:
-        why = "what is forged takes one number of each"
-        raise LossmithError(message(f"{subject.name} is a loss of rows of classes, not of single numbers", why=why))
+        why = "an expression of the forge is a number for one prediction; it has no word for the classes of a row"
+        fix = f"lossmith show {subject.location.partition(':')[0]}:{subject.name}, for its formula and gradient to copy"
+        said = f"{subject.name} is a loss of rows of classes, not of single numbers"
+        raise LossmithError(message(said, why=why, fix=fix))
     if found.stopped:
         given = {"line": found.stopped}
         why = "what is forged has the gradient of its value"

@@ -5,6 +5,7 @@ import keyword
 import math
 import re
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -85,6 +86,11 @@ def require_place(out: str | Path, suffix: str, force: bool, with_tests: bool) -
         raise SettingError(message(f"a file {stem}.py would hide the module {stem} from itself", fix="another name"))
     if not path.parent.is_dir():
         raise SettingError(message(f"{path.parent} is not a folder", fix=f"mkdir -p {path.parent}"))
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise SettingError(message(f"{path.parent} cannot be written", {"system": error.strerror})) from None
     for file in [path, *([test_place(path)] if with_tests else [])]:
         if file.is_symlink() or (file.exists() and not file.is_file()):
             raise SettingError(message(f"{file} is not an ordinary file", why="it would be replaced by one"))

@@ -35,6 +35,12 @@ _OPERATORS: dict[type, str] = {
     ast.Eq: "eq",
     ast.NotEq: "ne",
 }
+_ALREADY = "leave it out: an expression is the loss of one prediction, and what is written takes the mean of a batch"
+_OWN = "write it as a torch loss of rows: lossmith check and lossmith show read it"
+# Words of losses that take more than one number of each, and what to do in their place.
+_ROWS = dict.fromkeys(("mean", "sum"), _ALREADY) | dict.fromkeys(
+    ("softmax", "log_softmax", "logsumexp", "cross_entropy", "argmax", "gather", "one_hot", "norm"), _OWN
+)
 _REFUSED: dict[type, str] = {
     ast.Attribute: "an attribute",
     ast.Subscript: "a subscript",
@@ -171,6 +177,8 @@ class _Reader:
             raise self.refuse(node.func, f"no place for {_REFUSED.get(type(node.func), 'a call of this')}")
         word = node.func.id
         if word not in self.words:
+            if word in _ROWS:
+                raise self.refuse(node.func, f"{word} is of several numbers, an expression of one each", _ROWS[word])
             near = _near(word, WORDS)
             fix = f"did you mean {near}?" if near else f"one of {', '.join(WORDS)}"
             raise self.refuse(node.func, f"{word[:40]} is not a word that a loss may use", fix)

@@ -168,6 +168,20 @@ def sqrt(x: Ball) -> Ball:
     return x.rising(arb.sqrt, least=NOTHING)
 
 
+def over(x: Ball) -> Ball:
+    """1 / x where x is 0 or more; beyond every bound at 0."""
+    if x.low == 0:
+        return Ball((1 / x.high).lower() if x.high > 0 else INF, INF)
+    return x.inverse()
+
+
+def power(x: Ball, p: arb) -> Ball:
+    """x^p where x is 0 or more; it has no bound at 0 if p is below 0."""
+    if p < 0:
+        return over(power(x, -p))
+    return x.rising(lambda end: NOTHING if end.is_zero() else (end.log() * p).exp(), least=NOTHING)
+
+
 def atan(x: Ball) -> Ball:
     return x.rising(arb.atan)
 

@@ -220,6 +220,12 @@ def cos(x: Jet) -> Jet:
     return x.chain(value, -ball.sin(x.value), -value)
 
 
+def real_power(x: Jet, p: float) -> Jet:
+    of = exact(p)
+    first, second = around(of) * ball.power(x.value, of - 1), around(of * (of - 1)) * ball.power(x.value, of - 2)
+    return x.chain(ball.power(x.value, of), first, second)
+
+
 TWO, FOUR = around(2), around(4)
 with ball.precision():
     TWO_BY_ROOT_PI = ball.enclosing(2 / ball.arb.pi().sqrt())
@@ -248,8 +254,8 @@ class Numbers:
 
     def sqrt(self, x: Jet) -> Jet:
         root = ball.sqrt(x.value)
-        slope = (root + root).inverse()
-        return x.chain(root, slope, -(slope * (x.value + x.value).inverse()))
+        slope = ball.over(root + root)
+        return x.chain(root, slope, -(slope * ball.over(x.value + x.value)))
 
     def softplus(self, x: Jet) -> Jet:
         return x.chain(ball.softplus(x.value), ball.sigmoid(x.value), ball.sigmoid_slope(x.value))
@@ -276,6 +282,10 @@ class _Balls(Objects):
     def logsumexp(self, x: Any, *, axis: int, keepdims: bool = False) -> Any:
         # no shift: arb does not overflow, and a largest entry would be one more question
         return self.log(self.sum(self.exp(x), axis=axis, keepdims=keepdims))
+
+    def real_power(self, x: Any, p: float) -> Any:
+        """x^p for a p that is no whole number, with what is known at 0 too."""
+        return self._own(np.frompyfunc(lambda one: real_power(lift(one), p), 1, 1)(x), object)
 
     def stop_gradient(self, x: Any) -> Any:
         return self._own(np.frompyfunc(_stopped, 1, 1)(x), object) if x.dtype.kind == "O" else x

@@ -8,11 +8,12 @@ from typing import Any
 
 from lossmith.checker.picture import Curve, Surface
 from lossmith.errors import missing_extra
-from lossmith.plots.planes import arrows, heights_of
+from lossmith.plots.planes import arrows, heights_of, lowest
 from lossmith.plots.style import COLOURS
 from lossmith.report.scale import drawable
 from lossmith.report.words import inline
 
+EYE = {"x": 1.45, "y": -1.45, "z": 0.95}  # from where a surface is seen whole
 DASHES = ("solid", "dash", "dot", "dashdot")
 INSIDE = {"x": 0.99, "xanchor": "right", "y": 0.99, "bgcolor": "rgba(255, 255, 255, 0.8)"}  # not on the colour bar
 POLICY = (
@@ -72,11 +73,11 @@ def _surface(go: Any, made: Surface) -> Any:
     solid.update(contours_z={"show": True, "usecolormap": True, "project_z": True})
     flat = go.Contour(x=made.x, y=made.y, z=heights, colorscale="Viridis", ncontours=18, name="value", visible=False)
     figure = go.Figure([solid, flat])
-    marks = [("minimum", made.minimum[:2], "circle-open", "circle"), ("target", made.target, "cross", "cross")]
+    marks = [(lowest(made), made.minimum[:2], "circle-open", "circle"), ("target", made.target, "cross", "cross")]
     for name, at, symbol, symbol_3d in marks:
         if at:
             z = _height(made, heights, at)
-            colour = "black" if name == "minimum" else COLOURS[1]
+            colour = COLOURS[1] if name == "target" else "black"
             solid_mark = {"symbol": symbol_3d, "color": colour, "size": 5}
             figure.add_trace(go.Scatter3d(x=[at[0]], y=[at[1]], z=[z], mode="markers", name=name, marker=solid_mark))
             mark = {"symbol": symbol, "color": colour, "size": 13, "line": {"width": 2}}
@@ -84,7 +85,8 @@ def _surface(go: Any, made: Surface) -> Any:
     raised = [isinstance(trace, (go.Surface, go.Scatter3d)) for trace in figure.data]
     names = {"xaxis": html.escape(inline(made.xlabel)), "yaxis": html.escape(inline(made.ylabel))}
     figure.update_layout(
-        scene={axis: {"title": {"text": text}} for axis, text in {**names, "zaxis": "value"}.items()},
+        scene={axis: {"title": {"text": text}} for axis, text in {**names, "zaxis": "value"}.items()}
+        | {"aspectmode": "manual", "aspectratio": {"x": 1, "y": 1, "z": 0.7}, "camera": {"eye": EYE}},
         **{axis: {"title": {"text": text}, "visible": False} for axis, text in names.items()},
         legend=INSIDE,
         updatemenus=[

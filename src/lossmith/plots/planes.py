@@ -29,7 +29,7 @@ def surface(loss: Any, *, axes: "Axes | None" = None, **keywords: Any) -> "Axes"
     low = np.nanmin(heights) if np.isfinite(heights).any() else 0.0
     chosen.contour(x, y, heights, levels=LEVELS, offset=low, cmap=MAP, linewidths=0.8)
     if made.minimum:
-        chosen.plot(*[[number] for number in made.minimum], marker="o", color="black", linestyle="", label="minimum")
+        chosen.plot(*[[number] for number in made.minimum], marker="o", color="black", linestyle="", label=lowest(made))
     if made.target:
         at = _at(made, heights)
         chosen.plot(*[[number] for number in (*made.target, at)], "P", color=style.COLOURS[1], label="target")
@@ -63,6 +63,13 @@ def gradient_field(loss: Any, *, axes: "Axes | None" = None, **keywords: Any) ->
     chosen.quiver(x, y, across, along, color=style.COLOURS[0], angles="xy", pivot="tail", width=0.0035)
     _marked(chosen, made)
     return chosen
+
+
+def lowest(made: Surface) -> str:
+    """What the lowest point is called: at the edge of the picture the loss may still fall."""
+    x, y = made.minimum[:2]
+    inside = made.x[0] < x < made.x[-1] and made.y[0] < y < made.y[-1]
+    return "minimum" if inside else "lowest shown"
 
 
 def heights_of(made: Surface) -> Any:
@@ -112,7 +119,7 @@ def _marked(axes: Any, made: Surface) -> None:
         axes.plot(*[[number] for number in made.target], "P", color=style.COLOURS[1], markersize=9, label="target")
     if made.minimum:
         ring = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgewidth": 2, "linestyle": ""}
-        axes.plot([made.minimum[0]], [made.minimum[1]], color="black", label="minimum", clip_on=False, **ring)
+        axes.plot([made.minimum[0]], [made.minimum[1]], color="black", label=lowest(made), clip_on=False, **ring)
     axes.set(xlabel=made.xlabel, ylabel=made.ylabel)
     _legend(axes)
 

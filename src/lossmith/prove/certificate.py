@@ -10,6 +10,7 @@ kink. Where theory says that two pieces join, the floats inside a loss (a rounde
 units in the last place: it is accepted, and `within` says how much was.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -20,8 +21,8 @@ from flint import arb
 from lossmith.ops.ball import Ball, precision
 from lossmith.prove import counterexample
 from lossmith.prove.counterexample import Counterexample
-from lossmith.prove.extremes import Order, Sign, largest, never_below
-from lossmith.prove.pieces import Kink, Pieces, pieces_of
+from lossmith.prove.extremes import Order, Sign, largest, never_below, without_bound
+from lossmith.prove.pieces import ROUNDING, Kink, Pieces, pieces_of
 from lossmith.prove.slice import Slice
 
 Verdict = Literal["proved", "refuted", "open"]
@@ -84,6 +85,10 @@ class Study:
         taken += [kink.jump.size[1] for kink in self.cut.kinks if kink.is_smooth]
         return max(map(float, taken), default=0.0)
 
+    def is_bounded(self, order: Order) -> bool:
+        """Whether value, slope or bend has finite enclosures on all pieces, and so is continuous on each."""
+        return without_bound(self.function, self.cut.pieces, order, reads=self.reads) is None
+
     def convex(self) -> Certificate:
         """The bend is 0 or more on every piece, and at each kink the value joins and the slope does not fall."""
         if (found := self._unreadable("convex")) is not None:
@@ -94,11 +99,22 @@ class Study:
         torn = [kink for kink in self.kinks if kink.is_continuous is False or kink.jump.high < 0]
         suspects = [kink.at.middle for kink in torn] + ([sign.below] if sign.below is not None else [])
         if suspects:
-            if (by := counterexample.near(self.function, self.low, self.high, suspects)) is not None:
+            by = counterexample.near(self.function, self.low, self.high, suspects)
+            if by is not None and self._is_more_than_rounding(by):
                 return self._refuted("convex", by)
+            if by is not None:
+                where = shown(by.at[1])
+                return self._open("convex", f"near {where} it bends down by no more than its constants are rounded")
             return self._open("convex", f"near {float(suspects[0]):.6g} it bends down, by less than 128 bits can show")
         unsure = [kink for kink in self.kinks if kink.is_continuous is None or kink.jump.low < 0]
         return self._answer("convex", sign, [kink.at for kink in unsure])
+
+    def _is_more_than_rounding(self, by: Counterexample) -> bool:
+        """Whether the loss bends down there by more than a few units in the last place of how it bends elsewhere."""
+        half = by.at[2] - by.at[1]
+        ends = (self.function.at(arb(self.low + (self.high - self.low) * share)) for share in (0.03, 0.31, 0.59, 0.97))
+        usual = max(jet.bend.size[0] for jet in ends)
+        return bool(2 * by.by > ROUNDING * (1 + usual) * half**2)
 
     def rising(self) -> Certificate:
         """A larger prediction never costs less."""
@@ -153,7 +169,8 @@ class Study:
                 jump = shown(kink.jump.middle)
                 return Certificate(claim, "refuted", self.low, self.high, f"the slope jumps by {jump} at {where}")
             return self._open(claim, f"whether two pieces join at {where} is too close to call")
-        return self._answer(claim, Sign(None, (), len(self.cut.pieces)), [])
+        rough = without_bound(self.function, self.cut.pieces, 1, reads=self.reads)
+        return self._answer(claim, Sign(None, (rough,) if rough else (), len(self.cut.pieces)), [])
 
     def value_range(self, tolerance: float = 1e-9) -> Range | None:
         """The smallest and the largest value; None where something stayed open."""
@@ -236,16 +253,21 @@ def _goes(gap: Ball, sign: int) -> bool:
 
 
 def _wrong_way(function: Slice, at: arb, sign: int, low: float, high: float) -> Counterexample | None:
-    """Two numbers, and their values in the wrong order for certain."""
-    step = (high - low) / 4
-    while step > (high - low) * 2.0**-40:
-        left, right = max(arb(low), at - step), min(arb(high), at + step)
+    """Two numbers, and their values in the wrong order for certain, by more than constants are rounded."""
+    for left, right in [*counterexample.falls(function, low, high, sign), *_around(at, low, high)]:
         values = (function.at(left).value, function.at(right).value)
         by = (values[1] - values[0]).high if sign > 0 else -(values[1] - values[0]).low
-        if by < 0:
+        if by < -ROUNDING * (values[0].size[1] + values[1].size[1]):
             return Counterexample((left, right), values, -by)
-        step /= 2
     return None
+
+
+def _around(at: arb, low: float, high: float) -> Iterator[tuple[arb, arb]]:
+    """Pairs about a number, closer and closer."""
+    step = (high - low) / 4
+    while step > (high - low) * 2.0**-40:
+        yield max(arb(low), at - step), min(arb(high), at + step)
+        step /= 2
 
 
 def _words(claim: str, by: Counterexample) -> str:
@@ -254,7 +276,8 @@ def _words(claim: str, by: Counterexample) -> str:
     if len(at) == 1:
         return f"at {at[0]} the {'slope' if 'slope' in claim else 'value'} is {values[0]}"
     if len(at) == 2:
-        return f"l({at[0]}) = {values[0]}, l({at[1]}) = {values[1]}"
+        apart = f", which differ by {float(by.by):.3g}" if len({*values}) == 1 else ""
+        return f"l({at[0]}) = {values[0]}, l({at[1]}) = {values[1]}{apart}"
     half = float(by.at[2] - by.at[1])
     if len({*at}) < 3:
         at = [f"{at[1]} - {half:.3g}", at[1], f"{at[1]} + {half:.3g}"]

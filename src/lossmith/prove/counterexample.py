@@ -50,6 +50,19 @@ def look(function: Slice, low: float, high: float, points: int = POINTS) -> Coun
     return max(found, key=lambda one: one.by, default=None)
 
 
+def falls(function: Slice, low: float, high: float, sign: int) -> Iterator[tuple[arb, arb]]:
+    """Two numbers with the largest fall of sign * value from the first to the second, if doubles see one."""
+    x = np.linspace(low, high, POINTS)
+    value = sign * function.doubles(x)
+    value = np.where(np.isfinite(value), value, -np.inf)
+    before = np.maximum.accumulate(value)
+    with np.errstate(invalid="ignore"):
+        by = np.where(np.isfinite(value), before - value, 0.0)
+    place = int(np.argmax(by))
+    if by[place] > 1e-13 * abs(before[place]):
+        yield arb(float(x[int(np.argmax(value[: place + 1]))])), arb(float(x[place]))
+
+
 def _seen(value: np.ndarray) -> Iterator[tuple[int, int]]:
     """Places and half widths, in steps, with the largest violations."""
     candidates: list[tuple[float, int, int]] = []

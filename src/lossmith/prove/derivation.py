@@ -13,6 +13,7 @@ from lossmith.prove.simplify import alike, sigmoid
 
 UNKNOWN = sympy.Symbol("?")  # where a root was not found
 CLOSE = context.mpf(10) ** -25  # to a place where two regions meet
+DECIMALS = 40  # at most, of a float that was written
 GAP = context.mpf(10) ** -11  # a root of a function may start there
 
 
@@ -109,6 +110,12 @@ class Derivation:
         return in_latex(self)
 
 
+def in_decimals(expr: Expr) -> Expr:
+    """An expression to be shown: a fraction of more than three decimals is a decimal again."""
+    long = [one for one in expr.atoms(sympy.Rational) if one.q > 1000 and 10**DECIMALS % one.q == 0]
+    return expr.xreplace({one: sympy.Float(repr(float(one))) for one in long})
+
+
 def _join(before: Region, after: Region, bounds: Bounds, point: Point) -> Join:
     """Two regions where they meet; that value and slope go on is seen with fifty digits, close by on either side."""
     x, at = bounds.x, bounds.low
@@ -121,11 +128,28 @@ def _join(before: Region, after: Region, bounds: Bounds, point: Point) -> Join:
         [number(part(region), there) for region, there in sides]
         for part in (lambda region: region.value, lambda region: region.gradient[x])
     )
-    continuous, smooth = (_goes_on(*found) for found in (values, slopes))
-    left, right = (region.gradient[x].subs(x, at) for region in (before, after))
-    if not (continuous and smooth):
+    continuous, together = (_goes_on(*found) for found in (values, slopes))
+    continuous = continuous or _meet(before.value, after.value, x, at)
+    left, right = (_limit(region.gradient[x], x, at, side) for region, side in ((before, "-"), (after, "+")))
+    smooth = continuous and left.is_finite is not False
+    smooth = smooth and (together or _meet(before.gradient[x], after.gradient[x], x, at))
+    if not smooth:
         left, right = (next(alike(one, [sympy.simplify]), one) for one in (left, right))
-    return Join(at, x, left, right, continuous, continuous and smooth)
+    return Join(at, x, left, right, continuous, smooth)
+
+
+def _meet(left: Expr, right: Expr, x: Symbol, at: Expr) -> bool:
+    """Whether two expressions are one number at a place, though close by they are not: a root of a root."""
+    found = left.subs(x, at)
+    return bool(found.is_finite and found == right.subs(x, at))
+
+
+def _limit(expr: Expr, x: Symbol, at: Expr, side: str) -> Expr:
+    """The expression at a place; where it has no value there, what it comes to from one side."""
+    found = expr.subs(x, at)
+    if found.has(sympy.nan, sympy.zoo, sympy.oo):
+        found = next(alike(expr, [lambda one: sympy.limit(one, x, at, side)]), UNKNOWN)
+    return found
 
 
 def _goes_on(left: Any, right: Any) -> bool:

@@ -19,11 +19,15 @@ from lossmith.ops.digits import context
 from lossmith.prove.constants import meanings
 from lossmith.prove.derivation import UNKNOWN, Bounds, Case, Derivation, Region
 from lossmith.prove.evaluate import Expr, Symbol, number
-from lossmith.prove.reading import LETTERS, Reading, near, numbers, of_residual, rows
+from lossmith.prove.reading import LETTERS, Reading, near
+from lossmith.prove.reading_numbers import numbers, of_residual, root_between
+from lossmith.prove.reading_rows import rows
 from lossmith.prove.shares import Family, rewritings
 from lossmith.prove.simplify import HUGE, LARGE, alike, cost, operations, shortest
 from lossmith.shapes import letters
 from lossmith.spec import Formula
+
+SIMPLE = 12  # denominators of multiples of pi
 
 
 def derive(loss: Any, **settings: Any) -> Derivation:
@@ -218,14 +222,20 @@ def _where(groups: list[list[int]], place: int, readings: list[Reading]) -> tupl
     if len(groups) == 1:
         return ()
     x = readings[0].vary[0]
+    ends = [sympy.Float(readings[place].point[x], 3) if _comes_back(readings) else None for place in (0, -1)]
     return tuple(
         Bounds(
-            _root(readings, low - 1, low, x) if low > 0 else None,
+            _root(readings, low - 1, low, x) if low > 0 else ends[0],
             x,
-            _root(readings, high, high + 1, x) if high + 1 < len(readings) else None,
+            _root(readings, high, high + 1, x) if high + 1 < len(readings) else ends[1],
         )
         for low, high in _runs(groups[place])
     )
+
+
+def _comes_back(readings: list[Reading]) -> bool:
+    """Whether a question is asked of a wave, so that there are more regions beyond what was read."""
+    return any(asked.has(sympy.sin, sympy.cos) for one in readings for asked in one.sample.asked)
 
 
 def _runs(group: list[int]) -> list[tuple[int, int]]:
@@ -241,11 +251,18 @@ def _runs(group: list[int]) -> list[tuple[int, int]]:
 def _root(readings: list[Reading], left: int, right: int, x: Symbol) -> Any:
     """Where a question that was asked at both samples changes its answer."""
     low, high = readings[left], readings[right]
-    for asked in [*high.sample.asked, *low.sample.asked]:
-        before, after = number(asked, low.point), number(asked, high.point)
-        if not (context.isfinite(before) and context.isfinite(after)) or before * after > 0:
-            continue
-        for root in sympy.solve(asked, x):
+    crossed = [one for one in [*high.sample.asked, *low.sample.asked] if root_between(one, low, high) is not None]
+    for asked in crossed:
+        for root in next(alike(asked, [lambda one: sympy.solve(one, x)]), []):
             if root.is_real is not False and low.point[x] <= number(root, low.point) <= high.point[x]:
                 return root
+    for asked in crossed:
+        if asked.free_symbols == {x}:  # else it is another number for other keywords
+            return _named(root_between(asked, low, high))
     return UNKNOWN
+
+
+def _named(root: Any) -> Expr:
+    """A number as a simple multiple of pi, which sympy names one of, or by its first digits."""
+    share = sympy.nsimplify(sympy.Float(root / context.pi, 15), rational=True, tolerance=1e-12)
+    return share * sympy.pi if share.q <= SIMPLE else sympy.Float(root, 6)

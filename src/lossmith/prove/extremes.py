@@ -19,6 +19,7 @@ from lossmith.prove.slice import Slice
 
 Order = Literal[0, 1, 2]  # the value, the slope, the bend
 NARROW = 2.0**-32  # of the width of all pieces
+IDLE = 300  # readings in a row that decided nothing: halving is of no use there
 SMALL = 2.0  # width up to which a Taylor polynomial of a loss is worth its cost
 
 
@@ -45,6 +46,7 @@ def never_below(
 ) -> Sign:
     """Whether sign * (value, slope or bend) + offset is 0 or more on all pieces; stops at the first that is below."""
     last, undecided, intervals = function.reads + reads, list[Ball](), 0
+    decided = function.reads
     stack = [(piece.low, piece.high, piece) for piece in reversed(pieces)]
     narrow = sum(float(piece.high - piece.low) for piece in pieces) * NARROW
     while stack:
@@ -53,6 +55,7 @@ def never_below(
         box = Ball(low, high)
         found = _enclosure(function, low, high, piece, order)
         if _signed(found.over, sign, offset).low >= 0:
+            decided = function.reads
             continue
         middle = arb(float(low + (high - low) * HALF))
         there = _coefficient(function.at(middle, piece.known), order)
@@ -63,12 +66,35 @@ def never_below(
         elif order < 2:
             found = _Enclosure(there + found.change * (box - Ball(middle, middle)), ANYTHING)  # mean value theorem
         if _signed(found.over, sign, offset).low >= 0:
+            decided = function.reads
             continue
-        if function.reads > last or high - low < narrow:
+        if function.reads > min(last, decided + IDLE) or high - low < narrow:
             undecided.append(box)
         else:
             stack += [(middle, high, piece), (low, middle, piece)]
     return Sign(None, tuple(undecided), intervals)
+
+
+def without_bound(function: Slice, pieces: Sequence[Piece], order: Order, *, reads: int) -> Ball | None:
+    """An interval where value, slope or bend has no finite enclosure, however short it is: sqrt(x^2) at 0 asks nothing.
+
+    None where all is bounded: what is made of smooth functions is then continuous on each piece.
+    """
+    last = function.reads + reads
+    narrow = sum(float(piece.high - piece.low) for piece in pieces) * NARROW
+    stack = [(piece.low, piece.high, piece) for piece in reversed(pieces)]
+    while stack:
+        low, high, piece = stack.pop()
+        try:
+            if _coefficient(function.over(low, high, piece.known)[0], order).is_finite:
+                continue
+        except Undecided:
+            pass
+        if function.reads > last or high - low < narrow:
+            return Ball(low, high)
+        middle = arb(float(low + (high - low) * HALF))
+        stack += [(middle, high, piece), (low, middle, piece)]
+    return None
 
 
 def largest(

@@ -13,18 +13,19 @@ from typing import Any
 
 from flint import arb
 
-from lossmith.ops.ball import Ball, precision
+from lossmith.ops.ball import Ball, around, precision
 from lossmith.ops.balls import Undecided
 from lossmith.prove import ranges
 from lossmith.prove.certificate import Certificate, Range, Study, Verdict
 from lossmith.prove.composition import by_rules
-from lossmith.prove.elicit import CLASSES, Elicited, elicited
+from lossmith.prove.elicit import CLASSES, Elicited, elicited, places
+from lossmith.prove.sides import same, sides_of
 from lossmith.prove.slices import Elementwise, Held, elementwise, interval
 from lossmith.prove.tails import Tail, tail
 
 READS = 2500  # for each claim: what is shown at once may stay open where a test would go on
 TOLERANCE = 1e-5
-SCALES = (0.3, 0.7, 1.9, 4.7, 11.3)  # residuals at which two sizes are compared
+SCALES = (-41.7, -11.3, -4.7, -0.7, -0.013, 0.3, 1.9, 7.1, 23.7, 47.3)  # residuals at which degrees are compared
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,8 @@ def facts_of(loss: Elementwise) -> Facts:
             bends=_bounds([_bends(one) for one in examined]),
             tails=tuple(_tails(loss, slices)) if loss.kinds[0] in ("real", "logits") else (),
             flat=tuple(_flat(studies, values)),
-            scale=_scale(loss) if loss.of_residual else None,
-            elicits=elicited(loss),
+            scale=_scale(studies[0][1]) if loss.of_residual else None,
+            elicits=elicited(loss, [study for _, study in studies]),
         )
 
 
@@ -223,11 +224,13 @@ def _smooth_to(studies: Sequence[tuple[Held, Study]]) -> int | None:
                 order = 0
                 continue
             low, high = (kink.right.bend - kink.left.bend).size
-            if low > 1e-12:
+            if low > 1e-12 or not (kink.left.bend.is_finite and kink.right.bend.is_finite):
                 order = min(order, 1)
             elif not high < 1e-12:
                 return None
-    return order
+    if order > 0 and not all(study.is_bounded(1) for _, study in studies):
+        return None
+    return min(order, 1) if order == 2 and not all(study.is_bounded(2) for _, study in studies) else order
 
 
 def _bounds(found: Sequence[Range | None]) -> Bounds | None:
@@ -263,15 +266,19 @@ def _flat(studies: Sequence[tuple[Held, Study]], values: Sequence[Range | None])
                 yield held.given, float(piece.low), float(piece.high)
 
 
-def _scale(loss: Elementwise) -> float | None:
-    """The degree of homogeneity in the residual: the same power of 2 at every point, to every digit."""
-    function = loss.slice(*loss.others[0])
-    ratios: list[Ball] = []
-    for x in SCALES:
-        for sign in (1, -1):
-            once, twice = (function.at(arb(sign * x) * times).value for times in (1, 2))
-            ratios.append(twice / once)
-    first = ratios[0]
-    same = all((one - first).is_finite and (one - first).size[1] < 1e-12 for one in ratios)
-    degree = first.middle.log() / arb(2).log() if same and first.low > 0 else None
-    return None if degree is None else round(float(degree), 9)
+def _scale(study: Study) -> float | None:
+    """The degree of homogeneity k of a loss of the residual: x l'(x) = k l(x) at every point, in each of its pieces.
+
+    Degrees 1 and 2 are told only of a loss that is straight, or a square, on either side of 0 if that can be seen.
+    """
+    found: Ball | None = None
+    for x in places(SCALES, [study]):
+        jet = study.function.at(arb(x))
+        degree = around(x) * jet.slope / jet.value
+        if not degree.is_finite or (found is not None and not same(degree, found)):
+            return None
+        found = found or degree
+    known = None if found is None or not found.low > 0 else round(float(found.middle), 9)
+    if known in (1.0, 2.0) and sides_of(study) is None and study.is_bounded(2):
+        return None
+    return known

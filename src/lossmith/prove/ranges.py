@@ -61,8 +61,9 @@ def values_of_convex(study: Study) -> Range:
 
 def values_between_turns(study: Study, turns: Sequence[float]) -> Range | None:
     """Where the value is monotone from each place to the next: the smallest and the largest at these places."""
-    found = [(jet.value, arb(turn)) for turn in turns for jet in _at(study, arb(turn))]
-    if not all(value.is_finite for value, _ in found):
+    jets = [_at(study, arb(turn)) for turn in turns]
+    found = [(jet.value, arb(turn)) for turn, there in zip(turns, jets, strict=True) for jet in there]
+    if not all(jets) or not all(value.is_finite for value, _ in found):
         return None
     most, most_at = _largest(found)
     least, least_at = _largest([(-value, at) for value, at in found])
@@ -76,8 +77,9 @@ def _largest(found: Sequence[tuple[Ball, arb]]) -> tuple[Ball, arb]:
 
 
 def _at(study: Study, x: arb) -> list[Jet]:
-    """Value and slope at a number, as each piece that holds it says, from left to right."""
-    return list(_said(study, x))
+    """Value and slope at a number, as each piece that holds it says, from left to right; none where it is undecided."""
+    beside = next(([kink.left, kink.right] for kink in study.cut.kinks if kink.at.has(x)), [])
+    return list(_said(study, x)) or beside  # a kink may lie at a root that is enclosed, by no more than 1e-30
 
 
 def _said(study: Study, x: arb) -> Iterator[Jet]:

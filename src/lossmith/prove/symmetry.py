@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from lossmith.ops.ball import precision
 from lossmith.ops.balls import Undecided
-from lossmith.prove.elicit import CLASSES, CLOSE, POINTS, WITHIN
+from lossmith.prove.elicit import CLASSES, POINTS, WITHIN
+from lossmith.prove.sides import CLOSE
 from lossmith.prove.slices import Elementwise
 
 

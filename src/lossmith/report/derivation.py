@@ -44,7 +44,8 @@ def _joined(join: "Join") -> str:
         return "the loss jumps"
     if join.smooth:
         return "the gradient goes on without a jump"
-    return f"a kink: the gradient jumps from {_flat(join.left)} to {_flat(join.right)}"
+    left, right = (_flat(side).replace("oo", "inf") for side in (join.left, join.right))
+    return f"a kink: the gradient jumps from {left} to {right}"
 
 
 def _steps(derivation: "Derivation", value: Any, x: Any, gradient: Any) -> Iterator[str]:
@@ -66,7 +67,9 @@ def _drawn(label: str, expr: Any) -> Iterator[str]:
     """An expression as a two-dimensional picture, its label beside the line that it stands on."""
     from sympy.printing.pretty.pretty import PrettyPrinter
 
-    form: Any = PrettyPrinter({"use_unicode": True, "wrap_line": False})._print(expr)
+    from lossmith.prove.derivation import in_decimals
+
+    form: Any = PrettyPrinter({"use_unicode": True, "wrap_line": False})._print(in_decimals(expr))
     lines = str(form).splitlines()
     if max(map(len, lines)) > WIDE:
         lines, baseline = [_flat(expr)], 0
@@ -81,9 +84,11 @@ def _flat(expr: Any) -> str:
     from sympy import Symbol, sympify
     from sympy.printing.pretty.pretty_symbology import pretty_symbol
 
+    from lossmith.prove.derivation import in_decimals
+
     if isinstance(expr, str):
         return str(pretty_symbol(expr))
-    text = str(sympify(expr).xreplace({one: Symbol(pretty_symbol(str(one))) for one in expr.free_symbols}))
+    text = str(in_decimals(sympify(expr)).xreplace({one: Symbol(pretty_symbol(str(one))) for one in expr.free_symbols}))
     return text.replace("**", "^").replace("sigmoid(", "σ(")
 
 
@@ -130,4 +135,6 @@ def _tex_bounds(bounds: "Bounds") -> str:
 def _tex(expr: Any) -> str:
     from sympy import latex
 
-    return str(latex(expr))
+    from lossmith.prove.derivation import in_decimals
+
+    return str(latex(in_decimals(expr)))

@@ -66,6 +66,11 @@ def _beyond(name: str, plain: Callable[[float], float]) -> Callable[[Reading, An
     return apply
 
 
+def _asinh(on: Reading, x: Any) -> Any:
+    far = abs(x)
+    return _sign(on, x) * on.ops.log1p(far + on.ops.square(x) / (1.0 + on.ops.sqrt(1.0 + on.ops.square(x))))
+
+
 def _sign(on: Reading, x: Any) -> Any:
     one = on.ops.full_like(x, 1.0)
     return on.ops.where(x > 0.0, one, on.ops.where(x < 0.0, -one, 0.0))
@@ -91,6 +96,8 @@ _unary("cos", _beyond("cos", math.cos))
 _unary("gelu", lambda on, x: 0.5 * x * (1.0 + RULES["erf"](on, x * math.sqrt(0.5))))
 _unary("relu", lambda on, x: on.ops.maximum(x, 0.0))
 _unary("sign", _sign)
+_unary("asinh", _asinh)
+_unary("atanh", lambda on, x: 0.5 * (on.ops.log1p(x) - on.ops.log1p(-x)))
 _unary("log_sigmoid_forward", lambda on, x: (-on.ops.softplus(-x), None))
 _unary("isnan", lambda on, x: ~on.ops.equal(x, x))
 _unary("isfinite", lambda on, x: on.ops.isfinite(x))
@@ -172,7 +179,9 @@ def _pow(on: Reading, x: Any, y: Any) -> Any:
         return 1.0 / _pow(on, x, -y)
     if y == int(y) and y <= 64:
         return _whole_power(ops, x, int(y))
-    return ops.sqrt(x) if y == 0.5 else ops.exp(float(y) * ops.log(x))
+    if y == 0.5:
+        return ops.sqrt(x)
+    return ops.real_power(x, float(y)) if hasattr(ops, "real_power") else ops.exp(float(y) * ops.log(x))
 
 
 def _whole_power(ops: Any, x: Any, n: int) -> Any:
@@ -192,8 +201,23 @@ def _clamp(on: Reading, x: Any, min: Any = None, max: Any = None) -> Any:
 
 @rule("softplus")
 def _softplus(on: Reading, x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
-    # beyond the threshold torch returns x itself: equal to what a double can tell
-    return on.ops.softplus(on.array(x) * float(beta)) / float(beta) if beta != 1 else on.ops.softplus(on.array(x))
+    of = on.array(x) * float(beta) if beta != 1 else on.array(x)
+    found = on.ops.softplus(of) / float(beta) if beta != 1 else on.ops.softplus(of)
+    # beyond the threshold torch returns x itself: 2e-9 less at its default, which is taken for rounding
+    return found if threshold >= 20 else on.ops.where(of > float(threshold), on.array(x), found)
+
+
+@rule("elu")
+def _elu(on: Reading, x: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
+    x = on.array(x)
+    below = float(scale * alpha) * on.ops.expm1(on.ops.minimum(x, 0.0) * float(input_scale))
+    return on.ops.where(x > 0.0, float(scale) * x, below)
+
+
+@rule("leaky_relu")
+def _leaky_relu(on: Reading, x: Any, negative_slope: float = 0.01) -> Any:
+    x = on.array(x)
+    return on.ops.where(x > 0.0, x, float(negative_slope) * x)
 
 
 @rule("where")

@@ -18,8 +18,8 @@ from lossmith.trace.graph import Call, Graph, Ref, TraceError
 LIBRARIES = ("/jax/", "/jaxlib/", "/keras/", "/optax/", "/lossmith/", "<frozen")
 # A JAX primitive as the operation of the same meaning.
 SAME: Mapping[str, str] = dict.fromkeys(
-    "abs add sub mul div neg exp exp2 expm1 log log1p sqrt rsqrt square tanh cosh sinh erf sin cos sign lt le gt "
-    "ge eq ne clone".split(),
+    "abs add sub mul div neg exp exp2 expm1 log log1p sqrt rsqrt square tanh cosh sinh asinh atanh erf sin cos sign lt "
+    "le gt ge eq ne clone".split(),
     "",
 ) | {
     "max": "maximum",

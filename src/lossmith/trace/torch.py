@@ -27,6 +27,7 @@ from torch.utils._pytree import tree_leaves
 from lossmith.errors import message
 from lossmith.trace.graph import Call, Graph, Ref, TraceError
 
+CUT = " (cut)"  # behind a line whose operation has no gradient
 KEPT = ("softplus.default", "log_sigmoid_forward.default")  # stable as they are, and less so when decomposed
 LIBRARIES = ("/torch/", "/keras/", "/lossmith/trace/", "<")
 
@@ -46,19 +47,17 @@ def record(function: Callable[..., Any], inputs: Sequence[Sequence[Tensor]]) -> 
 
 
 class _Lines(TorchDispatchMode):
-    """Notes the user's line for every operation, and the first one that is cut from the gradient."""
+    """Notes the user's line for every operation, and whether it is cut from the gradient."""
 
     def __init__(self, single: bool) -> None:
         super().__init__()
-        self.stopped = ""
         self.last = ""
         self.single = single
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.last = place = _line()
-        torch.fx.traceback.current_meta["stack_trace"] = place
-        if not self.stopped and (func.__name__.startswith("detach") or not torch.is_grad_enabled()):
-            self.stopped = place
+        cut = func.__name__.startswith("detach") or not torch.is_grad_enabled()
+        torch.fx.traceback.current_meta["stack_trace"] = place + CUT if cut else place
         found = func(*args, **(kwargs or {}))
         self.single &= all(one.numel() == 1 for one in tree_leaves(found) if isinstance(one, Tensor))
         return found
@@ -160,7 +159,7 @@ def _graph(made: fx.GraphModule, lines: _Lines) -> Graph:
     calls: list[Call] = []
     inputs = [node for node in made.graph.nodes if node.op == "placeholder"]
     values.update({node: Ref(index) for index, node in enumerate(inputs)})
-    output: Any = None
+    output, stopped = None, ""
     for node in made.graph.nodes:
         if node.op == "get_attr":
             values[node] = getattr(made, str(node.target))
@@ -173,12 +172,14 @@ def _graph(made: fx.GraphModule, lines: _Lines) -> Graph:
                 values[node] = node.target(*args, **kwargs)
                 continue
             name = _name(node.target).partition(".")[0]
-            place = str(node.meta.get("stack_trace") or "")
+            noted = str(node.meta.get("stack_trace") or "")
+            place = noted.removesuffix(CUT)
+            stopped = stopped or (place if place != noted else "")  # of a constant nothing is cut off
             calls.append(Call(name, _plain(tuple(args), lines.single), _plain(dict(kwargs), lines.single), place))
             values[node] = Ref(len(inputs) + len(calls) - 1)
             if name == "copy_":  # what was written into is what was written, from here on
                 values[node.args[0]] = values[node]
-    return Graph(len(inputs), tuple(calls), output, lines.single, lines.stopped)
+    return Graph(len(inputs), tuple(calls), output, lines.single, stopped)
 
 
 def _moves(arg: Any) -> bool:

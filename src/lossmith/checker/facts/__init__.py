@@ -94,7 +94,10 @@ def facts_of(learned: "Learned") -> "tuple[Fact, ...]":
         between = (import_module(fact_file(code)).found(learned, known) for code in list(fact_codes())[1:-1])
         return tuple(chain(formula, *between, cost))
     if not isinstance(rows := learned.rows, Unknown):
-        return (*formula, import_module(fact_file("F2")).found_of_rows(learned, rows), *cost)
+        bounds = learned.row_bounds
+        between = () if isinstance(bounds, Unknown) else [import_module(fact_file(code)) for code in ("F4", "F5")]
+        more = (fact for module in between for fact in module.found_of_rows(bounds))
+        return (*formula, import_module(fact_file("F2")).found_of_rows(learned, rows), *more, *cost)
     if formula[0].grade == "open" and formula[0].detail == known.why:
         return (Fact("F1-F8", "mathematics", "not known", "open", known.why), *cost)
     return (*formula, Fact("F2-F8", "certificates", "not known", "open", known.why), *cost)
@@ -113,6 +116,8 @@ def judged(learned: "Learned", claims: Mapping[str, Any]) -> "Iterator[tuple[str
             answer = import_module(fact_file(code)).answer(learned, known, name, value)
         elif code == "F2" and not isinstance(rows := learned.rows, Unknown):
             answer = import_module(fact_file(code)).answer_of_rows(rows)
+        elif code in ("F4", "F5") and not isinstance(bounds := learned.row_bounds, Unknown):
+            answer = import_module(fact_file(code)).answer_of_rows(bounds, name, value)
         else:
             yield code, Status("skipped", f"{said} is declared, and not known: {known.why}"), None
             continue

@@ -5,7 +5,7 @@ What it says
     as the prediction moves away from its target.
 
 How it is found
-    Branch and bound over balls, rounded outwards.
+    Branch and bound over balls, rounded outwards; for a loss of rows of classes over the shares of a softmax.
 
 Why it matters
     A smallest value that is not 0 (label smoothing, a cross entropy of soft targets) is no sign of a model that fails
@@ -18,11 +18,12 @@ Declare it
 from collections.abc import Iterator
 from typing import Any
 
-from lossmith.checker.facts.answer import Answer, held, of, of_statement
+from lossmith.checker.facts.answer import ROWS, Answer, held, of, of_rows, of_statement, said_of_rows
 from lossmith.checker.finding import Fact
 from lossmith.checker.learned import Learned, Unknown
 from lossmith.prove.claimed import value_within
 from lossmith.prove.facts import Facts
+from lossmith.prove.rows import Bounds
 from lossmith.report.facts import within
 
 CODE, NAME = "F5", "range"
@@ -37,6 +38,17 @@ def found(learned: Learned, facts: Facts) -> Iterator[Fact]:
         said = of_statement(facts, AWAY)
         words = {"proved": AWAY, "refuted": "falls away from the target", "open": "not known"}
         yield Fact(CODE, "direction", words[said.verdict], said.grade, said.because)
+
+
+def found_of_rows(bounds: Bounds) -> Iterator[Fact]:
+    for name, verdict in said_of_rows(bounds, "value"):
+        yield Fact(CODE, name, verdict, "proved", ROWS)
+
+
+def answer_of_rows(bounds: Bounds, name: str, value: Any) -> Answer:
+    if name == "monotone":
+        return Answer("open", "no meaning for such a loss")
+    return of_rows(bounds, "value", *map(float, value))
 
 
 def answer(learned: Learned, facts: Facts, name: str, value: Any) -> Answer:

@@ -6,7 +6,7 @@ What it says
 
 How it is found
     The best prediction for a random target makes the expected slope 0, so the form of the slope in the target says what
-    it is. Each form is compared at points, with every digit.
+    it is. That of a residual is proved; every other one is compared at points, in each piece, with every digit.
 
 Why it matters
     Scores of an improper loss (focal, class weights, label smoothing) are no probabilities: thresholds and calibration

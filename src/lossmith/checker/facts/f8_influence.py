@@ -5,7 +5,7 @@ What it says
     slope is exactly 0 although the value is not the smallest.
 
 How it is found
-    Value and slope at 2^40 and 2^60, with every digit; flat pieces are proved.
+    Value and slope at seven places from 2^40 to 2^60, with every digit; flat pieces are proved.
 
 Why it matters
     A slope that grows lets one outlier outweigh a batch; one that levels off bounds it; one that falls (redescending)
