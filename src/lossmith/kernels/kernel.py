@@ -36,6 +36,7 @@ WIDE = (torch.float32, torch.float64)
 _KERNELS: dict[str, Formula] = {}
 _EAGER: dict[Formula, Formula] = {}  # a user's formula may have the name of another
 _BLOCKS: dict[Formula, InBlocks | None] = {}
+_WRITTEN: dict[tuple[Formula, str], Formula] = {}
 
 
 class Kernel(Formula):
@@ -81,8 +82,19 @@ def eager_of(formula: Formula) -> Formula:
 
 
 def compiles(formula: Formula) -> bool:
-    """Whether one compiled pass is better than what `eager_of` gives."""
-    return kernel_of(formula) is formula and formula not in ALONE
+    """Whether one compiled pass of the formula is better than what `eager_of` gives."""
+    return kernel_of(formula) is formula and formula not in ALONE and formula not in BOXES
+
+
+def written_of(formula: Formula, **options: Any) -> Formula | None:
+    """The formula with the slope that is written for it compiled, where that is less work than to compile all of it."""
+    if formula not in BOXES:
+        return None
+    key = (formula, repr(sorted(options.items())))
+    if key not in _WRITTEN:
+        _WRITTEN[key] = made = _with_body(Formula, formula, formula.body)
+        _BLOCKS[made] = InBlocks(formula, BOXES[formula].compiled(**options))
+    return _WRITTEN[key]
 
 
 def _blocks_of(formula: Formula) -> InBlocks | None:
