@@ -4,7 +4,7 @@
     hardest            the largest similarity of each row, and where it is
     contrastive, heads, metric    the losses that stand on them
     one_pass           total and gradient of any loss in one compiled kernel
-    compiler           what runs where there is none
+    compiler           what runs where there is no C++ compiler
     devices            how large tiles are, and in which dtype they are multiplied
     ranks              what several processes that share a batch tell each other, with its gradient
     exchange, ring     the pairs of a batch over several processes
@@ -24,7 +24,7 @@ A kernel computes what its formula says; tests hold it to the formula, in value 
 from lossmith.kernels import contrastive, heads, lovasz, metric, overlap, structure  # noqa: F401  (enter their kernels)
 from lossmith.kernels.blocks import InBlocks
 from lossmith.kernels.hardest import Hardest, hardest
-from lossmith.kernels.kernel import body_for, compiles, eager_of, kernel_of, kernels, total_of, written_of
+from lossmith.kernels.kernel import body_for, compiles, eager_of, ignored_in, kernel_of, kernels, total_of, written_of
 from lossmith.kernels.one_pass import OnePass
 from lossmith.kernels.pair_sums import softplus_sum
 from lossmith.kernels.pairs import ClassSums, against_classes, log_sum
@@ -46,6 +46,7 @@ __all__ = [
     "compiles",
     "eager_of",
     "hardest",
+    "ignored_in",
     "kernel_of",
     "kernels",
     "log_sum",

@@ -135,6 +135,14 @@ def total_of(
     return totals.total_of(body, arrays, settings, reduction=reduction, ignored=ignored)
 
 
+def ignored_in(labels: Tensor, ignored: int) -> int | None:
+    """The ignored label, unless these labels cannot hold it, so that no mask is made for it; no device is asked."""
+    plain = labels.device.type == "cpu" and not labels.is_floating_point() and labels.numel()
+    if not plain or torch._C._len_torch_function_stack() or not runs(labels):
+        return ignored
+    return totals.ignored_in(labels, ignored)
+
+
 def kernels() -> Mapping[str, Formula]:
     """Every kernel, by the name of its formula."""
     return dict(_KERNELS)

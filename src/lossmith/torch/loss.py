@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from lossmith.criterion import Evaluated, evaluate, in_dtype, summarise
 from lossmith.errors import DtypeError, SettingError, ShapeError, message
 from lossmith.face import Declaration, declare, leading
-from lossmith.kernels import OnePass, compiles, eager_of, total_of, written_of
+from lossmith.kernels import OnePass, compiles, eager_of, ignored_in, total_of, written_of
 from lossmith.ops import Ops, reader_of
 from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
@@ -203,6 +203,8 @@ class Face(Arithmetic, nn.Module):
     ) -> Evaluated[Tensor]:
         """The values of the arguments, without what is masked or ignored."""
         ignored, caller = self._ignored(), type(self).__name__
+        if ignored is not None and not getattr(self, "group", None):  # processes must all mask, or none
+            ignored = ignored_in(arrays[self.formula.arguments.index("target")], ignored)
         return evaluate(
             ops,
             eager_of(self._written or self.formula),
