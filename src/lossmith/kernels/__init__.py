@@ -11,6 +11,7 @@
     shards             the classes of a head over several processes
     whole              formulas of sums over several processes
     blocks, slopes     the eager path of losses whose samples do not interact
+    written, boxes     slopes that are compiled in place of their formula
     totals, rows       the same, of which nothing but a total is asked
     by_hand            the eager path of losses whose gradient is written by hand:
     structure, lovasz, overlap    SSIM and MS-SSIM; Lovász losses; Dice, Jaccard and Tversky

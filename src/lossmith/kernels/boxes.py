@@ -23,13 +23,12 @@ from collections.abc import Callable
 from functools import reduce
 from math import pi
 from operator import add
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from lossmith import formulas
-from lossmith.kernels.compiler import compiled
+from lossmith.kernels.written import Written
 from lossmith.spec import Formula
 
 SMALL, LARGE = 1e-12, 1e12
@@ -131,40 +130,25 @@ def _added(*parts: Part) -> Part:
     return reduce(add, values), [reduce(add, each) for each in zip(*slopes, strict=True)]
 
 
-class OfBoxes:
-    """Value and slope of a loss of boxes, as `blocks` asks for them; compiled where there are options."""
-
-    def __init__(self, loss: Callable[[Axis, Axis], Part], **options: Any) -> None:
-        self.loss = loss
-        self._run = compiled(self._both, **options) if options else self._both
-
-    def compiled(self, **options: Any) -> "OfBoxes":
-        """The same by a kernel that is compiled at its first call, with these options of `torch.compile`."""
-        if not options.keys() & {"backend", "mode", "options"}:
-            # coordinates lie four apart: by its own estimate the compiler would use no vectors for them
-            options["options"] = {"cpp.enable_tiling_heuristics": False}
-        return OfBoxes(self.loss, **{"dynamic": True, **options})
-
-    def __call__(self, pred: Tensor, target: Tensor, *, layout: str) -> tuple[Tensor, Tensor] | None:
-        if layout != "xyxy" or not pred.numel():
+def _of(loss: Callable[[Axis, Axis], Part]) -> Written:
+    def both(pred: Tensor, target: Tensor, *, layout: str) -> tuple[Tensor, Tensor, Tensor] | None:
+        if layout != "xyxy":
             return None
-        value, slope, least, most = self._run(*(x.detach().reshape(-1, 4) for x in (pred, target)))
-        known = least.item() > SMALL and most.item() < LARGE
-        return (value.view(pred.shape[:-1]), slope.view(pred.shape)) if known else None
-
-    def _both(self, pred: Tensor, target: Tensor) -> tuple[Tensor, ...]:
-        """Value and slope, the shortest side, and the longest hull."""
-        (a, c, b, d), (a_true, c_true, b_true, d_true) = pred.t().contiguous(), target.t().contiguous()
+        (a, c, b, d), (a_true, c_true, b_true, d_true) = (x.reshape(-1, 4).t().contiguous() for x in (pred, target))
         x, y = Axis(a, b, a_true, b_true), Axis(c, d, c_true, d_true)
-        value, (left, right, low, high) = self.loss(x, y)
+        value, (left, right, low, high) = loss(x, y)
         slope = torch.stack((left, low, -right, -high), -1)
-        sides = torch.stack([side.amin() for axis in (x, y) for side in (axis.first, axis.second)])
-        return value, slope, sides.amin(), torch.maximum(x.hull.amax(), y.hull.amax())
+        least = torch.stack([side.amin() for axis in (x, y) for side in (axis.first, axis.second)]).amin()
+        known = (least > SMALL) & (torch.maximum(x.hull.amax(), y.hull.amax()) < LARGE)
+        return value.view(pred.shape[:-1]), slope.view(pred.shape), known
+
+    # coordinates lie four apart: by its own estimate the compiler would use no vectors for them
+    return Written(both, dynamic=True, options={"cpp.enable_tiling_heuristics": False})
 
 
-BOXES: dict[Formula, OfBoxes] = {
-    formulas.box_iou: OfBoxes(iou),
-    formulas.box_giou: OfBoxes(giou),
-    formulas.box_diou: OfBoxes(diou),
-    formulas.box_ciou: OfBoxes(ciou),
+BOXES: dict[Formula, Written] = {
+    formulas.box_iou: _of(iou),
+    formulas.box_giou: _of(giou),
+    formulas.box_diou: _of(diou),
+    formulas.box_ciou: _of(ciou),
 }

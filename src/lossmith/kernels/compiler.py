@@ -13,16 +13,16 @@ def compiled(function: Callable[..., T], **options: Any) -> Callable[..., T]:
     """The function as one graph, compiled at its first call. The options are those of `torch.compile`."""
     chosen = torch.compile(function, fullgraph=True, **options)
 
-    def run(*arguments: Any) -> T:
+    def run(*arguments: Any, **named: Any) -> T:
         nonlocal chosen
         try:
-            return chosen(*arguments)
+            return chosen(*arguments, **named)
         except Exception as error:
             if not no_compiler(error):
                 raise
             tell(error)
             chosen = function
-            return function(*arguments)
+            return function(*arguments, **named)
 
     return run
 

@@ -26,12 +26,13 @@ from lossmith.kernels import totals
 from lossmith.kernels.blocks import InBlocks, in_blocks
 from lossmith.kernels.boxes import BOXES
 from lossmith.kernels.by_hand import ALONE, BY_HAND
-from lossmith.kernels.slopes import FUSED, KNOWN, PLACES
+from lossmith.kernels.slopes import FUSED, KNOWN, PLACES, WRITTEN
 from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
 from lossmith.spec import Formula, Outcome
 
 PLAIN = (Tensor, nn.Parameter)
+ALL_WRITTEN = BOXES | WRITTEN
 WIDE = (torch.float32, torch.float64)
 _KERNELS: dict[str, Formula] = {}
 _EAGER: dict[Formula, Formula] = {}  # a user's formula may have the name of another
@@ -83,17 +84,17 @@ def eager_of(formula: Formula) -> Formula:
 
 def compiles(formula: Formula) -> bool:
     """Whether one compiled pass of the formula is better than what `eager_of` gives."""
-    return kernel_of(formula) is formula and formula not in ALONE and formula not in BOXES
+    return kernel_of(formula) is formula and formula not in ALONE and formula not in ALL_WRITTEN
 
 
 def written_of(formula: Formula, **options: Any) -> Formula | None:
     """The formula with the slope that is written for it compiled, where that is less work than to compile all of it."""
-    if formula not in BOXES:
+    if formula not in ALL_WRITTEN:
         return None
     key = (formula, repr(sorted(options.items())))
     if key not in _WRITTEN:
         _WRITTEN[key] = made = _with_body(Formula, formula, formula.body)
-        _BLOCKS[made] = InBlocks(formula, BOXES[formula].compiled(**options))
+        _BLOCKS[made] = InBlocks(formula, ALL_WRITTEN[formula].compiled(**options))
     return _WRITTEN[key]
 
 
@@ -101,7 +102,9 @@ def _blocks_of(formula: Formula) -> InBlocks | None:
     """The formula a block at a time, where its samples do not interact."""
     if formula not in _BLOCKS:
         body = (
-            InBlocks(formula, (KNOWN | BOXES).get(formula), FUSED.get(formula), PLACES.get(formula, (0,)))
+            InBlocks(
+                formula, KNOWN.get(formula) or ALL_WRITTEN.get(formula), FUSED.get(formula), PLACES.get(formula, (0,))
+            )
             if in_blocks(formula)
             else None
         )

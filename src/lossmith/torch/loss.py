@@ -111,7 +111,7 @@ class Face(Arithmetic, nn.Module):
 
         The options are those of `torch.compile`. Losses of pairs and of large classes stay as they are: their kernels
         hold less than a compiled matrix would; so do SSIM and MS-SSIM, which take minutes to compile. Of losses of
-        boxes, which do so too, the slope that is written for them is compiled.
+        boxes, which do so too, and of binary focal the slope that is written for them is compiled.
         `return_terms` is not compiled, nor is a copy of this module.
         """
         object.__setattr__(self, "_written", written_of(self.formula, **options))
