@@ -203,8 +203,9 @@ class Face(Arithmetic, nn.Module):
     ) -> Evaluated[Tensor]:
         """The values of the arguments, without what is masked or ignored."""
         ignored, caller = self._ignored(), type(self).__name__
-        if ignored is not None and not getattr(self, "group", None):  # processes must all mask, or none
-            ignored = ignored_in(arrays[self.formula.arguments.index("target")], ignored)
+        names = self.formula.arguments
+        if ignored is not None and "target" in names and not getattr(self, "group", None):
+            ignored = ignored_in(arrays[names.index("target")], ignored)  # of a group all must mask, or none
         return evaluate(
             ops,
             eager_of(self._written or self.formula),
