@@ -8,7 +8,7 @@ import torch
 from lossmith.bench import Options, append, bench, inputs, measure, rows, ways
 from lossmith.cli import main
 from lossmith.errors import SettingError
-from lossmith.kernels import kernels
+from lossmith.kernels import kernel, kernels, written
 from lossmith.spec import FORMULAS
 
 SMALL = {"N": 6, "...": 6, "C": 5, "D": 4, "M": 3, "P": 9, "Q": 3, "H": 16, "W": 16}
@@ -89,6 +89,19 @@ def test_a_kernel_is_measured_as_the_formula_is_called(name):
     made = inputs.batch(formula, lengths, torch.float64)
     found, _ = ways.ways(formula, ["torch"], compiled=False)
     torch.testing.assert_close(found["kernel"](*made), found["eager"](*made), rtol=1e-9, atol=1e-9)
+
+
+def test_the_compiled_way_of_a_written_slope_asks_that(monkeypatch):
+    asked: list[int] = []
+    monkeypatch.setattr(kernel, "_WRITTEN", {})
+    monkeypatch.setattr(
+        written, "compiled", lambda run, **_: lambda *x, **more: asked.append(len(x)) or run(*x, **more)
+    )
+    for name in ("box_giou", "binary_focal"):
+        found, _ = ways.ways(FORMULAS[name], ["torch"])
+        made = inputs.batch(FORMULAS[name], {"...": 5}, torch.float64)
+        torch.testing.assert_close(found["one pass"](*made), found["eager"](*made), rtol=1e-9, atol=1e-9)
+    assert asked == [2, 2]
 
 
 def test_what_cannot_be_measured_is_refused():

@@ -6,7 +6,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lossmith import formulas
 from lossmith.criterion import evaluate
-from lossmith.kernels import blocks, by_hand, eager_of, regions, structure
+from lossmith.kernels import blocks, by_hand, eager_of, overlap, regions, structure
 from lossmith.kernels.by_hand import Job
 from lossmith.ops import torch as ops
 
@@ -150,6 +150,13 @@ def test_lower_precision_is_as_good_as_the_formulas(case, dtype):
     for place, rtol in ((0, 2e-6), (2, 1e-5 if dtype == torch.float32 else 8e-3)):
         got = gradients(fast, arrays)[place].double()
         assert (got - exact[place]).abs().max() <= rtol * exact[place].abs().max()
+
+
+def test_many_classes_are_added_up_entry_by_entry(monkeypatch):
+    monkeypatch.setattr(overlap, "FEW", 0)
+    for kept in (None, MASK):
+        fast, formula, arrays = both("dice", kept)
+        require_equal(fast, formula, arrays)
 
 
 def test_an_empty_batch_and_a_label_that_is_no_class_are_the_formulas():

@@ -12,10 +12,10 @@ from torch_cases.data import Case, close
 
 import lossmith.torch as faces
 from lossmith import formulas
-from lossmith.kernels import OnePass, compiles
-from lossmith.kernels import one_pass as module
+from lossmith.kernels import OnePass, compiler, compiles, written_of
+from lossmith.kernels.boxes import Axis
 
-PLAIN = [case for case in CASES if compiles(case.make().formula)]
+PLAIN = [case for case in CASES if compiles(case.make().formula) or written_of(case.make().formula)]
 ONE_EACH = list({case.make().formula.name: case for case in PLAIN}.values())
 every_case = pytest.mark.parametrize("case", ONE_EACH, ids=lambda case: case.name)
 
@@ -53,7 +53,7 @@ def compiled(make, **settings):
     face, fast = (here(make(**settings).double()) for _ in range(2))
     fast.load_state_dict(face.state_dict())
     fast.compile(backend="eager")
-    assert fast._one_pass is not None
+    assert fast._one_pass is not None or fast._written is not None
     return face, fast
 
 
@@ -169,7 +169,21 @@ def test_a_formula_of_your_own_is_compiled_alike():
 def test_losses_of_pairs_keep_their_kernels():
     for face in (faces.NTXentLoss(), faces.MSSSIMLoss()):
         face.compile()
-        assert face._one_pass is None
+        assert face._one_pass is face._written is None
+
+
+def test_of_boxes_the_written_slope_is_compiled_and_what_it_does_not_know_is_the_formulas(monkeypatch):
+    face, fast = compiled(faces.GIoULoss)
+    assert fast._one_pass is None
+    assert copy.deepcopy(fast)._written is None
+    x = torch.tensor([[0.0, 0.0, 2.0, 1.0], [1.0, 1.0, 0.0, 3.0], [0.0, 0.0, 0.0, 1.0]], dtype=torch.float64)
+    t = torch.tensor([[1.0, 0.0, 3.0, 1.0]] * 3, dtype=torch.float64)
+    for some in (slice(1), slice(3), slice(0)):
+        require_equal(fast, face, (x[some], t[some]), 1)
+    monkeypatch.setattr(Axis, "__init__", lambda *_: 1 / 0)
+    fast(x[:1].clone().requires_grad_(), t[:1])  # has its kernel
+    with pytest.raises(ZeroDivisionError):
+        face(x[:1].clone().requires_grad_(), t[:1])
 
 
 def test_without_a_compiler_it_says_so_once_and_runs(monkeypatch):
@@ -185,13 +199,18 @@ def test_without_a_compiler_it_says_so_once_and_runs(monkeypatch):
     with pytest.warns(UserWarning, match="the loss runs as it is: No working C"):
         require_equal(fast, face, (x, t), 1)
     require_equal(fast, face, (x, t), 1)
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: missing)
+    alone = compiler.compiled(torch.square, backend="eager")
+    with pytest.warns(UserWarning, match="the loss runs as it is: No working C"):
+        assert alone(torch.tensor(3.0)) == 9.0
+    assert alone(torch.tensor(3.0)) == 9.0
 
 
 def test_other_errors_are_not_swallowed():
     fast = OnePass(lambda x: x.nonsense, backend="eager")
     with pytest.raises(Exception, match="nonsense"):
         fast(torch.ones(2, requires_grad=True), scalar=True)
-    assert not module._no_compiler(ValueError("a shape"))
+    assert not compiler.no_compiler(ValueError("a shape"))
 
 
 COMPILED: list[tuple[str, Case]] = [

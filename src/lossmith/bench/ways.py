@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as fn
 
 from lossmith.errors import SettingError, message
-from lossmith.kernels import OnePass, compiles, eager_of, kernel_of
+from lossmith.kernels import OnePass, compiles, eager_of, kernel_of, written_of
 from lossmith.spec import Formula
 
 Way = Callable[..., Tensor]
@@ -187,7 +187,10 @@ def ways(formula: Formula, against: Sequence[str] | None, compiled: bool = True)
     fast = eager_of(formula)
     if fast is not formula:
         found["kernel"] = fast.total
-    if compiled and (compiles(formula) or kernel_of(formula) is not formula):
+    written = written_of(formula) if compiled else None
+    if written is not None:
+        found["one pass"] = eager_of(written).total
+    elif compiled and (compiles(formula) or kernel_of(formula) is not formula):
         found["torch.compile"] = torch.compile(formula.total)
         if compiles(formula):
             found["one pass"] = OnePass(formula.total)

@@ -4,12 +4,14 @@
     hardest            the largest similarity of each row, and where it is
     contrastive, heads, metric    the losses that stand on them
     one_pass           total and gradient of any loss in one compiled kernel
+    compiler           what runs where there is no C++ compiler
     devices            how large tiles are, and in which dtype they are multiplied
     ranks              what several processes that share a batch tell each other, with its gradient
     exchange, ring     the pairs of a batch over several processes
     shards             the classes of a head over several processes
     whole              formulas of sums over several processes
     blocks, slopes     the eager path of losses whose samples do not interact
+    written, boxes     slopes that are compiled in place of their formula
     totals, rows       the same, of which nothing but a total is asked
     by_hand            the eager path of losses whose gradient is written by hand:
     structure, lovasz, overlap    SSIM and MS-SSIM; Lovász losses; Dice, Jaccard and Tversky
@@ -23,7 +25,7 @@ A kernel computes what its formula says; tests hold it to the formula, in value 
 from lossmith.kernels import contrastive, heads, lovasz, metric, overlap, structure  # noqa: F401  (enter their kernels)
 from lossmith.kernels.blocks import InBlocks
 from lossmith.kernels.hardest import Hardest, hardest
-from lossmith.kernels.kernel import body_for, compiles, eager_of, kernel_of, kernels, total_of
+from lossmith.kernels.kernel import body_for, compiles, eager_of, ignored_in, kernel_of, kernels, total_of, written_of
 from lossmith.kernels.one_pass import OnePass
 from lossmith.kernels.pair_sums import softplus_sum
 from lossmith.kernels.pairs import ClassSums, against_classes, log_sum
@@ -45,9 +47,11 @@ __all__ = [
     "compiles",
     "eager_of",
     "hardest",
+    "ignored_in",
     "kernel_of",
     "kernels",
     "log_sum",
     "softplus_sum",
     "total_of",
+    "written_of",
 ]

@@ -1,151 +1,154 @@
 """Value and slope of the losses of boxes together, without a graph: `blocks` takes them where all is finite.
 
 Lengths are those of `formulas.boxes`: along each axis s is shared, p' and q' are covered by one box alone, g is a gap,
-h the hull; w and v are the sides of prediction and target, o those of the other axis. For the lower end a of the
-prediction and the lower end c of the target, with steps that are one half where both sides tie,
+h the hull, m the way of the centres; w and v are the sides of prediction and target, o marks the other axis. For the
+lower end a of the prediction and the lower end c of the target, with steps that are one half where both sides tie,
 
     alpha = [a > c]     A = alpha where the boxes overlap along the axis     ds/da = -A     dg/da = alpha - A
     dh/da = alpha - 1     dp'/da = A - 1     dq'/da = A
 
 The upper ends have beta = [b < d] and B in their place, and the opposite sign. i, u, C: the areas of intersection,
-union and hull, e = C - u. Then, for the lower end,
+union and hull, e = C - u, r: the diagonal of the hull. Then, for the lower end,
 
     1 - i/u     A (1 + i/u) s_o / u - i/u w_o / u
     e/C         ((1 - alpha) (e/C h_o - g_o) + (h_o - g_o) (alpha - A) + A (p'_o + q'_o) - q'_o) / C
-    d^2/r^2     (m + 2 (1 - alpha) d^2/r^2 h) / r^2, where m is the way of the centres along the axis
+    d^2/r^2     (m + 2 (1 - alpha) d^2/r^2 h) / r^2
 
-All four coordinates are computed at once, as (end, axis, box), each a row in memory. Not known, and left to the
-formula: corners out of order, boxes without area, and sizes whose products leave the range.
+Each coordinate is a row of memory, so that this is one loop over the boxes to a compiler, which makes minutes of work
+of the formula. Not known, and left to the formula: corners out of order, boxes without area, and sizes whose products
+leave the range.
 """
 
 from collections.abc import Callable
+from functools import reduce
 from math import pi
+from operator import add
 
 import torch
 from torch import Tensor
 
 from lossmith import formulas
+from lossmith.kernels.written import Written
 from lossmith.spec import Formula
 
 SMALL, LARGE = 1e-12, 1e12
-Pair = tuple[Tensor, Tensor]
+Part = tuple[Tensor, list[Tensor]]  # a value, and its slopes by the ends: low and high of x, then of y, high negated
 
 
-class Boxes:
-    """What the losses of a batch of boxes share."""
+class Axis:
+    """Two intervals [a, b] and [c, d] on one axis, of which the first moves."""
 
-    def __init__(self, pred: Tensor, target: Tensor) -> None:
-        ends, other = (x.reshape(-1, 4).t().contiguous().view(2, 2, -1) for x in (pred, target))
-        (a, b), (c, d) = ends, other
-        self.first, self.second = b - a, d - c
+    def __init__(self, a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> None:
         inner, outer = torch.maximum(a, c), torch.minimum(b, d)
-        over = outer - inner
-        self.shared = over.clamp(min=0.0)
-        self.hull = torch.maximum(b, d) - torch.minimum(a, c)
-        apart = other - ends
-        self.between = apart.sum(0).mul_(-0.5)
-        apart[0].neg_()
-        self.step = apart.sign().mul_(0.5).add_(0.5)
-        self.held = self.step * over.sign().mul_(0.5).add_(0.5)
-        self.gap = over.neg_().clamp_(min=0.0)
+        over, before, behind = outer - inner, a - c, d - b
+        self.first, self.second, self.hull = b - a, d - c, torch.maximum(b, d) - torch.minimum(a, c)
+        self.shared, self.gap = over.clamp(min=0.0), over.neg().clamp_(min=0.0)
         self.first_alone = (torch.minimum(b, c) - a).clamp_(min=0.0) + (b - torch.maximum(a, d)).clamp_(min=0.0)
         self.second_alone = (torch.minimum(d, a) - c).clamp_(min=0.0) + (d - torch.maximum(c, b)).clamp_(min=0.0)
-
-    def known(self) -> bool:
-        """Whether these are boxes in order, of sizes whose products stay in range."""
-        least = torch.stack((self.first.min(), self.second.min()))
-        return least.min().item() > SMALL and self.hull.max().item() < LARGE
-
-    def outside(self) -> Pair:
-        """1 - i / u and its slope."""
-        p, q, s = self.first_alone, self.second_alone, self.shared
-        inside = s[0] * s[1]
-        rest = p[0] * self.first[1] + s[0] * p[1] + q[0] * self.second[1] + s[0] * q[1]
-        union = inside + rest
-        self.union, share = union, inside.div_(union)
-        value = torch.where(share > 0.5, rest.div_(union), 1.0 - share)
-        low = s.flip(0).mul_((share + 1.0).div_(union))
-        return value, (self.held * low).sub_(self.first.flip(0).mul_(share.div_(union)))
-
-    def emptiness(self) -> Pair:
-        """e / C and its slope."""
-        p, q, g, h = self.first_alone, self.second_alone, self.gap, self.hull
-        whole = h[0] * h[1]
-        bare = h - g
-        value = (g[1] * h[0]).addcmul_(g[0], bare[1]).addcmul_(p[0], q[1]).addcmul_(q[0], p[1]).div_(whole)
-        q_other, bare = q.flip(0), bare.flip(0)
-        slope = (1.0 - self.step).mul_((value * h.flip(0)).sub_(g.flip(0)))
-        slope.addcmul_(self.step - self.held, bare).addcmul_(self.held, p.flip(0).add_(q_other)).sub_(q_other)
-        return value, slope.div_(whole)
-
-    def distance(self) -> Pair:
-        """d^2 / r^2 and its slope; of the upper ends with the opposite sign, as all slopes here."""
-        m, h = self.between, self.hull
-        size = h.square().sum(0)
-        value = m.square().sum(0).div_(size)
-        slope = (1.0 - self.step).mul_((2.0 * value) * h)
-        slope[0].add_(m)
-        slope[1].sub_(m)
-        return value, slope.div_(size)
-
-    def aspect(self, apart: Tensor) -> Pair:
-        """alpha v and its slope, alpha held constant."""
-        (w, h), (w_true, h_true) = self.first, self.second
-        angle = torch.atan2(w_true * h - w * h_true, h_true * h + w_true * w)
-        differs = angle.square().mul_(4.0 / pi**2)
-        weight = differs / (apart + differs).clamp_(min=torch.finfo(w.dtype).tiny)
-        turn = angle.mul_(weight).mul_(8.0 / pi**2).div_(w.square().addcmul_(h, h))
-        return differs.mul_(weight), torch.stack((h * turn, -w * turn))
+        self.between = (before - behind).mul_(0.5)
+        overlap = _step(over)
+        self.ends = [(step, step * overlap) for step in (_step(before), _step(behind))]  # alpha and A, beta and B
 
 
-def _laid_back(slope: Tensor, like: Tensor) -> Tensor:
-    slope[1].neg_()
-    return slope.view(4, -1).t().reshape(like.shape)
+def _step(x: Tensor) -> Tensor:
+    return x.sign().mul_(0.5).add_(0.5)
 
 
-def _boxes(pred: Tensor, target: Tensor, layout: str) -> Boxes | None:
-    if layout != "xyxy" or not pred.numel():
-        return None
-    boxes = Boxes(pred, target)
-    return boxes if boxes.known() else None
+def outside(x: Axis, y: Axis) -> Part:
+    """1 - i / u."""
+    inside = x.shared * y.shared
+    rest = (x.first_alone * y.first).addcmul_(x.shared, y.first_alone)
+    rest = rest.addcmul_(x.second_alone, y.second).addcmul_(x.shared, y.second_alone)
+    union = inside + rest
+    share = inside.div_(union)
+    value = torch.where(share > 0.5, rest.div_(union), 1.0 - share)
+    lift, drop = (share + 1.0).div_(union), share.div_(union)
+    slopes: list[Tensor] = []
+    for other, axis in ((y, x), (x, y)):
+        held, less = other.shared * lift, other.first * drop
+        slopes += [(step * held).sub_(less) for _, step in axis.ends]
+    return value, slopes
 
 
-def box_iou(pred: Tensor, target: Tensor, *, layout: str) -> Pair | None:
-    boxes = _boxes(pred, target, layout)
-    if boxes is None:
-        return None
-    value, slope = boxes.outside()
-    return value.view(pred.shape[:-1]), _laid_back(slope, pred)
+def emptiness(x: Axis, y: Axis) -> Part:
+    """e / C."""
+    whole = x.hull * y.hull
+    bare = {axis: axis.hull - axis.gap for axis in (x, y)}
+    value = (y.gap * x.hull).addcmul_(x.gap, bare[y])
+    value = value.addcmul_(x.first_alone, y.second_alone).addcmul_(x.second_alone, y.first_alone).div_(whole)
+    slopes: list[Tensor] = []
+    for other, axis in ((y, x), (x, y)):
+        wide, both = (value * other.hull).sub_(other.gap), other.first_alone + other.second_alone
+        for step, held in axis.ends:
+            slope = (1.0 - step).mul_(wide).addcmul_(step - held, bare[other]).addcmul_(held, both)
+            slopes.append(slope.sub_(other.second_alone).div_(whole))
+    return value, slopes
 
 
-def box_giou(pred: Tensor, target: Tensor, *, layout: str) -> Pair | None:
-    boxes = _boxes(pred, target, layout)
-    if boxes is None:
-        return None
-    (value, slope), (more, steeper) = boxes.outside(), boxes.emptiness()
-    return value.add_(more).view(pred.shape[:-1]), _laid_back(slope.add_(steeper), pred)
+def distance(x: Axis, y: Axis) -> Part:
+    """d^2 / r^2."""
+    size = x.hull.square().addcmul_(y.hull, y.hull)
+    value = x.between.square().addcmul_(y.between, y.between).div_(size)
+    slopes: list[Tensor] = []
+    for axis in (x, y):
+        wide = (2.0 * value).mul_(axis.hull)
+        for (step, _), way in zip(axis.ends, (axis.between, -axis.between), strict=True):
+            slopes.append((1.0 - step).mul_(wide).add_(way).div_(size))
+    return value, slopes
 
 
-def box_diou(pred: Tensor, target: Tensor, *, layout: str) -> Pair | None:
-    boxes = _boxes(pred, target, layout)
-    if boxes is None:
-        return None
-    (value, slope), (more, steeper) = boxes.outside(), boxes.distance()
-    return value.add_(more).view(pred.shape[:-1]), _laid_back(slope.add_(steeper), pred)
+def aspect(x: Axis, y: Axis, apart: Tensor) -> Part:
+    """alpha v, alpha held constant."""
+    w, h = x.first, y.first
+    angle = torch.atan2(x.second * h - w * y.second, y.second * h + x.second * w)
+    differs = angle.square().mul_(4.0 / pi**2)
+    weight = differs / (apart + differs).clamp_(min=torch.finfo(w.dtype).tiny)
+    turn = angle.mul_(weight).mul_(8.0 / pi**2).div_(w.square().addcmul_(h, h))
+    by_x, by_y = h * turn, -w * turn
+    return differs.mul_(weight), [by_x, by_x, by_y, by_y]
 
 
-def box_ciou(pred: Tensor, target: Tensor, *, layout: str) -> Pair | None:
-    boxes = _boxes(pred, target, layout)
-    if boxes is None:
-        return None
-    (value, slope), (more, steeper) = boxes.outside(), boxes.distance()
-    bent, turned = boxes.aspect(value)
-    return value.add_(more).add_(bent).view(pred.shape[:-1]), _laid_back(slope.add_(steeper).add_(turned), pred)
+def iou(x: Axis, y: Axis) -> Part:
+    return outside(x, y)
 
 
-BOXES: dict[Formula, Callable[..., Pair | None]] = {
-    formulas.box_iou: box_iou,
-    formulas.box_giou: box_giou,
-    formulas.box_diou: box_diou,
-    formulas.box_ciou: box_ciou,
+def giou(x: Axis, y: Axis) -> Part:
+    return _added(outside(x, y), emptiness(x, y))
+
+
+def diou(x: Axis, y: Axis) -> Part:
+    return _added(outside(x, y), distance(x, y))
+
+
+def ciou(x: Axis, y: Axis) -> Part:
+    apart = outside(x, y)
+    return _added(apart, distance(x, y), aspect(x, y, apart[0]))
+
+
+def _added(*parts: Part) -> Part:
+    values, slopes = zip(*parts, strict=True)
+    return reduce(add, values), [reduce(add, each) for each in zip(*slopes, strict=True)]
+
+
+def _of(loss: Callable[[Axis, Axis], Part]) -> Written:
+    def both(pred: Tensor, target: Tensor, *, layout: str) -> tuple[Tensor, Tensor, Tensor] | None:
+        if layout != "xyxy":
+            return None
+        (a, c, b, d), (a_true, c_true, b_true, d_true) = (x.reshape(-1, 4).t().contiguous() for x in (pred, target))
+        x, y = Axis(a, b, a_true, b_true), Axis(c, d, c_true, d_true)
+        value, (left, right, low, high) = loss(x, y)
+        slope = torch.stack((left, low, -right, -high), -1)
+        least = torch.stack([side.amin() for axis in (x, y) for side in (axis.first, axis.second)]).amin()
+        known = (least > SMALL) & (torch.maximum(x.hull.amax(), y.hull.amax()) < LARGE)
+        return value.view(pred.shape[:-1]), slope.view(pred.shape), known
+
+    # coordinates lie four apart: by its own estimate the compiler would use no vectors for them
+    return Written(both, dynamic=True, options={"cpp.enable_tiling_heuristics": False})
+
+
+BOXES: dict[Formula, Written] = {
+    formulas.box_iou: _of(iou),
+    formulas.box_giou: _of(giou),
+    formulas.box_diou: _of(diou),
+    formulas.box_ciou: _of(ciou),
 }

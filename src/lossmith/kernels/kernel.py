@@ -26,16 +26,18 @@ from lossmith.kernels import totals
 from lossmith.kernels.blocks import InBlocks, in_blocks
 from lossmith.kernels.boxes import BOXES
 from lossmith.kernels.by_hand import ALONE, BY_HAND
-from lossmith.kernels.slopes import FUSED, KNOWN, PLACES
+from lossmith.kernels.slopes import FUSED, KNOWN, PLACES, WRITTEN
 from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
 from lossmith.spec import Formula, Outcome
 
 PLAIN = (Tensor, nn.Parameter)
+ALL_WRITTEN = BOXES | WRITTEN
 WIDE = (torch.float32, torch.float64)
 _KERNELS: dict[str, Formula] = {}
 _EAGER: dict[Formula, Formula] = {}  # a user's formula may have the name of another
 _BLOCKS: dict[Formula, InBlocks | None] = {}
+_WRITTEN: dict[tuple[Formula, str], Formula] = {}
 
 
 class Kernel(Formula):
@@ -81,15 +83,28 @@ def eager_of(formula: Formula) -> Formula:
 
 
 def compiles(formula: Formula) -> bool:
-    """Whether one compiled pass is better than what `eager_of` gives."""
-    return kernel_of(formula) is formula and formula not in ALONE
+    """Whether one compiled pass of the formula is better than what `eager_of` gives."""
+    return kernel_of(formula) is formula and formula not in ALONE and formula not in ALL_WRITTEN
+
+
+def written_of(formula: Formula, **options: Any) -> Formula | None:
+    """The formula with the slope that is written for it compiled, where that is less work than to compile all of it."""
+    if formula not in ALL_WRITTEN:
+        return None
+    key = (formula, repr(sorted(options.items())))
+    if key not in _WRITTEN:
+        _WRITTEN[key] = made = _with_body(Formula, formula, formula.body)
+        _BLOCKS[made] = InBlocks(formula, ALL_WRITTEN[formula].compiled(**options))
+    return _WRITTEN[key]
 
 
 def _blocks_of(formula: Formula) -> InBlocks | None:
     """The formula a block at a time, where its samples do not interact."""
     if formula not in _BLOCKS:
         body = (
-            InBlocks(formula, (KNOWN | BOXES).get(formula), FUSED.get(formula), PLACES.get(formula, (0,)))
+            InBlocks(
+                formula, KNOWN.get(formula) or ALL_WRITTEN.get(formula), FUSED.get(formula), PLACES.get(formula, (0,))
+            )
             if in_blocks(formula)
             else None
         )
@@ -121,6 +136,14 @@ def total_of(
     if torch._C._len_torch_function_stack() or not runs(*arrays) or under_autocast(arrays[0].device.type):
         return None
     return totals.total_of(body, arrays, settings, reduction=reduction, ignored=ignored)
+
+
+def ignored_in(labels: Tensor, ignored: int) -> int | None:
+    """The ignored label, unless these labels cannot hold it, so that no mask is made for it; no device is asked."""
+    plain = labels.device.type == "cpu" and not labels.is_floating_point() and labels.numel()
+    if not plain or torch._C._len_torch_function_stack() or not runs(labels):
+        return ignored
+    return totals.ignored_in(labels, ignored)
 
 
 def kernels() -> Mapping[str, Formula]:

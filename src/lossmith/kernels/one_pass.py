@@ -15,13 +15,13 @@ Again      a second backward through a retained graph computes the gradient agai
 Judge      the function itself: value and gradient, in `tests/kernels/test_one_pass.py`.
 """
 
-import warnings
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lossmith.kernels.compiler import no_compiler, tell
 from lossmith.kernels.kernel import runs
 
 Given = Mapping[Hashable, Any]  # positional arguments by number, others by name
@@ -64,11 +64,10 @@ class OnePass:
                 scalar = self._is_scalar(given)
             return _Pass.apply(self, rest, tuple(moved), scalar, *moved.values())
         except Exception as error:
-            if not _no_compiler(error):
+            if not no_compiler(error):
                 raise
             self._broken = True
-            cause = str(error).strip().splitlines()[0]
-            warnings.warn(f"no kernel could be compiled, the loss runs as it is: {cause}", stacklevel=3)
+            tell(error)
             return self._function(*arguments, **named)
 
     def _is_scalar(self, given: Given) -> bool:
@@ -136,13 +135,3 @@ class _Bound(nn.Module):
 
     def forward(self, *arguments: Any, **named: Any) -> Tensor:
         return self.function(*arguments, **named)
-
-
-def _no_compiler(error: BaseException | None) -> bool:
-    """Whether it was the C++ compiler that failed, or that is not there, and not the loss."""
-    while error is not None:
-        if type(error).__name__ in ("InvalidCxxCompiler", "CppCompileError"):
-            return True
-        inner = getattr(error, "inner_exception", None)
-        error = inner if inner is not None else error.__cause__ or error.__context__
-    return False

@@ -3,6 +3,9 @@
     forward    right, over and under of `formulas.overlap`, a block of pixels at a time; the loss is a formula of them
     backward   dp = (right' - under') t + over' (1 - t), then through the softmax or the sigmoid, in the same blocks
 
+Of a softmax and labels all three are in one small matrix, of the probabilities (C, P) times the labels' shares (P, C):
+what the pixels of one class give to another. Right is its diagonal, over its rows and under its columns without that.
+
 Memory     the gradient, where the probabilities of a softmax wait for the backward, and one block
 Numerics   1 - p of a class with more than half is the sum of the others, or the sigmoid of -x
 Judge      the formulas, and the textbook: `tests/kernels`, `tests/formulas/test_eager.py`
@@ -24,6 +27,7 @@ from lossmith.kernels.regions import are_classes, chances, columns, large, share
 from lossmith.ops import reader_of
 from lossmith.spec import Outcome
 
+FEW = 24  # classes, beyond which the small matrix costs more than the passes that it spares
 Settings = Mapping[str, Any]
 Loss = Callable[..., Tensor]
 
@@ -45,8 +49,9 @@ def _by_sums(loss: Loss, *names: str) -> Callable[[Job], Made | None]:
         preds, targets = pred.reshape(-1, pixels, classes), target.reshape(-1, *target.shape[len(batch) :])
         room = (torch.empty_like if kept is None else torch.zeros_like)(preds if job.moved else preds[..., :0])
         masks = [None] * len(preds) if kept is None else list(kept)
+        image_of = _Labelled if _is_softmax(job.settings, classes) and not target.is_floating_point() else _Image
         images = [
-            _Image(x, truth, mask, to, bool(job.moved), job.settings)
+            image_of(x, truth, mask, to, bool(job.moved), job.settings)
             for x, truth, mask, to in zip(preds, targets, masks, room, strict=True)
         ]
         sums = torch.stack([image.sums() for image in images], 1) if images else pred.new_zeros(4, 0, classes)
@@ -102,15 +107,14 @@ class _Image:
                 self.room.mT[:, some] = p
             right = p * share
             over = p.sub_(right)
-            under = over.sum(0).mul(share) if rest is None else rest.mul_(share)
-            total += torch.stack([x.sum(1) for x in (right, over, under, share)])
+            total += torch.stack([x.sum(1) for x in (right, over, rest.mul_(share), share)])
         return total
 
     def pull(self, slopes: Tensor) -> None:
         """Write the gradient, from the slopes by the sums, (3, C, 1)."""
         right, over, under = slopes
         for some, share in self._blocks():
-            v = torch.addcmul(over, share, right - under - over)
+            v = (share * (right - under - over)).add_(over)
             if self._softmax:
                 v = through_softmax(v, self.room.mT[:, some])
             elif self.settings["pred_is"] == "logit":
@@ -124,16 +128,60 @@ class _Image:
             here: Any = some if self.kept is None else some.start + self.kept[some].nonzero().squeeze(1)
             yield here, shares_of(self.truth[here], self.pred.shape[1], self.pred.dtype)
 
-    def _chances(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """p and 1 - p; for labels None, since there 1 - p of the label is the sum of the others."""
+    def _chances(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """p and 1 - p."""
         if self.settings["pred_is"] == "prob":
             return x.clone(), 1.0 - x
-        if not self._softmax:
-            return x.sigmoid(), x.neg().sigmoid_()
-        return (x.softmax(0), None) if self.truth.ndim == 1 else chances(x)
+        return chances(x) if self._softmax else (x.sigmoid(), x.neg().sigmoid_())
 
     @property
     def _softmax(self) -> bool:
-        return (
-            self.settings["pred_is"] == "logit" and self.settings["activation"] == "softmax" and self.pred.shape[1] > 1
-        )
+        return _is_softmax(self.settings, self.pred.shape[1])
+
+
+class _Labelled(_Image):
+    """An image of logits for a softmax, with labels: a pixel that is not kept has the share 0 in every class."""
+
+    def sums(self) -> Tensor:
+        total = self.pred.new_zeros(4, self.pred.shape[1])
+        for some, share in self._blocks():
+            p = self.pred[some].mT.softmax(0)
+            if self.sloped:
+                self.room.mT[:, some] = p
+            three = self._by_matrix(p, share) if len(p) <= FEW else self._by_entries(p, share, some)
+            total += torch.stack((*three, share.sum(1)))
+        return total
+
+    def _by_matrix(self, p: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        given = p @ share.mT
+        right = given.diagonal().clone()
+        given.fill_diagonal_(0.0)
+        return right, given.sum(1), given.sum(0)
+
+    def _by_entries(self, p: Tensor, share: Tensor, some: slice) -> tuple[Tensor, Tensor, Tensor]:
+        right = p * share
+        over = p.sub_(right)
+        if self.kept is not None:
+            over.mul_(self.kept[some])
+        return right.sum(1), over.sum(1), over.sum(0).mul(share).sum(1)
+
+    def pull(self, slopes: Tensor) -> None:
+        right, over, under = slopes
+        for some, share in self._blocks():
+            p = self.room.mT[:, some]
+            v = share.mul_(right - under - over).add_(over)
+            if self.kept is not None:
+                v.mul_(self.kept[some])
+            through_softmax(v, p, out=p)
+
+    def _blocks(self) -> Iterator[tuple[slice, Tensor]]:
+        truth = self.truth if self.kept is None else torch.where(self.kept, self.truth, -1)
+        classes = torch.arange(self.pred.shape[1], dtype=self.pred.dtype).unsqueeze(1)
+        for some in columns(self.pred.mT):
+            labels = truth[some].to(classes.dtype)
+            # into numbers: booleans would have to be turned into them, at the price of the comparison
+            yield some, torch.eq(labels, classes, out=classes.new_empty(len(classes), len(labels)))
+
+
+def _is_softmax(settings: Settings, classes: int) -> bool:
+    return settings["pred_is"] == "logit" and settings["activation"] == "softmax" and classes > 1

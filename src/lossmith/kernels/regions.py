@@ -10,7 +10,6 @@ from math import prod
 
 import torch
 from torch import Tensor
-from torch.nn import functional as fn
 
 from lossmith.kernels import blocks
 
@@ -54,10 +53,10 @@ def chances(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def leading(p: Tensor) -> Tensor:
     """1 for a class with more than half, else 0. Branches on masks cost many times what a product does."""
-    return fn.threshold(p, 0.5, 0.0).sign_()
+    return torch.gt(p, 0.5, out=torch.empty_like(p))
 
 
-def through_softmax(v: Tensor, p: Tensor) -> Tensor:
-    """The slope by the logits from that by the probabilities."""
-    v = v.sub_(leading(p).mul_(v).sum(0))
-    return torch.ops.aten._softmax_backward_data(v, p, 0, p.dtype)
+def through_softmax(v: Tensor, p: Tensor, out: Tensor | None = None) -> Tensor:
+    """The slope by the logits from that by the probabilities; overwrites v. `out` may be p."""
+    v.sub_(leading(p).mul_(v).sum(0)).mul_(p)
+    return torch.addcmul(v, p, v.sum(0), value=-1.0, out=out)

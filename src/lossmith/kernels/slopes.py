@@ -7,6 +7,9 @@ Each says what its formula says, with as many digits: no probability near 1 is t
     softmax_cross_entropy   r = sum of the p_c without the label y: -log p_y = -log1p(-r) where p_y > 1/2,
                             p_y - 1 = -r; for a distribution likewise, r without the leader
 
+The focal loss looks at no number, so that it can be compiled (`written`): its kernel then has one exponential and one
+logarithm, where the formula has several of both, for targets that may be soft.
+
 What torch has in one kernel, with the formula's accuracy, is taken from there: values (`FUSED`), and totals of a
 batch that fits into a cache (`NATIVE`).
 """
@@ -19,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as fn
 
 from lossmith import formulas
+from lossmith.kernels.written import Written
 from lossmith.spec import Formula
 
 Pair = tuple[Tensor, Tensor]
@@ -39,22 +43,28 @@ def binary_cross_entropy(x: Tensor, t: Tensor, *, pred_is: str, pos_weight: Any)
     return value, side.addcmul_(e.div_(e + 1.0), sign, value=-1.0)
 
 
-def binary_focal(x: Tensor, t: Tensor, *, pred_is: str, gamma: float, alpha: Any) -> Pair | None:
-    if pred_is != "logit" or not isinstance(alpha, (int, float, type(None))) or not torch.equal(t * t, t):
+def binary_focal(
+    x: Tensor, t: Tensor, *, pred_is: str, gamma: float, alpha: Any
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    if pred_is != "logit" or not isinstance(alpha, (int, float, type(None))):
         return None
     sign = t.mul(-2.0).add_(1.0)
     z = x * sign
-    rest = z.abs().neg_().exp_().log1p_()
     above = z.clamp(min=0.0)
-    rise = z.sub_(above).sub_(rest).exp_()  # sigmoid(z) = exp(-softplus(-z))
-    cost = rest.add_(above)  # softplus(z)
+    e = z.abs().neg_().exp_()
+    near = (e + 1.0).reciprocal_()
+    far = e * near
+    cost = e.log1p_().add_(above)  # softplus(z)
+    up = z.sign_().mul_(0.5).add_(0.5)
+    rise = torch.lerp(far, near, up)  # sigmoid(z)
     factor = rise.pow(gamma)
     value = factor * cost
-    slope = torch.exp(-cost).mul_(cost).mul_(gamma).add_(rise).mul_(factor).mul_(sign)
+    slope = far.add_(near).sub_(rise).mul_(cost).mul_(gamma).add_(rise).mul_(factor).mul_(sign)
+    known = (t * t == t).all()
     if alpha is None:
-        return value, slope
+        return value, slope, known
     weight = t.mul(2.0 * alpha - 1.0).add_(1.0 - alpha)
-    return value.mul_(weight), slope.mul_(weight)
+    return value.mul_(weight), slope.mul_(weight), known
 
 
 def softmax_cross_entropy(
@@ -155,12 +165,12 @@ KNOWN: dict[Formula, Callable[..., tuple[Tensor, ...] | None]] = {
     formulas.huber: huber,
     formulas.smooth_l1: smooth_l1,
     formulas.binary_cross_entropy: binary_cross_entropy,
-    formulas.binary_focal: binary_focal,
     formulas.softmax_cross_entropy: softmax_cross_entropy,
     formulas.kl_divergence: kl_divergence,
     formulas.poisson_nll: poisson_nll,
     formulas.gaussian_nll: gaussian_nll,
 }
+WRITTEN: dict[Formula, Written] = {formulas.binary_focal: Written(binary_focal)}
 PLACES: Mapping[Formula, tuple[int, ...]] = {formulas.gaussian_nll: (0, 2)}  # where not in the first argument alone
 
 

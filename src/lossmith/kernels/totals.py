@@ -40,8 +40,10 @@ def total_of(
         return None
     count, keep = body.count(arrays), None
     if body.labels is not None and ignored is not None and not arrays[body.labels].is_floating_point():
-        keep = _kept(arrays[body.labels], ignored)
-        count = count if keep is None else int(keep.count_nonzero())
+        ignored = ignored_in(arrays[body.labels], ignored)
+        if ignored is not None:
+            keep = arrays[body.labels] != ignored
+            count = int(keep.count_nonzero())
     if not count:
         return None
     moved = [place for place, x in enumerate(arrays) if x.requires_grad] if torch.is_grad_enabled() else []
@@ -59,10 +61,10 @@ def total_of(
         return None
 
 
-def _kept(labels: Tensor, ignored: int) -> Tensor | None:
-    """Where a label is not the ignored one; None where that is everywhere."""
+def ignored_in(labels: Tensor, ignored: int) -> int | None:
+    """The ignored label, where it is no less than the least of these and no more than the largest."""
     least, most = labels.aminmax()
-    return labels != ignored if least.item() <= ignored <= most.item() else None
+    return ignored if least.item() <= ignored <= most.item() else None
 
 
 def _summed(

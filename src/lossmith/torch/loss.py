@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from lossmith.criterion import Evaluated, evaluate, in_dtype, summarise
 from lossmith.errors import DtypeError, SettingError, ShapeError, message
 from lossmith.face import Declaration, declare, leading
-from lossmith.kernels import OnePass, compiles, eager_of, total_of
+from lossmith.kernels import OnePass, compiles, eager_of, ignored_in, total_of, written_of
 from lossmith.ops import Ops, reader_of
 from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
@@ -49,6 +49,7 @@ class Face(Arithmetic, nn.Module):
     class_weight: ClassVar[str | None] = None
     takes: ClassVar[tuple[str, ...]] = ()  # the names of the arguments of `forward`
     _one_pass: ClassVar[OnePass | None] = None  # of an instance that was compiled
+    _written: ClassVar[Formula | None] = None  # likewise, of a loss whose slope is written
     reduction: Any  # each base below says which words
 
     def __init_subclass__(
@@ -109,16 +110,18 @@ class Face(Arithmetic, nn.Module):
         """From the next call on, compute total and gradient in one compiled kernel (`lossmith.kernels.one_pass`).
 
         The options are those of `torch.compile`. Losses of pairs and of large classes stay as they are: their kernels
-        hold less than a compiled matrix would; so do SSIM and MS-SSIM, which take minutes to compile.
+        hold less than a compiled matrix would; so do SSIM and MS-SSIM, which take minutes to compile. Of losses of
+        boxes, which do so too, and of binary focal the slope that is written for them is compiled.
         `return_terms` is not compiled, nor is a copy of this module.
         """
+        object.__setattr__(self, "_written", written_of(self.formula, **options))
         if compiles(self.formula):
             learns = any(True for _ in self.parameters())
             made = OnePass(self._total_alone, *args, module=self if learns else None, **options)
             object.__setattr__(self, "_one_pass", made)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name != "_one_pass"}
+        return {name: value for name, value in super().__getstate__().items() if name not in ("_one_pass", "_written")}
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={_shown(getattr(self, name))}" for name in self._declared().defaults)
@@ -165,7 +168,7 @@ class Face(Arithmetic, nn.Module):
         require_tensors(caller, names, given)
         ops = reader_of(given[0])
         arrays, names = self._with_held(names, self._laid_out(names, given))
-        body = checked(self.formula, caller, arrays, names, keywords)
+        body = checked(self._written or self.formula, caller, arrays, names, keywords)
         weighted = weight is not None or mask is not None or denominator is not None
         if body is not None and not weighted and not return_terms and self._own_weight() is None:
             reduction = self._reduction(given[0])
@@ -200,8 +203,17 @@ class Face(Arithmetic, nn.Module):
     ) -> Evaluated[Tensor]:
         """The values of the arguments, without what is masked or ignored."""
         ignored, caller = self._ignored(), type(self).__name__
+        names = self.formula.arguments
+        if ignored is not None and "target" in names and not getattr(self, "group", None):
+            ignored = ignored_in(arrays[names.index("target")], ignored)  # of a group all must mask, or none
         return evaluate(
-            ops, eager_of(self.formula), arrays, mask=mask, ignored=ignored, caller=caller, settings=settings
+            ops,
+            eager_of(self._written or self.formula),
+            arrays,
+            mask=mask,
+            ignored=ignored,
+            caller=caller,
+            settings=settings,
         )
 
     def _adding(self, ops: Ops[Tensor], values: Tensor) -> Ops[Tensor]:

@@ -1,0 +1,37 @@
+"""A value and its slope that are written as one function of tensors, which looks at no number: so it can be compiled.
+
+    function(*arrays, **settings)    (value, slope, known), or None for settings that it does not know
+
+Whether the function is right for these arrays is `known`, a boolean of the device. Compiled it is one pass over what a
+loss takes, and its compiler has a tenth of the work that a formula and its derivative by autograd would make.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from lossmith.kernels.compiler import compiled
+
+Known = tuple[Tensor, Tensor, Tensor]
+
+
+class Written:
+    """Value and slope, as `blocks` asks for them; None where the formula is to be asked.
+
+    options    of `torch.compile`, for this function
+    """
+
+    def __init__(self, function: Callable[..., Known | None], **options: Any) -> None:
+        self.function, self.options, self._run = function, options, function
+
+    def compiled(self, **options: Any) -> "Written":
+        """The same by a kernel that is compiled at its first call, with these options of `torch.compile`."""
+        made = Written(self.function, **self.options)
+        own = {} if options.keys() & {"backend", "mode", "options"} else self.options
+        made._run = compiled(self.function, **{**own, **options})
+        return made
+
+    def __call__(self, *arrays: Tensor, **settings: Any) -> tuple[Tensor, Tensor] | None:
+        found = self._run(*(x.detach() for x in arrays), **settings) if arrays[0].numel() else None
+        return found[:2] if found is not None and found[2].item() else None
