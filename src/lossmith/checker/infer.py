@@ -19,7 +19,7 @@ from lossmith.checker.batch import same
 from lossmith.checker.contract import Contract
 from lossmith.checker.fold import Fold
 from lossmith.checker.hints import contradicts, hints_of
-from lossmith.checker.judge import BEST, SEEDS, UNKNOWN, Judged, judge
+from lossmith.checker.judge import BEST, NEVER_FINITE, SEEDS, UNKNOWN, Judged, judge
 from lossmith.checker.lengths import other_sizes
 from lossmith.checker.mirrors import MIRRORS, held_up_to, is_ordinary, meant, seen_in
 from lossmith.checker.ranking import plausible
@@ -102,9 +102,11 @@ def _of_arrays(subject: Subject) -> list[Contract]:
             break
     fitting = [entry for entry in judged if entry.tier >= 2 and not _named_otherwise(entry)] or judged
     best = max((entry.tier for entry in fitting), default=0)
-    if best == 0:
-        raise ContractError(_not_found(subject, "no combination of inputs was accepted", judged))
     hints = hints_of(subject)
+    if best == 0:
+        if endless := _never_finite(judged, hints):
+            return _ranked(endless, 0, hints)
+        raise ContractError(_not_found(subject, "no combination of inputs was accepted", judged))
     if best < BEST and (mirrored := _in_a_mirror(subject, fitting, hints)):
         return _ranked(mirrored, BEST, hints)
     if best < BEST and (regression := _of_a_difference(subject, fitting)) is not None:
@@ -118,6 +120,15 @@ def _of_arrays(subject: Subject) -> list[Contract]:
     if (plain := _plainly_real(survivors[0], judged, hints)) is not None:
         return _ranked([plain, *survivors], plain.tier, hints)
     return _ranked(survivors, best, hints)
+
+
+def _never_finite(judged: Sequence[Judged], hints: dict[str, float]) -> list[Judged]:
+    """Readings of a loss that takes them and is inf or NaN on all that it takes (LS201), the likeliest first."""
+    found = [entry for entry in judged if entry.stopped.startswith(NEVER_FINITE) and not _named_otherwise(entry)]
+    found = [entry for entry in found if is_ordinary(entry.contract)]
+    for entry in found:
+        entry.score = plausible(entry, hints, found, 0)
+    return sorted(found, key=lambda entry: -entry.score)
 
 
 def _sees_images(subject: Subject) -> bool:

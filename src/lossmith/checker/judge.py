@@ -18,6 +18,7 @@ from lossmith.checker.subject import Subject
 from lossmith.checker.templates import Template
 
 SEEDS = (11, 12, 13)
+NEVER_FINITE = "the value is not finite"
 UNKNOWN = "the best prediction is not known"  # one argument: nothing to compare it with
 FLAT = "flat around the perfect prediction"  # right for a tolerance, as in epsilon-insensitive losses
 BEST = 4  # how many steps a template must pass to be right
@@ -85,7 +86,7 @@ def accepts(subject: Subject, seed: int) -> str:
     if any("size" in text and "broadcast" in text for text in trial.warned):
         return "warns about the shapes"
     if not trial.finite_value:
-        return f"the value is {trial.value} on ordinary inputs"
+        return f"{NEVER_FINITE}: {trial.value} on ordinary inputs"
     return ""
 
 

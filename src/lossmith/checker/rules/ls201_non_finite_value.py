@@ -22,12 +22,16 @@ When to allow it
 import sys
 from collections.abc import Iterator
 
+import torch
+
 from lossmith.checker.evidence import finding
 from lossmith.checker.faults import Fault, faults
 from lossmith.checker.finding import Finding
+from lossmith.checker.mirrors import is_ordinary
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS201", "non-finite-value", "0.1"
+DRAWS = (1, 2, 3)
 
 
 def applies(subject: Subject) -> str:
@@ -35,6 +39,9 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
+    if (everywhere := _never_finite(subject)) is not None:
+        yield everywhere
+        return
     for fault in faults(subject, "float32"):
         if fault.what == "value" and not fault.constant:
             yield finding(
@@ -46,6 +53,21 @@ def check(subject: Subject) -> Iterator[Finding]:
                 fix=_fix(fault),
             )
             return  # the mildest condition; the harsher ones repeat it
+
+
+def _never_finite(subject: Subject) -> Finding | None:
+    """A loss that is inf or NaN on every ordinary draw, in float64 too."""
+    trials = [subject.run(subject.draw(seed), dtype=dtype) for seed in DRAWS for dtype in (None, torch.float64)]
+    if any(not trial.ok or trial.finite_value for trial in trials) or not is_ordinary(subject.contract):
+        return None
+    return finding(
+        sys.modules[__name__],
+        subject,
+        message=f"the value is {trials[0].value:g} on all ordinary inputs, whatever they are",
+        trial=trials[0],
+        why="no other inputs were accepted with a finite value",
+        fix="look for a log(0), a root or a fractional power of what may be negative, or a division by 0",
+    )
 
 
 def _why(fault: Fault) -> str:

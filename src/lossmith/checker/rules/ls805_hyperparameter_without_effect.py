@@ -38,6 +38,7 @@ CODE, NAME, SINCE = "LS805", "hyperparameter-without-effect", "0.1"
 QUIET = frozenset(
     "eps epsilon tiny smooth_eps reduction reduce size_average device dtype name verbose debug log num_classes "
     "n_classes classes dim axis ignore_index ignore_label pad_idx padding_idx pad_token_id seed inplace loss_name "
+    "vocab vocab_size batch_size bs image_size img_size num_features feat_dim embed_dim in_channels channels "
     "from_logits distributed world_size rank sync gather local_loss warmup epoch max_epoch step steps".split()
 )
 BATCHES = 3
