@@ -24,8 +24,8 @@ from lossmith.checker.lengths import other_sizes
 from lossmith.checker.mirrors import MIRRORS, held_up_to, is_ordinary, meant, seen_in
 from lossmith.checker.ranking import plausible
 from lossmith.checker.sample import generator, perfect
-from lossmith.checker.spoken import groups_of, spoken_of
-from lossmith.checker.subject import Subject
+from lossmith.checker.spoken import groups_of, side_of, spoken_of
+from lossmith.checker.subject import Subject, optional_parameters
 from lossmith.checker.tasks import read_tasks, tasks_of
 from lossmith.checker.templates import GROUPS, Template
 from lossmith.checker.unfold import folds
@@ -49,7 +49,8 @@ def readings(subject: Subject) -> list[Contract]:
     try:
         plain = _of_arrays(subject)
     except ContractError:
-        if found := [reading for fold in perhaps for reading in _folded(subject, fold)] or _of_other_sizes(subject):
+        found = [reading for fold in perhaps for reading in _folded(subject, fold)]
+        if found := found or _of_other_sizes(subject) or _with_an_option(subject):
             return found
         raise
     further = [reading for fold in perhaps for reading in _folded(subject, fold)[:1]]
@@ -61,6 +62,16 @@ def _of_other_sizes(subject: Subject) -> list[Contract]:
     for sizes in other_sizes(subject):
         with suppress(ContractError):
             return _of_arrays(subject.with_contract(Contract((), "none", sizes=sizes)))
+    return []
+
+
+def _with_an_option(subject: Subject) -> list[Contract]:
+    """The readings of a loss that needs a weight or a mask, though its signature says that it may be left out."""
+    offered = optional_parameters(subject.loss)[:1]
+    if not offered or side_of(offered[0]) is None:
+        return []
+    with suppress(ContractError):
+        return _of_arrays(subject.with_contract(Contract((), "none", also=offered)))
     return []
 
 

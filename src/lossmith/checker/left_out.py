@@ -107,6 +107,13 @@ def speaks_of_nan(subject: Subject) -> bool:
     return re.search(r"nan_to_num|nanmean|nansum|is_?nan|isfinite|nan\b", _source(subject)) is not None
 
 
+def asks_for_nan(subject: Subject, name: str) -> bool:
+    """True if the code asks where this argument is NaN, and not only whether any of it is."""
+    word, test = re.escape(name), r"(?:is_?nan|isfinite|nan_to_num)"
+    asked = rf"{test}\(\s*{word}\s*\)|\b{word}\.{test}\(\)|\b{word}\s*[!=]=\s*{word}\b|nanmean|nansum"
+    return re.search(rf"(?:{asked})(?!\s*\.\s*(?:any|all))", _source(subject)) is not None
+
+
 def _source(subject: Subject) -> str:
     try:
         return inspect.getsource(subject.loss if inspect.isroutine(subject.loss) else type(subject.loss))

@@ -35,7 +35,7 @@ from torch import Tensor
 from lossmith.checker.batch import near, precise, tolerance
 from lossmith.checker.evidence import evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding, Severity
-from lossmith.checker.left_out import LeftOut, channel, left_out, speaks_of_nan, takes_part
+from lossmith.checker.left_out import LeftOut, asks_for_nan, channel, left_out, takes_part
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS205", "masked-element-leaks", "0.1"
@@ -221,7 +221,7 @@ def _single(value: Any) -> Any:
 
 
 def _may_miss(subject: Subject) -> tuple[Any, ...] | None:
-    """Inputs with some targets of NaN, if the loss has a target that can hold one and a finite value then."""
+    """Inputs with some targets of NaN, if the loss has a target that can hold one and asks where it does."""
     index = subject.contract.target
     if index is None or subject.contract.target_kind() not in NAN_TARGETS or len(subject.contract.arguments) != 2:
         return None
@@ -229,12 +229,11 @@ def _may_miss(subject: Subject) -> tuple[Any, ...] | None:
     target = inputs[index]
     if not isinstance(target, Tensor) or not target.is_floating_point() or target.numel() < 3:
         return None
-    if not speaks_of_nan(subject):
+    if not asks_for_nan(subject, subject.contract.arguments[index].name):
         return None
     turn = (torch.arange(target.numel()) % 3 == 1).reshape(target.shape)
     given = _replaced(inputs, index, target.masked_fill(turn, float("nan")))
-    trial = subject.run(given, grad=False)
-    return given if trial.ok and trial.finite_value else None
+    return given if subject.run(given, grad=False).ok else None
 
 
 def _missing(subject: Subject) -> Iterator[Finding]:
@@ -242,12 +241,15 @@ def _missing(subject: Subject) -> Iterator[Finding]:
     if given is None:
         return
     trial = subject.run(given)
-    if trial.ok and not trial.finite_grad and subject.run(subject.draw(1)).finite_grad:
+    plain = subject.run(subject.draw(1))
+    broken = not (trial.finite_value and trial.finite_grad)
+    if trial.ok and broken and plain.ok and plain.finite_value and plain.finite_grad:
         name = subject.contract.arguments[subject.contract.target or 0].name
         yield finding(
             sys.modules[__name__],
             subject,
-            message=f"{name} may be NaN where it is not known: the value is finite then, and the gradient is not",
+            message=f"{name} may be NaN where it is not known: "
+            + ("the value is finite then, and the gradient is not" if trial.finite_value else "the value is NaN then"),
             trial=trial,
             why="0 * NaN is NaN: what is left out after it was computed still has its derivative",
             fix=f"replace NaN before it is used: known = ~{name}.isnan(); safe = where(known, {name}, 0)",

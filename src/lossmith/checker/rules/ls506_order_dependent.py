@@ -20,6 +20,8 @@ When to allow it
     where row i and row i + N/2 are two views of one image.
 """
 
+import inspect
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -32,6 +34,8 @@ from lossmith.checker.finding import Finding
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS506", "order-dependent", "0.1"
+NEIGHBOURS = re.compile(r"\.roll\(|\broll\(|\[::-1\]|\.flip\(0\)")
+TIMES = re.compile(r"time|duration|surv|^t$")
 
 
 def applies(subject: Subject) -> str:
@@ -39,7 +43,22 @@ def applies(subject: Subject) -> str:
         return "it takes one array, and nothing says that its first axis is a batch"
     if reason := no_batch(subject):
         return reason
+    if _is_ordered(subject):
+        return "it runs along rows that its caller has sorted, or pairs each with its neighbour"
     return "" if size(subject, subject.draw(0)) > 1 else "the example has a batch of one"
+
+
+def _is_ordered(subject: Subject) -> bool:
+    """The name says so; or its code runs along the batch, and nothing that it takes could be sorted by: no time."""
+    thing = subject.loss if inspect.isroutine(subject.loss) else type(subject.loss)
+    try:
+        source = inspect.getsource(thing)
+    except (OSError, TypeError):
+        source = ""
+    if NEIGHBOURS.search(source) and subject.contract.pred.kind in ("embedding", "unit"):
+        return True
+    along = re.search(r"logcumsumexp|sorted", f"{subject.name} {source}") is not None
+    return along and not any(TIMES.search(argument.name.lower()) for argument in subject.contract.arguments)
 
 
 def check(subject: Subject) -> Iterator[Finding]:

@@ -113,10 +113,11 @@ def _remembers(
     own = [label for label in culprits if isinstance(kept.before(label), torch.Generator)]
     names = ", ".join(culprits)
     rows = {"first call": show(before.value), "after another batch": show(after.value)}
+    buffers = {name for name, _ in subject.module.named_buffers()} if subject.module is not None else set[str]()
     return finding(
         sys.modules[__name__],
         subject,
-        severity="warning",
+        severity="info" if culprits and set(culprits) <= buffers else "warning",  # as a batch norm does
         message="the value of the same inputs changes from call to call: the loss "
         + (f"draws from a generator of its own ({names})" if own else "remembers earlier calls"),
         trial=before,

@@ -162,6 +162,8 @@ def _same(subject: Subject, changed: Subject, batches: Sequence[tuple[Any, ...]]
 def _in_mode(subject: Subject, inputs: Sequence[Any], training: bool | None) -> Trial:
     floats = [value.dtype for value in inputs if isinstance(value, Tensor) and value.is_floating_point()]
     loss = subject.twin(floats[0] if floats else torch.float32)
+    if training and subject.module is not None and any(True for _ in subject.module.buffers()):
+        subject.run(inputs, loss=loss.train(training), grad=False)  # a momentum shows in the second call
     return subject.run(inputs, loss=loss.train(training) if training is not None else loss)
 
 
