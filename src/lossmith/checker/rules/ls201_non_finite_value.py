@@ -24,9 +24,11 @@ from collections.abc import Iterator
 
 import torch
 
+from lossmith.checker.conditions import conditions
 from lossmith.checker.evidence import finding
 from lossmith.checker.faults import Fault, faults
 from lossmith.checker.finding import Finding
+from lossmith.checker.left_out import speaks_of_nan
 from lossmith.checker.mirrors import is_ordinary
 from lossmith.checker.subject import Subject
 
@@ -53,6 +55,8 @@ def check(subject: Subject) -> Iterator[Finding]:
                 fix=_fix(fault),
             )
             return  # the mildest condition; the harsher ones repeat it
+    if (replaced := _replaced(subject)) is not None:
+        yield replaced
 
 
 def _never_finite(subject: Subject) -> Finding | None:
@@ -68,6 +72,29 @@ def _never_finite(subject: Subject) -> Finding | None:
         why="no other inputs were accepted with a finite value",
         fix="look for a log(0), a root or a fractional power of what may be negative, or a division by 0",
     )
+
+
+def _replaced(subject: Subject) -> Finding | None:
+    """A value that is not finite, and for which the loss returns less than for a milder mistake, without a gradient."""
+    if not speaks_of_nan(subject):
+        return None
+    worst = 0.0
+    for condition in conditions(subject):
+        if "wrong" not in condition.name:
+            continue
+        trial = subject.run(condition.inputs)
+        still = trial.grad is None or not bool((trial.grad != 0).any())
+        if trial.ok and still and worst > 0 and trial.value < 0.1 * worst:
+            return finding(
+                sys.modules[__name__],
+                subject,
+                message=f"a value that is not finite is replaced by {trial.value:g}, {condition.name}",
+                trial=trial,
+                why=f"a milder mistake costs {worst:g}: what is worst is free, and has no gradient",
+                fix="compute it in a form that stays finite (with_logits, log_softmax), and leave the guard out",
+            )
+        worst = max(worst, trial.value) if trial.finite_value else worst
+    return None
 
 
 def _why(fault: Fault) -> str:

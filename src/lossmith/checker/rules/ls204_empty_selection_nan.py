@@ -3,6 +3,7 @@
 What it checks
     A batch in which nothing is selected has a finite value and gradient: no positives, no negatives, every label the
     same, every label ignored, an empty mask, no pair that belongs together, an empty box in the place of a missing one.
+    Without positives the right prediction does not cost as much as every other.
 
 Why it matters
     Dividing by the number of selected entries gives 0/0 in the one batch that has none. It comes after hours, in the
@@ -66,6 +67,46 @@ def check(subject: Subject) -> Iterator[Finding]:
             fix="divide by count.clamp(min=1), and select with a product or where instead of indexing",
         )
         return
+    if (best := _costs_the_same(subject)) is not None:
+        yield finding(
+            sys.modules[__name__],
+            subject,
+            severity="warning",
+            message=f"in a batch without positives every prediction costs {subject.values(best):.4g}, right or wrong",
+            trial=subject.run(best),
+            why="with positives, predictions where the target is 0 do count: what is found there is never learned",
+            fix="add the same small number above and below: (2 * overlap + s) / (a + b + s)",
+        )
+
+
+def _costs_the_same(subject: Subject) -> tuple[Any, ...] | None:
+    """The right prediction of a batch without positives, if it costs as much as any other, and no less than wrong ones.
+
+    A loss that leaves such a batch out costs 0 there; one of positives alone never asked for the others.
+    """
+    contract = subject.contract
+    kinds = contract.pred.kind in ("logits", "prob") and contract.target_kind() == "binary"
+    if not kinds or len(contract.arguments) != 2:
+        return None
+    where, goal = contract.preds[0], contract.target or 0
+    draws = [subject.draw(seed) for seed in (1, 2, 3)]
+    if draws[0][where].shape != draws[0][goal].shape:
+        return None
+    with_positives = subject.run(draws[0])
+    negatives = draws[0][goal] == 0
+    if with_positives.grad is None or not bool((with_positives.grad[negatives] != 0).all()):
+        return None
+    best = perfect(contract, _emptied(draws[0], goal), far=SURE)
+    if best is None:
+        return None
+    tried = [_emptied(each, goal) for each in draws]
+    values = [subject.values(each, dtype=torch.float64) for each in (best, *tried)]
+    level = all(abs(value - values[0]) <= 1e-9 * abs(values[0]) for value in values)
+    return best if level and values[0] > 0.5 * with_positives.value > 0 else None
+
+
+def _emptied(inputs: tuple[Any, ...], goal: int) -> tuple[Any, ...]:
+    return tuple(torch.zeros_like(value) if i == goal else value for i, value in enumerate(inputs))
 
 
 def _is_of_entries(subject: Subject, selection: Selection) -> bool:

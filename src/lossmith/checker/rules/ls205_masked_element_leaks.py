@@ -33,6 +33,7 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.batch import near, precise, tolerance
+from lossmith.checker.counted import Diluted, diluted, looked_up
 from lossmith.checker.evidence import evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.left_out import LeftOut, asks_for_nan, channel, left_out, takes_part
@@ -57,7 +58,7 @@ class Leak:
 def applies(subject: Subject) -> str:
     if subject.contract.pred.kind in ("embedding", "unit", "boxes", "cxcywh"):
         return "a mask over pairs is not known to leave out samples"
-    if any(True for _ in left_out(subject)) or _may_miss(subject) is not None:
+    if any(True for _ in left_out(subject)) or _may_miss(subject) is not None or looked_up(subject) is not None:
         return ""
     return "nothing in the contract can be left out: no mask, no ignored label, no lengths"
 
@@ -72,7 +73,38 @@ def check(subject: Subject) -> Iterator[Finding]:
         if leak is not None and not _meant(subject, case, leak, dtype):
             yield _told(subject, case, leak, "info" if _is_a_prior(subject, case, leak, dtype) else "error")
             return
-    yield from _missing(subject)
+    if (place := looked_up(subject)) is not None:
+        yield _index(subject, *place)
+    elif (less := diluted(subject)) is not None:
+        yield _divisor(subject, less)
+    else:
+        yield from _missing(subject)
+
+
+def _index(subject: Subject, index: int, line: str) -> Finding:
+    name = subject.contract.arguments[index].name
+    return finding(
+        sys.modules[__name__],
+        subject,
+        message=f"{name}, which is 0 and 1, is used as an index: it takes the first two rows again and again",
+        trial=subject.run(subject.draw(1)),
+        fix=f"select with a mask, x[{name}.bool()], or multiply by it",
+        line=line,
+    )
+
+
+def _divisor(subject: Subject, less: Diluted) -> Finding:
+    name, n = subject.contract.arguments[less.by].name, len(less.before.inputs[less.by])
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message=f"what {name} leaves out still counts in the divisor: with {less.copies * n} samples more, all left "
+        f"out, {show(less.before.value)} becomes {show(less.after.value)}",
+        trial=less.after,
+        why=f"that is 1 / {1 + less.copies}: the mean is taken over all {(1 + less.copies) * n} samples",
+        fix=f"divide by what counts: (loss * {name}).sum() / {name}.sum().clamp(min=1)",
+    )
 
 
 def _stumbles(subject: Subject, case: LeftOut) -> Finding | None:
