@@ -47,6 +47,7 @@ def conditions(subject: Subject, seed: int = 1) -> list[Condition]:
         found = [(i, each) for i, task in enumerate(tasks) for each in _conditions(task, inputs)]
         new = [each for i, each in found if i == 0 or each.inputs is not inputs]  # ordinary inputs are those of all
         new += _hidden(subject, inputs)
+        new += _further(subject.contract, inputs)
         subject.cache[key] = [each for each in [*new, *proxies] if _within(subject, each)]
     return subject.cache[key]
 
@@ -61,6 +62,20 @@ def _proxies(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[Condition]:
         if held.ndim == 2 and held.shape[1] == pred.shape[-1] and len(held) > int(labels.max()):
             on_it = held.detach()[labels].to(pred.dtype)
             yield Condition("where an embedding lies on the vector of its class", _put(contract, inputs, on_it), True)
+
+
+def _further(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
+    """The second prediction and those after it, far out: a mean, a width, beside the shares of a mixture."""
+    if contract.pairs or contract.fold is not None or contract.target is None:
+        return
+    for index in contract.preds[1:]:
+        argument, value = contract.arguments[index], inputs[index]
+        if argument.kind == contract.pred.kind or argument.kind not in ("real", "positive"):
+            continue
+        far = [size * _signs(value) for size in (20.0, *(() if "log" in argument.name.lower() else (100.0,)))]
+        for there in far if argument.kind == "real" else [torch.full_like(value, size) for size in (1e-2, 1e2)]:
+            moved = tuple(there if i == index else old for i, old in enumerate(inputs))
+            yield Condition(f"with {argument.name} of +-{float(there.abs().max()):g}", moved)
 
 
 def _hidden(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[Condition]:

@@ -58,6 +58,8 @@ def of_several(subject: Subject) -> Wrong | None:
             return None
         anchor = ({0, 1, 2} - {near, away}).pop()
         return _turned_triplet(subject, anchor, near, away)
+    if len(names) == 3 and len(contract.preds) == 2 and kinds == {"embedding"} and contract.target is None:
+        return _drawn_to_a_queue(subject)
     if len(names) == 3 and len(contract.preds) == 2 and kinds == {"embedding"}:
         return _turned_pair(subject) if SAME.search(names[contract.target or 0]) else None
     if (good := _named(names, GOOD)) is not None and len(contract.preds) == 1 and LIKELY.search(contract.pred.name):
@@ -230,6 +232,21 @@ def _others_cost_nothing(subject: Subject, target: int) -> Wrong | None:
             return None
         said = f"pairs that are not the same cost nothing, however near they lie: {name} of 0 has no part in it"
         shown = shown or Wrong(said, f"the term that pushes apart belongs to 1 - {name}", near, nearer)
+    return shown
+
+
+def _drawn_to_a_queue(subject: Subject) -> Wrong | None:
+    """A query, its key, and a queue of others: the query is to lie near its key."""
+    names, shown = [argument.name for argument in subject.contract.arguments], None
+    for seed in SEEDS:
+        query, key, queue = inputs = subject.draw(seed)
+        good = put(inputs, 0, key)
+        every = [put(inputs, 0, entry.expand_as(query)) for entry in queue]
+        bad = min(every, key=subject.values)
+        if not subject.values(bad) < min(subject.values(good), subject.values(inputs)) - 1e-3:
+            return None
+        said = f"it is lowest where {names[0]} lies on an entry of {names[2]}, and not on {names[1]}"
+        shown = shown or Wrong(said, "put the positive into the column that the labels name: cat([pos, neg], 1)", good, bad)
     return shown
 
 

@@ -91,7 +91,7 @@ def _coefficients(subject: Subject) -> set[int]:
         if VALUES.search(argument.name.lower()) and POLICY.search(subject.name):
             inputs = [list(subject.draw(1)) for _ in range(3)]
             for step, row in enumerate(inputs):
-                row[index] = row[index] + step
+                row[index] = row[index].double() + step
             low, middle, high = (subject.values(row, dtype=torch.float64) for row in inputs)
             if abs(low + high - 2 * middle) < 1e-9 * (1 + abs(middle)) and abs(high - low) > 1e-9:
                 found.add(index)

@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossmith.checker.evidence import finding, shrink
+from lossmith.checker.evidence import finding, reproduce, shrink
 from lossmith.checker.finding import Finding
 from lossmith.checker.sample import SIZES, batched, head, perfect
 from lossmith.checker.subject import Subject, Trial
@@ -52,8 +52,12 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
+    plain = subject.run(subject.draw(1))
     for selection in _selections(subject):
         trial = subject.run(selection.inputs)
+        if _has_no_graph(trial, plain):
+            yield _constant(subject, selection, trial)
+            return
         if not _broken(trial) or _broken(subject.run(subject.draw(1))) or _is_of_entries(subject, selection):
             continue
         few = head(subject.contract, subject.draw(1), len(selection.inputs[subject.contract.preds[0]]))
@@ -77,6 +81,28 @@ def check(subject: Subject) -> Iterator[Finding]:
             why="with positives, predictions where the target is 0 do count: what is found there is never learned",
             fix="add the same small number above and below: (2 * overlap + s) / (a + b + s)",
         )
+
+
+def _has_no_graph(trial: Trial, plain: Trial) -> bool:
+    """A number that was made on the spot is returned, and backward() raises, where other batches have a gradient."""
+    return trial.ok and trial.finite_value and trial.grad is None and plain.grad is not None
+
+
+def _constant(subject: Subject, selection: Selection, trial: Trial) -> Finding:
+    names = ", ".join(argument.name for argument in subject.contract.arguments)
+    pred = subject.contract.pred.name
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message=f"what it returns {selection.name} does not depend on {pred}: backward() raises there",
+        trial=trial,
+        why="ordinary batches have a gradient",
+        fix=f"return {pred}.sum() * 0, which is 0 and has a graph, or divide by count.clamp(min=1)",
+        reproducer=reproduce(
+            subject, trial.inputs, [f"{pred}.requires_grad_()", f"loss_fn({names}).sum().backward()"]
+        ),
+    )
 
 
 def _costs_the_same(subject: Subject) -> tuple[Any, ...] | None:
