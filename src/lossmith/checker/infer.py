@@ -128,6 +128,8 @@ def _of_arrays(subject: Subject) -> list[Contract]:
     survivors.sort(key=lambda entry: -entry.score)
     if (pixels := _of_pixels(subject, survivors[0])) is not None:
         return _ranked([pixels, *survivors], BEST, hints)
+    if (logits := _plainly_logits(survivors[0], judged, hints)) is not None:
+        return _ranked([logits, *survivors], logits.tier, hints)
     if (plain := _plainly_real(survivors[0], judged, hints)) is not None:
         return _ranked([plain, *survivors], plain.tier, hints)
     return _ranked(survivors, best, hints)
@@ -216,6 +218,18 @@ def _plainly_real(first: Judged, judged: Sequence[Judged], hints: dict[str, floa
         return None
     real = [entry for entry in judged if entry.template.meaning == ("real", "real") and entry.tier == BEST - 1]
     return real[0] if real and not _named_otherwise(real[0]) else None
+
+
+def _plainly_logits(first: Judged, judged: Sequence[Judged], hints: dict[str, float]) -> Judged | None:
+    """Logits beside logits, for a loss that takes softmax of what it is given, and says nothing of probabilities."""
+    if (
+        first.contract.kinds() != ("prob", "binary")
+        or hints.get("logits", 0.0) < 1
+        or hints.keys() & {"prob", "simplex"}
+    ):
+        return None
+    found = [entry for entry in judged if entry.template.meaning == ("logits", "logits") and entry.tier >= 2]
+    return found[0] if found and first.contract.pred.domain.axes == found[0].contract.pred.domain.axes else None
 
 
 def _named_otherwise(entry: Judged) -> bool:

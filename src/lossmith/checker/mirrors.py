@@ -37,7 +37,9 @@ ORDINARY = frozenset(
 GUESS = re.compile(
     r"pred|prob|logit|score|estimate|output|student|mean|^mu$|rate|recon|hat$|^im(?:age|g)s?$|denois|restor"
 )
-GOAL = re.compile(r"target|label|true|truth|(?:^|_)gt(?:_|$)|teacher|mask|class|^levels?$|ordinal|rating|^gold|heat_?map|annot")
+GOAL = re.compile(
+    r"target|label|true|truth|(?:^|_)gt(?:_|$)|teacher|mask|class|^levels?$|ordinal|rating|^gold|heat_?map|annot"
+)
 # What pushes away, or works against something, on purpose.
 AGAINST = re.compile(
     r"complement|negative_?(?:learn|label)|unlearn|forget|ascent|advers|attack|confus|revers|reward|utility|maximi|"

@@ -82,4 +82,3 @@ def _others_matter(subject: Subject, part: Split) -> bool:
         for a, b in pairs
         if a is not None and b is not None
     )
-

@@ -246,7 +246,9 @@ def _drawn_to_a_queue(subject: Subject) -> Wrong | None:
         if not subject.values(bad) < min(subject.values(good), subject.values(inputs)) - 1e-3:
             return None
         said = f"it is lowest where {names[0]} lies on an entry of {names[2]}, and not on {names[1]}"
-        shown = shown or Wrong(said, "put the positive into the column that the labels name: cat([pos, neg], 1)", good, bad)
+        shown = shown or Wrong(
+            said, "put the positive into the column that the labels name: cat([pos, neg], 1)", good, bad
+        )
     return shown
 
 

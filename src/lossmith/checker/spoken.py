@@ -173,8 +173,12 @@ def _of_mixture(names: Sequence[str]) -> tuple[Template, ...]:
     roles = tuple("target" if i == 4 else "pred" for i in found)
     plain = tuple(_MIXTURE[i][1] for i in found)
     column = tuple("real[N,1]" if i == 4 else domain for i, domain in zip(found, plain, strict=True))
-    deep = tuple("real[N,D]" if i == 4 else d if i == 0 else d.replace("K", "K,D") for i, d in zip(found, plain, strict=True))
-    shares = [tuple("simplex[N,C]" if i == 0 else d for i, d in zip(found, each, strict=True)) for each in (plain, column)]
+    deep = tuple(
+        "real[N,D]" if i == 4 else d if i == 0 else d.replace("K", "K,D") for i, d in zip(found, plain, strict=True)
+    )
+    shares = [
+        tuple("simplex[N,C]" if i == 0 else d for i, d in zip(found, each, strict=True)) for each in (plain, column)
+    ]
     return tuple(Template(9.0, domains, roles) for domains in (plain, column, deep, *shares))
 
 

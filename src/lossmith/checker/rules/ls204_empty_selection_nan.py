@@ -99,9 +99,7 @@ def _constant(subject: Subject, selection: Selection, trial: Trial) -> Finding:
         trial=trial,
         why="ordinary batches have a gradient",
         fix=f"return {pred}.sum() * 0, which is 0 and has a graph, or divide by count.clamp(min=1)",
-        reproducer=reproduce(
-            subject, trial.inputs, [f"{pred}.requires_grad_()", f"loss_fn({names}).sum().backward()"]
-        ),
+        reproducer=reproduce(subject, trial.inputs, [f"{pred}.requires_grad_()", f"loss_fn({names}).sum().backward()"]),
     )
 
 
