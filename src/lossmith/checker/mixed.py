@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lossmith.checker.batch import Split, interact, near_tensors, split, splits, take, tolerance
+from lossmith.checker.batch import Split, interact, near_tensors, splits, take, tolerance
 from lossmith.checker.subject import Subject
 
 CLEARLY = 1e-3

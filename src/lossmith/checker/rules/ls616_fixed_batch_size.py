@@ -170,7 +170,7 @@ class _Rows(TorchFunctionMode):
 
 
 def _regroups(subject: Subject, first: Trial) -> Finding | None:
-    """A batch is viewed as rows of which the loss or its code fixes the number: a row holds parts of several samples."""
+    """A batch is viewed as a number of rows that the loss or its code fixes: a row holds parts of several samples."""
     if subject.bridged:
         return None
     written = _written(subject)

@@ -68,7 +68,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     if found is None and len(subject.contract.preds) == 1 and not reason:
         found = wrong_axis(subject) or pushed_away(subject) or half_an_overlap(subject) or below_zero(subject)
     elif found is None:
-        found = wrong_way(subject)
+        found = wrong_way(subject) or (wrong_axis(subject) if len(subject.contract.preds) == 1 else None)
         if found is None and _is_said(subject, reason):
             found = beaten(subject, everywhere=subject.contract.origin in SAID or _of_boxes(subject))
     if found is not None:
