@@ -90,7 +90,7 @@ def looked_up(subject: Subject) -> tuple[int, str] | None:
         return None
     for index, argument in enumerate(subject.contract.arguments):
         value = inputs[index]
-        if argument.kind in ("binary", "mask") and value.numel() == watch.index.numel():
-            if torch.equal(value.reshape(-1).long(), watch.index):
-                return index, watch.line
+        flag = argument.kind in ("binary", "mask") and value.numel() == watch.index.numel()
+        if flag and torch.equal(value.reshape(-1).long(), watch.index):
+            return index, watch.line
     return None

@@ -110,7 +110,8 @@ def speaks_of_nan(subject: Subject) -> bool:
 def asks_for_nan(subject: Subject, name: str) -> bool:
     """True if the code asks where this argument is NaN, and not only whether any of it is."""
     word, test = re.escape(name), r"(?:is_?nan|isfinite|nan_to_num)"
-    asked = rf"{test}\(\s*{word}\s*\)|\b{word}\.{test}\(\)|\b{word}\s*[!=]=\s*{word}\b|nanmean|nansum"
+    asked = rf"{test}\(\s*{word}\s*\)|\b{word}\.{test}\(\)|\b{word}\s*[!=]=\s*{word}\b"
+    asked += rf"|nanmean|nansum|torch\.nan_to_num\([^\n]*\b{word}\b"
     return re.search(rf"(?:{asked})(?!\s*\.\s*(?:any|all))", _source(subject)) is not None
 
 
