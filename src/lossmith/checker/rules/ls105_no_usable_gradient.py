@@ -71,8 +71,9 @@ def check(subject: Subject) -> Iterator[Finding]:
     elif not bool((trial.grads[first] != 0).any()):
         yield from _zero(subject, first)
     for index in others:
-        if trial.grads[index] is None and not _kept_out(subject, inputs, index):
-            yield replace(_none(subject, trial, index), severity="warning")
+        if trial.grads[index] is None:
+            severity = "info" if _kept_out(subject, inputs, index) else "warning"
+            yield replace(_none(subject, trial, index), severity=severity)
 
 
 def _kept_out(subject: Subject, inputs: Sequence[Any], index: int) -> bool:

@@ -60,7 +60,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     mildest: tuple[Condition, Severity, str] | None = None
     for condition in conditions(subject):
         if condition.finite and (size := _size(subject, condition)) <= REACHABLE:
-            found = _shows(subject, condition, size, meant=all(rewrite.guarded for rewrite in listed))
+            found = _shows(subject, condition, size)
             if found is not None and (mildest is None or (found[0] == "warning" and mildest[1] == "info")):
                 mildest = (condition, *found)
     if mildest is not None:
@@ -90,14 +90,11 @@ def _pair(subject: Subject, inputs: tuple[object, ...]) -> tuple[Trial, Trial]:
     return subject.run(inputs), subject.run(inputs, dtype=torch.float64, watch=Stable(subject.file))
 
 
-def _shows(subject: Subject, condition: Condition, size: float, meant: bool) -> tuple[Severity, str] | None:
-    """How grave the fault is there and what shows it; None if nothing does.
-
-    `meant`: every logarithm has a guard. One that costs digits up to 10 is as large as 1e-4, and meant as a ceiling.
-    """
+def _shows(subject: Subject, condition: Condition, size: float) -> tuple[Severity, str] | None:
+    """How grave the fault is there and what shows it; None if nothing does."""
     what = _fault(subject, *_pair(subject, condition.inputs))
     if what == "digits":
-        return ("warning" if size <= ORDINARY and not meant else "info"), what
+        return ("warning" if size <= ORDINARY else "info"), what
     return None if what is None else ("warning", what)
 
 
