@@ -99,6 +99,8 @@ def _of_arrays(subject: Subject) -> list[Contract]:
     names = subject.parameters
     for template in (*quantiles.templates_of(subject), *spoken_of(names)):
         entry = judge(subject, template)
+        if entry.tier >= 2 and _is_regression(subject, template):
+            break
         if entry.tier >= 2:  # accepted, and every prediction has an effect: the names say the rest
             return [replace(entry.contract, confidence="likely")]
     groups = (*groups_of(names), *GROUPS.get(len(names), ()))
@@ -133,6 +135,13 @@ def _of_arrays(subject: Subject) -> list[Contract]:
     if (plain := _plainly_real(survivors[0], judged, hints)) is not None:
         return _ranked([plain, *survivors], plain.tier, hints)
     return _ranked(survivors, best, hints)
+
+
+def _is_regression(subject: Subject, template: Template) -> bool:
+    """The fake and the real of a loss that is best where they are equal are a prediction and its target."""
+    if template.roles != ("pred", "pred") or template.meaning != ("real", "real"):
+        return False
+    return judge(subject, Template(9.0, template.domains)).tier == BEST
 
 
 def _never_finite(judged: Sequence[Judged], hints: dict[str, float]) -> list[Judged]:

@@ -207,7 +207,10 @@ def groups_of(names: Sequence[str]) -> tuple[tuple[Template, ...], ...]:
         mains = sorted(set(mains))
     if len(names) < 3 or len(mains) != 2:
         return ()
-    return tuple(group for pairs in GROUPS[2] if (group := tuple(_composed(pairs, mains, sides))))
+    ordered: Sequence[tuple[Template, ...]] = GROUPS[2]
+    if any(side is not None and side.kind == "lengths" for side in sides):  # steps first: they are what has a length
+        ordered = sorted(ordered, key=lambda group: "T" not in group[0].domains[0])
+    return tuple(group for pairs in ordered if (group := tuple(_composed(pairs, mains, sides))))
 
 
 def _sides_of(names: Sequence[str]) -> list[Side | None]:

@@ -30,6 +30,7 @@ from torch import Tensor
 
 from lossmith.checker.evidence import finding, reproduce, shrink
 from lossmith.checker.finding import Finding
+from lossmith.checker.ignored import ignored_label
 from lossmith.checker.sample import SIZES, batched, head, perfect
 from lossmith.checker.subject import Subject, Trial
 
@@ -211,8 +212,6 @@ def _labels(subject: Subject, index: int, inputs: tuple[Any, ...]) -> Iterator[S
         distinct = torch.arange(few[index].numel(), dtype=value.dtype).reshape(few[index].shape)
         alone = tuple(distinct if i == index else old for i, old in enumerate(few))
         yield Selection("in a batch in which no two samples share a class", alone)
-    ignored = getattr(subject.loss, "ignore_index", None)
-    if ignored is None:
-        ignored = subject.settings.get("ignore_index")
-    if isinstance(ignored, int):
+    ignored = ignored_label(subject)
+    if ignored is not None and index == subject.contract.target:
         yield Selection(f"where every label is ignored ({ignored})", put(torch.full_like(value, ignored)))

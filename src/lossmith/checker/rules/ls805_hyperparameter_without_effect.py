@@ -41,6 +41,8 @@ QUIET = frozenset(
     "vocab vocab_size batch_size bs image_size img_size num_features feat_dim embed_dim in_channels channels "
     "from_logits distributed world_size rank sync gather local_loss warmup epoch max_epoch step steps".split()
 )
+GUARDS = ("eps", "epsilon", "smooth_eps")
+TINY = 0.01  # what is larger is no guard: a smoothing
 BATCHES = 3
 MOST_CONDITIONS = 12
 
@@ -88,6 +90,7 @@ def _judged(subject: Subject) -> dict[str, Any]:
         value = subject.settings.get(name, parameter.default)
         numeric = isinstance(value, (bool, float)) or (isinstance(value, int) and not isinstance(value, bool))
         quiet = name.lower() in QUIET or QUIET & set(name.lower().split("_"))
+        quiet = quiet and not (name.lower() in GUARDS and isinstance(value, float) and value > TINY)
         if numeric and name not in taken and not quiet and not name.startswith("_"):
             found[name] = value
     return found
