@@ -7,14 +7,12 @@ number in the code as that of samples, as in `view(32, -1)`.
 
 import ast
 import functools
-import inspect
 import re
-import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lossmith.checker.sample import SIZES
-from lossmith.checker.subject import Subject
+from lossmith.checker.subject import Subject, source_of
 
 _IMAGES = re.compile(r"conv2d|Conv2d|pool2d|Pool2d|interpolate|unfold|fft")  # a window, a pyramid
 MOST = {"C": 128, "D": 128, "N": 64}
@@ -23,7 +21,7 @@ TRIED = 6  # lengths, so that a loss that no length helps is not tried for minut
 
 def other_sizes(subject: Subject) -> Iterator[Mapping[str, int]]:
     """Sizes of axes to draw with instead, the likeliest first."""
-    if _IMAGES.search(_source(subject.loss)):
+    if _IMAGES.search(source_of(subject.loss)):
         yield from ({"H": side, "W": side + 4} for side in (16, 64))
     held, written = dict.fromkeys(_attributes(subject.loss)), dict.fromkeys(_literals(subject.loss))
     for numbers, axes in ((held, "CDN"), (written, "NCD")):
@@ -47,17 +45,9 @@ def _attributes(loss: Any) -> Iterator[int]:
         yield from () if value is None else value.shape
 
 
-def _source(loss: Any) -> str:
-    thing = loss if inspect.isroutine(loss) or isinstance(loss, type) else type(loss)
-    try:
-        return textwrap.dedent(inspect.getsource(thing))
-    except (OSError, TypeError):
-        return ""
-
-
 def _literals(loss: Any) -> Iterator[int]:
     try:
-        tree = ast.parse(_source(loss))
+        tree = ast.parse(source_of(loss))
     except SyntaxError:
         return
     for node in ast.walk(tree):

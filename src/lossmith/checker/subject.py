@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import textwrap
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -273,6 +274,16 @@ def called(loss: Any) -> Any:
     if not inspect.isroutine(loss) and hasattr(loss, "call") and not isinstance(loss, functools.partial):
         return loss.call
     return loss
+
+
+def source_of(loss: Any) -> str:
+    """The code of a function or of a class; empty where there is none to read."""
+    try:
+        return textwrap.dedent(
+            inspect.getsource(loss if inspect.isroutine(loss) or isinstance(loss, type) else type(loss))
+        )
+    except (OSError, TypeError):
+        return ""
 
 
 def required_parameters(loss: Any) -> tuple[str, ...]:

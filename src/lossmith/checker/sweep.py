@@ -64,18 +64,20 @@ def variants(subject: Subject) -> list[Variant]:
 def _masked(subject: Subject) -> Iterator[Variant]:
     """The loss with a mask or lengths that it takes besides, in the first shape that it accepts and that matters."""
     contract = subject.contract
-    offered = optional_parameters(subject.loss)[:1] if subject.framework == "torch" and contract.fold is None else ()
-    side = side_of(offered[0]) if offered and contract.draw is None and not contract.also else None
+    plain = subject.framework == "torch" and contract.fold is None
+    offered = optional_parameters(subject.loss)[:1] if plain else ()
+    name = next(iter(offered), "")
+    side = side_of(name) if name and contract.draw is None and not contract.also else None
     if side is None or side.kind not in ("mask", "lengths"):
         return
     for shape in side.shapes(",".join(contract.pred.domain.axes)):
-        argument = Argument(offered[0], "other", Domain.parse(f"{side.kind}[{shape}]"))
+        argument = Argument(name, "other", Domain.parse(f"{side.kind}[{shape}]"))
         for flags in (True, False) if side.kind == "mask" else (False,):
             given = replace(contract, arguments=(*contract.arguments, argument), also=offered, flags=flags)
             other = subject.with_contract(given)
             trials = [other.run((*other.draw(1)[:-1], other.draw(seed)[-1]), grad=False) for seed in (1, 2, 3)]
             if all(trial.finite_value for trial in trials) and len({trial.value for trial in trials}) > 1:
-                yield Variant(f"{offered[0]} given", other, RULES["mask"])
+                yield Variant(f"{name} given", other, RULES["mask"])
                 return
 
 

@@ -19,6 +19,7 @@ When to allow it
     The loss never sees that precision: it casts its inputs to float32 first (then this rule stays silent by itself).
 """
 
+import re
 import sys
 from collections.abc import Iterator
 
@@ -27,9 +28,12 @@ import torch
 from lossmith.checker.evidence import SkipRule, finding
 from lossmith.checker.faults import DTYPES, Fault, faults, supports
 from lossmith.checker.finding import Finding, Severity
-from lossmith.checker.subject import Subject
+from lossmith.checker.subject import Subject, source_of
 
 CODE, NAME, SINCE = "LS301", "unrepresentable-constant", "0.1"
+HALF = re.compile(
+    r"(?<![a-z])half(?![a-z])|fp16|float16|autocast|(?<![a-z])amp(?![a-z])"
+)  # it is meant for half precision
 
 
 def applies(subject: Subject) -> str:
@@ -55,7 +59,7 @@ def _finding(subject: Subject, fault: Fault) -> Finding:
     return finding(
         sys.modules[__name__],
         subject,
-        severity=_severity(fault),
+        severity=_severity(subject, fault),
         message=f"the constant {_spelled(constant.number)} is {held:g} in {short}: the guard does nothing, "
         f"and the {fault.what} is not finite {fault.condition.name}",
         trial=fault.trial,
@@ -66,9 +70,11 @@ def _finding(subject: Subject, fault: Fault) -> Finding:
     )
 
 
-def _severity(fault: Fault) -> Severity:
-    """Exact matches and zeros are rare in float16, and nearly every guard of a root or a quotient vanishes there."""
-    return "info" if fault.precision == "float16" and fault.condition.degenerate else "error"
+def _severity(subject: Subject, fault: Fault) -> Severity:
+    """Exact matches and zeros are rare, and nearly every guard of a root or a quotient vanishes in float16."""
+    if fault.precision != "float16" or not fault.condition.degenerate:
+        return "error"
+    return "warning" if HALF.search(f"{subject.name} {source_of(subject.loss)}") else "info"
 
 
 def _spelled(number: float) -> str:

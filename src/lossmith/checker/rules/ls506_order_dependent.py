@@ -20,7 +20,6 @@ When to allow it
     where row i and row i + N/2 are two views of one image.
 """
 
-import inspect
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -31,7 +30,7 @@ import torch
 from lossmith.checker.batch import near_tensors, no_batch, orders, precise, same, size, take, tolerance
 from lossmith.checker.evidence import evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
-from lossmith.checker.subject import Subject, Trial
+from lossmith.checker.subject import Subject, Trial, source_of
 
 CODE, NAME, SINCE = "LS506", "order-dependent", "0.1"
 NEIGHBOURS = re.compile(r"\.roll\(|\broll\(|\[::-1\]|\.flip\(0\)")
@@ -50,11 +49,7 @@ def applies(subject: Subject) -> str:
 
 def _is_ordered(subject: Subject) -> bool:
     """The name says so; or its code runs along the batch, and nothing that it takes could be sorted by: no time."""
-    thing = subject.loss if inspect.isroutine(subject.loss) else type(subject.loss)
-    try:
-        source = inspect.getsource(thing)
-    except (OSError, TypeError):
-        source = ""
+    source = source_of(subject.loss)
     if NEIGHBOURS.search(source) and subject.contract.pred.kind in ("embedding", "unit"):
         return True
     along = re.search(r"logcumsumexp|sorted", f"{subject.name} {source}") is not None

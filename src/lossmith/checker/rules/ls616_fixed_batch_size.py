@@ -34,7 +34,7 @@ from lossmith.checker.batch import near, no_batch, refused, size, take
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce
 from lossmith.checker.finding import Finding
 from lossmith.checker.options import options
-from lossmith.checker.subject import Subject, Trial
+from lossmith.checker.subject import Subject, Trial, source_of
 from lossmith.checker.watch import user_line
 
 CODE, NAME, SINCE = "LS616", "fixed-batch-size", "0.1"
@@ -192,12 +192,7 @@ def _regroups(subject: Subject, first: Trial) -> Finding | None:
 
 def _written(subject: Subject) -> set[int]:
     """Whole numbers in the code that stand as the first length of a view."""
-    thing = subject.loss if inspect.isroutine(subject.loss) else type(subject.loss)
-    try:
-        source = inspect.getsource(thing)
-    except (OSError, TypeError):
-        return set()
-    return {int(number) for number in re.findall(r"(?:view|reshape)\(\s*(\d+)\s*,", source)}
+    return {int(number) for number in re.findall(r"(?:view|reshape)\(\s*(\d+)\s*,", source_of(subject.loss))}
 
 
 def _numbers(subject: Subject) -> dict[str, int]:
