@@ -4,7 +4,8 @@ What it checks
     The gradient that autograd gives is the derivative of what the forward computes. The forward is traced and its
     derivative enclosed with every digit; where it cannot be traced, and at further points, autograd in float64 is held
     against the loss's own differences, element by element, at several steps from both sides. At a kink, or where the
-    differences are not sure of themselves, nothing is said.
+    differences are not sure of themselves, nothing is said. A term that is added as a number (`+ dice.item()`) has no
+    gradient, and is told as a warning.
 
 Why it matters
     A hand-written backward that is off by a factor, a sign or a term still trains, only worse: every step is of the

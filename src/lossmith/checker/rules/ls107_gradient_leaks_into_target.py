@@ -2,7 +2,8 @@
 
 What it checks
     No gradient flows into an argument that is the output of a network which does not learn here: a teacher, a moving
-    average, a target network, the logits that a student is to copy. Targets that come from data are not checked.
+    average, a target network, the logits that a student is to copy, the z that a predictor p is to predict, the values
+    that only weigh in the loss of a policy. Targets that come from data are not checked.
 
 Why it matters
     If the caller forgets `no_grad`, the teacher is trained to agree with the student: both can meet at an answer

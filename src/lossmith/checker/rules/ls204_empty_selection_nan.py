@@ -3,7 +3,7 @@
 What it checks
     A batch in which nothing is selected has a finite value and gradient: no positives, no negatives, every label the
     same, every label ignored, an empty mask, no pair that belongs together, an empty box in the place of a missing one.
-    Without positives the right prediction does not cost as much as every other.
+    What it returns then has a graph, and without positives the right prediction does not cost as much as every other.
 
 Why it matters
     Dividing by the number of selected entries gives 0/0 in the one batch that has none. It comes after hours, in the

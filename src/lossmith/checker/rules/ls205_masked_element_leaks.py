@@ -3,7 +3,8 @@
 What it checks
     What a loss is told to leave out (a mask of 0, an ignored label, steps beyond the length) has no part in it: other
     numbers there change neither the value nor any gradient, and its own gradient is 0. An ignored label that is no
-    class does not raise. A loss that leaves out targets of NaN has a finite gradient beside them.
+    class does not raise. A loss that leaves out targets of NaN has a finite value and gradient beside them. What a mask
+    leaves out is not counted in the divisor of a mean either, and a mask of 0 and 1 is not used as an index.
 
 Why it matters
     Padding holds whatever was in memory. One term without the mask, a mask on the wrong axis, or a Dice denominator

@@ -2,7 +2,8 @@
 
 What it checks
     A loss takes batches of other sizes than the first one: smaller and larger ones, by a fresh object and by one that
-    has been called before. Where it has a setting for the batch size, the value does not depend on that setting.
+    has been called before. Where it has a setting for the batch size, the value does not depend on that setting, and no
+    batch of another size is viewed as so many rows.
 
 Why it matters
     The last batch of an epoch is smaller, and a validation batch is larger. A mask or an index that is made for one
