@@ -2,8 +2,8 @@
 
 What it checks
     Putting the samples of a batch in another order, all arguments alike, leaves the total as it is and puts the
-    gradient in the same order. It is asked only of arguments whose first axis is declared or inferred as the batch N, and
-    not of a sum that runs along rows which the caller has sorted: it takes no time to sort by.
+    gradient in the same order. It is asked only of arguments whose first axis is declared or inferred as the batch N,
+    and not of a sum that runs along rows which the caller has sorted: it takes no time to sort by.
 
 Why it matters
     The order of a batch is an accident of the data loader. A loss that depends on it rewards some places of the batch

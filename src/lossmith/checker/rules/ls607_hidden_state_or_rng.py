@@ -2,8 +2,8 @@
 
 What it checks
     The same inputs give the same value: with any seed of the global random generator, and whatever the loss was
-    called with before. (What a module keeps in a registered buffer, as a batch norm does, is information.) The call does
-    not set the seed of the global random generator.
+    called with before. (What a module keeps in a registered buffer, as a batch norm does, is information.) The call
+    does not set the seed of the global random generator.
 
 Why it matters
     A loss that remembers earlier calls gives another value for validation than for training, in another order of

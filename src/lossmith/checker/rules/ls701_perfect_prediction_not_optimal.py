@@ -5,7 +5,8 @@ What it checks
     a mirror: if its sign turned, its predictions turned, or its labels moved by one make it right, that is what is
     wrong; or a reshape that mixes the classes of pixels. Where names say what is to be near or high (anchor, positive,
     negative; chosen, rejected; the real and the fake of a discriminator; an advantage; a risk, its time and event; a
-    query, its key and a queue; the mean and log-variance of a latent), they are believed, and so is the name of an overlap that ought to reach 1, or of a triplet loss that ought to keep classes apart.
+    query, its key and a queue; the mean and log-variance of a latent), they are believed, and so is the name of an
+    overlap that ought to reach 1, or of a triplet loss that ought to keep classes apart.
     A softmax along the samples, or along pixels, compares no classes: right and wrong cost the same.
 
 Why it matters
