@@ -73,7 +73,7 @@ def _further(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]
         if argument.kind == contract.pred.kind or argument.kind not in ("real", "positive"):
             continue
         far = [size * _signs(value) for size in (20.0, *(() if "log" in argument.name.lower() else (100.0,)))]
-        for there in far if argument.kind == "real" else [torch.full_like(value, size) for size in (1e-2, 1e2)]:
+        for there in far if argument.kind == "real" else [torch.full_like(value, size) for size in (0.1, 1e2)]:
             moved = tuple(there if i == index else old for i, old in enumerate(inputs))
             yield Condition(f"with {argument.name} of +-{float(there.abs().max()):g}", moved)
 
