@@ -15,6 +15,7 @@ from lossmith.checker.load import load
 from lossmith.checker.place import Place
 from lossmith.checker.resolve import Declared, resolve
 from lossmith.checker.runner import examine
+from lossmith.checker.selection import Selection
 from lossmith.checker.sweep import variants
 
 REAL = {"pred": "real[N,C]", "target": "real[N,C]"}
@@ -174,6 +175,28 @@ class Metric(nn.Module):
 
 def test_a_metric_in_eval_mode_is_innocent():
     assert said(Metric, REAL) == []
+
+
+class MaskBesides(nn.Module):
+    """The mask may be left out; what it leaves out still counts in one of the two."""
+
+    def __init__(self, right: bool = True) -> None:
+        super().__init__()
+        self.right = right
+
+    def forward(self, pred: Tensor, target: Tensor, valid_mask: Tensor | None = None) -> Tensor:
+        error = (pred - target).square()
+        if valid_mask is None:
+            return error.mean()
+        kept = error[valid_mask]
+        return kept.sum() / (max(len(kept), 1) if self.right else error.numel())
+
+
+def test_a_mask_that_may_be_left_out_is_given_too():
+    for right, found in ((False, ["LS205"]), (True, [])):
+        report = examine(subject_of_object(MaskBesides(right)), Declared(REAL), Selection(("LS205",)))
+        assert [each.code for each in report.findings] == found
+        assert all(each.message.startswith("with valid_mask given: what valid_mask") for each in report.findings)
 
 
 def test_what_varies_is_what_the_signature_offers():

@@ -27,7 +27,12 @@ from lossmith.checker.runner import examine  # noqa: E402
 from lossmith.checker.selection import Selection  # noqa: E402
 
 RECORD = HERE / "reports.csv"
-TABLES = ("classes", "regression", "segmentation", "metric", "innocents")
+ROUNDS = {
+    "first": ("classes", "regression", "segmentation", "metric", "innocents"),
+    "second": ("held_classes", "held_regions", "held_embeddings", "held_numbers"),
+    "third": ("fresh",),
+}
+TABLES = tuple(table for tables in ROUNDS.values() for table in tables)
 MEND = re.compile(r"^([ ]*).*?  # mend: (.*)$", re.M)
 TITLE = re.compile(r"^# (?P<defect>[a-z -]+): (?P<codes>LS[\w ]+)$", re.M)
 NAME = re.compile(r"^(?:def|class) (\w+)", re.M)

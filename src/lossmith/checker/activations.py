@@ -82,6 +82,7 @@ class Activations(TorchFunctionMode):
         self.mistaken: list[Mistaken] = []
         self.crossed: list[tuple[int, str]] = []  # axes of a log_softmax whose classes are looked for elsewhere
         self.axes: list[tuple[int, int]] = []
+        self.fed: list[Tensor] = []  # what each softmax of `axes` was given
         self._known: dict[int, tuple[Tensor, Known]] = {}  # the tensor is kept, so that its id is not given again
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -158,6 +159,7 @@ class Activations(TorchFunctionMode):
             axis = 1 if first.ndim > 1 else 0
         if isinstance(axis, int):
             self.axes.append((axis % first.ndim, first.ndim))
+            self.fed.append(first.detach())
 
     def _refuse(self, name: str, argument: str, value: Any, wrong: Holds) -> None:
         known = self._of(value)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.contract import Contract
+from lossmith.checker.left_out import speaks_of_nan
 from lossmith.checker.sample import class_axis, one_hot_like, one_task, perfect
 from lossmith.checker.subject import Subject
 
@@ -45,6 +46,8 @@ def conditions(subject: Subject, seed: int = 1) -> list[Condition]:
         proxies = list(_proxies(subject, inputs))
         found = [(i, each) for i, task in enumerate(tasks) for each in _conditions(task, inputs)]
         new = [each for i, each in found if i == 0 or each.inputs is not inputs]  # ordinary inputs are those of all
+        new += _hidden(subject, inputs)
+        new += _further(subject.contract, inputs)
         subject.cache[key] = [each for each in [*new, *proxies] if _within(subject, each)]
     return subject.cache[key]
 
@@ -59,6 +62,29 @@ def _proxies(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[Condition]:
         if held.ndim == 2 and held.shape[1] == pred.shape[-1] and len(held) > int(labels.max()):
             on_it = held.detach()[labels].to(pred.dtype)
             yield Condition("where an embedding lies on the vector of its class", _put(contract, inputs, on_it), True)
+
+
+def _further(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
+    """The second prediction and those after it, far out: a mean, a width, beside the shares of a mixture."""
+    if contract.pairs or contract.fold is not None or contract.target is None:
+        return
+    for index in contract.preds[1:]:
+        argument, value = contract.arguments[index], inputs[index]
+        if argument.kind == contract.pred.kind or argument.kind not in ("real", "positive"):
+            continue
+        far = [size * _signs(value) for size in (20.0, *(() if "log" in argument.name.lower() else (100.0,)))]
+        for there in far if argument.kind == "real" else [torch.full_like(value, size) for size in (0.1, 1e2)]:
+            moved = tuple(there if i == index else old for i, old in enumerate(inputs))
+            yield Condition(f"with {argument.name} of +-{float(there.abs().max()):g}", moved)
+
+
+def _hidden(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[Condition]:
+    """Zeros, for a loss of positive numbers that replaces what is not finite: its author has met them."""
+    if subject.contract.pred.kind == "positive" and speaks_of_nan(subject):
+        where = subject.contract.preds[0]
+        zero = inputs[where].clone()
+        zero[:1] = 0.0
+        yield Condition("where some predictions are 0", _put(subject.contract, inputs, zero), match=True)
 
 
 def _tasks(contract: Contract) -> list[Contract]:
@@ -138,6 +164,9 @@ def _real(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
             yield Condition(f"with a residual of {size:g}", _put(contract, inputs, target + size * _signs(target)))
     else:
         yield Condition("where the prediction is 0", _put(contract, inputs, torch.zeros_like(pred)))
+        if len(contract.preds) > 1 and target is None:
+            none = (torch.zeros_like(v) if i in contract.preds else v for i, v in enumerate(inputs))
+            yield Condition("where all predictions are 0", tuple(none))
         for size in (100.0, 1e4):
             yield Condition(f"with predictions of +-{size:g}", _put(contract, inputs, size * _signs(pred)))
 

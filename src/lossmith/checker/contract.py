@@ -68,6 +68,8 @@ class Contract:
     confidence: Literal["", "sure", "likely", "unsure"] = ""
     draw: Callable[[int], tuple[Any, ...]] | None = None
     sizes: Mapping[str, int] | None = None
+    flags: bool = False  # masks are given as True and False: the loss refuses 1.0 and 0.0
+    also: tuple[str, ...] = ()  # optional parameters that are given too, after the required ones
     reason: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
     fold: Fold | None = None

@@ -22,6 +22,7 @@ from lossmith.checker.watch import _inside_function, user_line
 QUIET = "no_grad"
 DETACHING = ("detach", "detach_", "data")
 LEAVING = ("numpy", "__array__", "item", "tolist", "__float__", "__int__", "__bool__", "tensor")
+ADDED = ("item", "__float__", "numpy", "tensor")
 FLAT = (
     *("argmax", "argmin", "argsort", "topk", "one_hot", "nonzero", "count_nonzero", "bucketize", "searchsorted"),
     *("round", "sign", "sgn", "floor", "ceil", "trunc", "heaviside", "floor_divide", "__floordiv__", "isclose"),
@@ -169,3 +170,21 @@ def _moves(subject: Subject, inputs: Sequence[Any], plain: Trial, position: int)
         other = subject.run(inputs, grad=False, watch=Tampered(subject.file, position))
         return plain.ok and other.ok and other.value != plain.value
     return False
+
+
+def lost_term(subject: Subject, inputs: Sequence[Any]) -> Cut | None:
+    """A call that leaves autograd and whose result is added: the value moves with it, and the gradient does not.
+
+    A number that weighs something (a balance of two losses, a norm to divide by) moves both, and is meant.
+    """
+    if subject.bridged:
+        return None
+    listed = Tampered(subject.file)
+    plain = subject.run(inputs, watch=listed)
+    for position, call in enumerate(listed.calls[:20]):
+        if call.name in ADDED and _moves(subject, inputs, plain, position):
+            other = subject.run(inputs, watch=Tampered(subject.file, position))
+            grads = zip(plain.grads, other.grads, strict=True)
+            if other.ok and all(a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in grads):
+                return call
+    return None

@@ -139,6 +139,16 @@ def pushed_away(subject: Subject) -> Wrong | None:
 # --- the wrong axis --------------------------------------------------------------------------------------------
 
 
+def _of_the_prediction(subject: Subject, inputs: Sequence[Any], watch: Activations) -> list[tuple[int, int]]:
+    """The axes of each softmax whose argument changes with the prediction: a target may have one of its own."""
+    where, again = subject.contract.preds[0], Activations(subject.file)
+    subject.run(put(inputs, where, subject.draw(SEEDS[1])[where]), grad=False, watch=again)
+    if len(again.fed) != len(watch.fed):
+        return watch.axes
+    pairs = zip(watch.axes, watch.fed, again.fed, strict=True)
+    return [axes for axes, one, other in pairs if one.shape != other.shape or not torch.equal(one, other)]
+
+
 def wrong_axis(subject: Subject) -> Wrong | None:
     """A softmax along another axis than the classes', which makes right and wrong cost the same."""
     contract = subject.contract
@@ -151,8 +161,9 @@ def wrong_axis(subject: Subject) -> Wrong | None:
     if pred.ndim < 2 or not subject.run(inputs, grad=False, watch=watch).finite_value:
         return None
     own = class_axis(contract.pred.domain.axes) % pred.ndim
-    axes = {axis for axis, ndim in watch.axes if ndim == pred.ndim}
-    if len(axes) != 1 or own in axes or len(watch.axes) != sum(ndim == pred.ndim for _, ndim in watch.axes):
+    own_axes = _of_the_prediction(subject, inputs, watch)
+    axes = {axis for axis, ndim in own_axes if ndim == pred.ndim}
+    if len(axes) != 1 or own in axes or len(own_axes) != sum(ndim == pred.ndim for _, ndim in own_axes):
         return None
     axis = axes.pop()
     goal = contract.target or 0

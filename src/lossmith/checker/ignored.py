@@ -11,7 +11,7 @@ from torch import Tensor
 from lossmith.checker.subject import Subject
 
 IGNORE_NAMES = ("ignore_index", "ignore_label", "padding_idx", "pad_token_id", "ignore_value")
-_COMPARED = re.compile(r"(?:!=|==|\.ne\(|\.eq\(|ignore_index\s*=)\s*(-\d+)\b")
+_COMPARED = re.compile(r"(?:!=|==|\.ne\(|\.eq\(|ignore_index\s*=)\s*(-\d+|255)\b")
 
 
 def ignored_label(subject: Subject) -> int | None:

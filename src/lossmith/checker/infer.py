@@ -19,13 +19,13 @@ from lossmith.checker.batch import same
 from lossmith.checker.contract import Contract
 from lossmith.checker.fold import Fold
 from lossmith.checker.hints import contradicts, hints_of
-from lossmith.checker.judge import BEST, SEEDS, UNKNOWN, Judged, judge
+from lossmith.checker.judge import BEST, NEVER_FINITE, SEEDS, UNKNOWN, Judged, judge
 from lossmith.checker.lengths import other_sizes
 from lossmith.checker.mirrors import MIRRORS, held_up_to, is_ordinary, meant, seen_in
 from lossmith.checker.ranking import plausible
 from lossmith.checker.sample import generator, perfect
-from lossmith.checker.spoken import groups_of, spoken_of
-from lossmith.checker.subject import Subject
+from lossmith.checker.spoken import groups_of, side_of, spoken_of
+from lossmith.checker.subject import Subject, optional_parameters
 from lossmith.checker.tasks import read_tasks, tasks_of
 from lossmith.checker.templates import GROUPS, Template
 from lossmith.checker.unfold import folds
@@ -49,7 +49,8 @@ def readings(subject: Subject) -> list[Contract]:
     try:
         plain = _of_arrays(subject)
     except ContractError:
-        if found := [reading for fold in perhaps for reading in _folded(subject, fold)] or _of_other_sizes(subject):
+        found = [reading for fold in perhaps for reading in _folded(subject, fold)]
+        if found := found or _of_other_sizes(subject) or _with_an_option(subject):
             return found
         raise
     further = [reading for fold in perhaps for reading in _folded(subject, fold)[:1]]
@@ -61,6 +62,16 @@ def _of_other_sizes(subject: Subject) -> list[Contract]:
     for sizes in other_sizes(subject):
         with suppress(ContractError):
             return _of_arrays(subject.with_contract(Contract((), "none", sizes=sizes)))
+    return []
+
+
+def _with_an_option(subject: Subject) -> list[Contract]:
+    """The readings of a loss that needs a weight or a mask, though its signature says that it may be left out."""
+    offered = optional_parameters(subject.loss)[:1]
+    if not offered or side_of(offered[0]) is None:
+        return []
+    with suppress(ContractError):
+        return _of_arrays(subject.with_contract(Contract((), "none", also=offered)))
     return []
 
 
@@ -88,6 +99,8 @@ def _of_arrays(subject: Subject) -> list[Contract]:
     names = subject.parameters
     for template in (*quantiles.templates_of(subject), *spoken_of(names)):
         entry = judge(subject, template)
+        if entry.tier >= 2 and _is_regression(subject, template):
+            break
         if entry.tier >= 2:  # accepted, and every prediction has an effect: the names say the rest
             return [replace(entry.contract, confidence="likely")]
     groups = (*groups_of(names), *GROUPS.get(len(names), ()))
@@ -102,9 +115,11 @@ def _of_arrays(subject: Subject) -> list[Contract]:
             break
     fitting = [entry for entry in judged if entry.tier >= 2 and not _named_otherwise(entry)] or judged
     best = max((entry.tier for entry in fitting), default=0)
-    if best == 0:
-        raise ContractError(_not_found(subject, "no combination of inputs was accepted", judged))
     hints = hints_of(subject)
+    if best == 0:
+        if endless := _never_finite(judged, hints):
+            return _ranked(endless, 0, hints)
+        raise ContractError(_not_found(subject, "no combination of inputs was accepted", judged))
     if best < BEST and (mirrored := _in_a_mirror(subject, fitting, hints)):
         return _ranked(mirrored, BEST, hints)
     if best < BEST and (regression := _of_a_difference(subject, fitting)) is not None:
@@ -115,9 +130,27 @@ def _of_arrays(subject: Subject) -> list[Contract]:
     survivors.sort(key=lambda entry: -entry.score)
     if (pixels := _of_pixels(subject, survivors[0])) is not None:
         return _ranked([pixels, *survivors], BEST, hints)
+    if (logits := _plainly_logits(survivors[0], judged, hints)) is not None:
+        return _ranked([logits, *survivors], logits.tier, hints)
     if (plain := _plainly_real(survivors[0], judged, hints)) is not None:
         return _ranked([plain, *survivors], plain.tier, hints)
     return _ranked(survivors, best, hints)
+
+
+def _is_regression(subject: Subject, template: Template) -> bool:
+    """The fake and the real of a loss that is best where they are equal are a prediction and its target."""
+    if template.roles != ("pred", "pred") or template.meaning != ("real", "real"):
+        return False
+    return judge(subject, Template(9.0, template.domains)).tier == BEST
+
+
+def _never_finite(judged: Sequence[Judged], hints: dict[str, float]) -> list[Judged]:
+    """Readings of a loss that takes them and is inf or NaN on all that it takes (LS201), the likeliest first."""
+    found = [entry for entry in judged if entry.stopped.startswith(NEVER_FINITE) and not _named_otherwise(entry)]
+    found = [entry for entry in found if is_ordinary(entry.contract)]
+    for entry in found:
+        entry.score = plausible(entry, hints, found, 0)
+    return sorted(found, key=lambda entry: -entry.score)
 
 
 def _sees_images(subject: Subject) -> bool:
@@ -194,6 +227,18 @@ def _plainly_real(first: Judged, judged: Sequence[Judged], hints: dict[str, floa
         return None
     real = [entry for entry in judged if entry.template.meaning == ("real", "real") and entry.tier == BEST - 1]
     return real[0] if real and not _named_otherwise(real[0]) else None
+
+
+def _plainly_logits(first: Judged, judged: Sequence[Judged], hints: dict[str, float]) -> Judged | None:
+    """Logits beside logits, for a loss that takes softmax of what it is given, and says nothing of probabilities."""
+    if (
+        first.contract.kinds() != ("prob", "binary")
+        or hints.get("logits", 0.0) < 1
+        or hints.keys() & {"prob", "simplex"}
+    ):
+        return None
+    found = [entry for entry in judged if entry.template.meaning == ("logits", "logits") and entry.tier >= 2]
+    return found[0] if found and first.contract.pred.domain.axes == found[0].contract.pred.domain.axes else None
 
 
 def _named_otherwise(entry: Judged) -> bool:

@@ -18,6 +18,7 @@ from lossmith.checker.subject import Subject
 from lossmith.checker.templates import Template
 
 SEEDS = (11, 12, 13)
+NEVER_FINITE = "the value is not finite"
 UNKNOWN = "the best prediction is not known"  # one argument: nothing to compare it with
 FLAT = "flat around the perfect prediction"  # right for a tolerance, as in epsilon-insensitive losses
 BEST = 4  # how many steps a template must pass to be right
@@ -37,7 +38,8 @@ class Judged:
 
 def contract_of(subject: Subject, template: Template) -> Contract:
     """The template as a contract; the arrays of a fold have names of their own, and entries alike one domain."""
-    made, fold = replace(template.contract(subject.parameters), sizes=subject.contract.sizes), subject.contract.fold
+    known, made = subject.contract, template.contract(subject.parameters)
+    made, fold = replace(made, sizes=known.sizes, also=known.also), known.fold
     if fold is None:
         return made
     arguments = [made.arguments[i] for i in fold.owners] if fold.alike else made.arguments
@@ -49,6 +51,10 @@ def judge(subject: Subject, template: Template, contract: Contract | None = None
     """How far a template comes; each step must hold for every seed."""
     entry = Judged(template, contract or contract_of(subject, template))
     twin = subject.with_contract(entry.contract)
+    if "mask" in template.meaning and not entry.contract.flags and not _runs(twin):
+        flagged = subject.with_contract(replace(entry.contract, flags=True))
+        if _runs(flagged):
+            entry.contract, twin = flagged.contract, flagged
     try:
         for step in (accepts, _has_effect, _perfect_beats_random, _perfect_is_optimal):
             for seed in SEEDS:
@@ -62,6 +68,10 @@ def judge(subject: Subject, template: Template, contract: Contract | None = None
     except Exception as error:  # a template may fail in any way; that it failed is the observation
         entry.stopped = entry.stopped or f"{type(error).__name__}: {_first_line(error)}"
     return entry
+
+
+def _runs(subject: Subject) -> bool:
+    return subject.run(subject.draw(SEEDS[0]), grad=False).ok
 
 
 def shortfall(subject: Subject, seeds: Sequence[int] = SEEDS) -> str:
@@ -85,7 +95,7 @@ def accepts(subject: Subject, seed: int) -> str:
     if any("size" in text and "broadcast" in text for text in trial.warned):
         return "warns about the shapes"
     if not trial.finite_value:
-        return f"the value is {trial.value} on ordinary inputs"
+        return f"{NEVER_FINITE}: {trial.value} on ordinary inputs"
     return ""
 
 

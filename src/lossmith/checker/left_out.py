@@ -1,6 +1,5 @@
 """Entries that a loss is told to leave out: where a mask is 0, a label is ignored, or a sequence has ended."""
 
-import inspect
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from lossmith.checker.ignored import ignored_label, with_ignored
 from lossmith.checker.sample import class_axis
-from lossmith.checker.subject import Subject
+from lossmith.checker.subject import Subject, source_of
 
 SELECTS = re.compile(r"mask|valid|pad|ignore|keep|present|observed", re.IGNORECASE)
 SAID = ("command line", "declared", "decorator", "annotation", "pyproject.toml")
@@ -99,19 +98,23 @@ def _ended(subject: Subject, inputs: Sequence[Any], index: int) -> Iterator[Left
 def takes_part(subject: Subject, name: str) -> bool:
     """True if the code also counts what the mask leaves out, as in `hole * (1 - mask) + valid * mask`."""
     word = re.escape(name)
-    return re.search(rf"1(\.0?)?\s*-\s*{word}\b|\(~\s*{word}\)\s*\.\s*(float|to|type)", _source(subject)) is not None
+    return (
+        re.search(rf"1(\.0?)?\s*-\s*{word}\b|\(~\s*{word}\)\s*\.\s*(float|to|type)", source_of(subject.loss))
+        is not None
+    )
 
 
 def speaks_of_nan(subject: Subject) -> bool:
     """True if the code does something about NaN: a comparison with NaN is False by itself, and means nothing."""
-    return re.search(r"nan_to_num|nanmean|nansum|is_?nan|isfinite|nan\b", _source(subject)) is not None
+    return re.search(r"nan_to_num|nanmean|nansum|is_?nan|isfinite|nan\b", source_of(subject.loss)) is not None
 
 
-def _source(subject: Subject) -> str:
-    try:
-        return inspect.getsource(subject.loss if inspect.isroutine(subject.loss) else type(subject.loss))
-    except (OSError, TypeError):
-        return ""
+def asks_for_nan(subject: Subject, name: str) -> bool:
+    """True if the code asks where this argument is NaN, and not only whether any of it is."""
+    word, test = re.escape(name), r"(?:is_?nan|isfinite|nan_to_num)"
+    asked = rf"{test}\(\s*{word}\s*\)|\b{word}\.{test}\(\)|\b{word}\s*[!=]=\s*{word}\b"
+    asked += rf"|nanmean|nansum|torch\.nan_to_num\([^\n]*\b{word}\b"
+    return re.search(rf"(?:{asked})(?!\s*\.\s*(?:any|all))", source_of(subject.loss)) is not None
 
 
 def channel(subject: Subject) -> int:

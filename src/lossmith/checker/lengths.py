@@ -7,20 +7,22 @@ number in the code as that of samples, as in `view(32, -1)`.
 
 import ast
 import functools
-import inspect
-import textwrap
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lossmith.checker.sample import SIZES
-from lossmith.checker.subject import Subject
+from lossmith.checker.subject import Subject, source_of
 
+_IMAGES = re.compile(r"conv2d|Conv2d|pool2d|Pool2d|interpolate|unfold|fft")  # a window, a pyramid
 MOST = {"C": 128, "D": 128, "N": 64}
 TRIED = 6  # lengths, so that a loss that no length helps is not tried for minutes
 
 
 def other_sizes(subject: Subject) -> Iterator[Mapping[str, int]]:
     """Sizes of axes to draw with instead, the likeliest first."""
+    if _IMAGES.search(source_of(subject.loss)):
+        yield from ({"H": side, "W": side + 4} for side in (16, 64))
     held, written = dict.fromkeys(_attributes(subject.loss)), dict.fromkeys(_literals(subject.loss))
     for numbers, axes in ((held, "CDN"), (written, "NCD")):
         for axis in axes:
@@ -44,10 +46,9 @@ def _attributes(loss: Any) -> Iterator[int]:
 
 
 def _literals(loss: Any) -> Iterator[int]:
-    thing = loss if inspect.isroutine(loss) or isinstance(loss, type) else type(loss)
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
-    except (OSError, TypeError, SyntaxError):
+        tree = ast.parse(source_of(loss))
+    except SyntaxError:
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and type(node.value) is int:

@@ -37,7 +37,9 @@ ORDINARY = frozenset(
 GUESS = re.compile(
     r"pred|prob|logit|score|estimate|output|student|mean|^mu$|rate|recon|hat$|^im(?:age|g)s?$|denois|restor"
 )
-GOAL = re.compile(r"target|label|true|truth|(?:^|_)gt(?:_|$)|teacher|mask|class")
+GOAL = re.compile(
+    r"target|label|true|truth|(?:^|_)gt(?:_|$)|teacher|mask|class|^levels?$|ordinal|rating|^gold|heat_?map|annot"
+)
 # What pushes away, or works against something, on purpose.
 AGAINST = re.compile(
     r"complement|negative_?(?:learn|label)|unlearn|forget|ascent|advers|attack|confus|revers|reward|utility|maximi|"
@@ -82,6 +84,8 @@ def is_ordinary(contract: Contract) -> bool:
     pred, target = contract.pred.name.lower(), contract.arguments[contract.target].name.lower()
     guess = (pred in PRED_NAMES and pred not in ("x", "z")) or GUESS.search(pred) is not None
     goal = target in TARGET_NAMES or GOAL.search(target) is not None
+    plain = len(contract.arguments) == 2 and contract.kinds() == ("real", "real") and target != "y"
+    guess = guess or (plain and not GOAL.search(pred))  # what is left beside a target; of labels it may be a distance
     return goal and (guess or (pred == "x" and target != "y"))
 
 

@@ -26,6 +26,8 @@ def plausible(entry: Judged, hints: dict[str, float], survivors: Sequence[Judged
     paired = directional and not coupled if "real" in others else directional or coupled
     if "embedding" in others and "embedding" not in kinds and paired:
         penalty += 7.0
+    if tier < BEST and "labels" in kinds:  # class numbers padded with -1 are rare, and nothing speaks for them here
+        penalty += 6.0
     if "flat" in entry.traits:
         penalty += 2.0
     if "shift invariant" in traits:

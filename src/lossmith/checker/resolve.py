@@ -100,6 +100,8 @@ def _from_face(subject: Subject) -> Contract | None:
 def _tried(subject: Subject, contract: Contract) -> Contract:
     """A declared contract that the loss itself does not accept is the user's to mend."""
     trial = subject.with_contract(contract).run(subject.with_contract(contract).draw(0), grad=False)
+    if trial.error is not None and "mask" in contract.kinds() and not contract.flags:
+        return _tried(subject, replace(contract, flags=True))
     if trial.error is not None:
         raise ContractError(
             message(

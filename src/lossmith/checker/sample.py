@@ -116,7 +116,9 @@ def draw(contract: Contract, seed: int, n: int | None = None) -> tuple[Tensor, .
         return arguments if n is None else head(contract, arguments, n)
     g, sizes = generator(seed), sizes_for(contract, n)
     paired = contract.pred.kind in ("embedding", "unit")
-    return tuple(sample(argument.domain, g, sizes, paired) for argument in contract.arguments)
+    drawn = (sample(argument.domain, g, sizes, paired) for argument in contract.arguments)
+    flagged = (contract.flags and argument.kind == "mask" for argument in contract.arguments)
+    return tuple(value.bool() if flag else value for value, flag in zip(drawn, flagged, strict=True))
 
 
 def head(contract: Contract, arguments: tuple[Tensor, ...], n: int) -> tuple[Tensor, ...]:

@@ -4,6 +4,9 @@ anchor, positive, negative      which is to be nearer
 chosen, rejected                which is to be higher; so with the real and the fake of a discriminator
 same                            two embeddings are to be near where it is 1
 advantages                      what did better than expected is to become likelier
+mu, log_var                     a latent is to be near the standard normal distribution
+risk, time, event               whoever has the first event has the higher risk
+score_i, score_j, label_i, ...  the score of what is worth more is to be the higher one
 """
 
 import re
@@ -27,6 +30,10 @@ FAKE = re.compile(r"(?:^|_)(?:fake|generated)(?:_|$)")
 SAME = re.compile(r"^(?:is_)?(?:same\w*|similar|match(?:es|ing)?)$")
 GOOD = re.compile(r"^adv(?:antages?)?$")
 LIKELY = re.compile(r"log_?p(?:rob|i)?s?(?:_|$)")
+LOG_VARIANCE = re.compile(r"log_?(?:var|sigma2)")
+TIME = re.compile(r"^times?$|durations?|surv|(?:^|_)time(?:_|$)")
+RISK = re.compile(r"risk|haz|theta|log_?h(?:z|r)?$")
+COX = re.compile(r"cox|deepsurv|partial_?likelihood", re.I)
 PUSHES = re.compile(r"contrast|margin|siam", re.I)
 JUDGES = re.compile(r"discrim|critic|(?:^|_)d(?:isc?)?_loss|loss_d(?:_|$)|DLoss", re.I)
 
@@ -51,14 +58,103 @@ def of_several(subject: Subject) -> Wrong | None:
             return None
         anchor = ({0, 1, 2} - {near, away}).pop()
         return _turned_triplet(subject, anchor, near, away)
+    if len(names) == 3 and len(contract.preds) == 2 and kinds == {"embedding"} and contract.target is None:
+        return _drawn_to_a_queue(subject)
     if len(names) == 3 and len(contract.preds) == 2 and kinds == {"embedding"}:
         return _turned_pair(subject) if SAME.search(names[contract.target or 0]) else None
     if (good := _named(names, GOOD)) is not None and len(contract.preds) == 1 and LIKELY.search(contract.pred.name):
         return _turned_policy(subject, good)
+    if len(contract.preds) == 2 == len(names) and kinds == {"real"} and (latent := _latent(names)) is not None:
+        return _not_the_prior(subject, latent)
+    if (risk := _of_risk(subject, names)) is not None:
+        return _turned_risk(subject, *risk)
+    if len(names) == 4 and len(contract.preds) == 2 and kinds == {"real"} and contract.target is None:
+        return _turned_order(subject)
     up, down = _named(names, UP, SCORE), _named(names, DOWN, SCORE)
     if up in contract.preds and down in contract.preds and up is not None and down is not None and up != down:
-        return _turned_scores(subject, up, down) if kinds == {"real"} else None
+        if kinds != {"real"}:
+            return None
+        return _turned_scores(subject, up, down) or _turned_score(subject, up, 1) or _turned_score(subject, down, -1)
     return None
+
+
+def _latent(names: Sequence[str]) -> tuple[int, int] | None:
+    """The mean and the log-variance of a latent that is to be near the standard normal distribution."""
+    mean, spread = _named(names, re.compile(r"^(?:z_)?(?:mu|mean|loc)$|_mu$|_mean$")), _named(names, LOG_VARIANCE)
+    return None if mean is None or spread is None else (mean, spread)
+
+
+def _not_the_prior(subject: Subject, latent: tuple[int, int]) -> Wrong | None:
+    """A divergence from the prior is least where mean and log-variance are 0."""
+    shown: Wrong | None = None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        prior = tuple(torch.zeros_like(value) if i in latent else value for i, value in enumerate(inputs))
+        least, other = subject.values(prior), subject.values(inputs)
+        if least <= other or other != other:
+            return None
+        said = "where mean and log-variance are those of the prior, 0 and 0, it costs more than elsewhere"
+        fix = "0.5 * (mu**2 + exp(log_var) - log_var - 1): the variance is the exponential of its logarithm"
+        shown = shown or Wrong(said, fix, prior, inputs)
+    return shown
+
+
+def _of_risk(subject: Subject, names: Sequence[str]) -> tuple[int, int, int] | None:
+    """A risk, the time that was observed, and whether it ended in an event."""
+    contract = subject.contract
+    event, time = contract.target, _named(names, TIME)
+    hazard = RISK.search(contract.pred.name.lower()) or COX.search(subject.name)
+    if len(names) != 3 or len(contract.preds) != 1 or event is None or time is None or event == time or not hazard:
+        return None
+    return contract.preds[0], time, event
+
+
+def _turned_risk(subject: Subject, risk: int, time: int, event: int) -> Wrong | None:
+    """Whoever has the first event must have the higher risk: the loss must fall as that risk rises."""
+    name, shown = subject.contract.arguments[risk].name, None
+    for seed in SEEDS:
+        inputs = put(subject.draw(seed), event, torch.ones_like(subject.draw(seed)[event]))
+        first = inputs[time] == inputs[time].min()
+        if first.shape != inputs[risk].shape:
+            return None
+        good, bad = (put(inputs, risk, inputs[risk] + step * first) for step in (2.0, -2.0))
+        if not subject.values(bad) < subject.values(inputs) < subject.values(good):
+            return None
+        said = f"it falls as {name} falls for the one whose event came first"
+        shown = shown or Wrong(said, "turn the sign: a likelihood is to be large, its negative is the loss", good, bad)
+    return shown
+
+
+def _turned_order(subject: Subject) -> Wrong | None:
+    """Two scores with the worth of each: the score of what is worth more must be the higher one."""
+    first, second = subject.contract.preds
+    left, right = (i for i in range(4) if i not in (first, second))
+    names, shown = [argument.name for argument in subject.contract.arguments], None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        step = 2.0 * (inputs[left] - inputs[right]).sign()
+        good, bad = (
+            put(put(inputs, first, inputs[first] + side * step), second, inputs[second] - side * step)
+            for side in (1.0, -1.0)
+        )
+        if not subject.values(bad) < subject.values(inputs) < subject.values(good):
+            return None
+        said = f"it falls as {names[first]} falls below {names[second]} where {names[left]} is above {names[right]}"
+        shown = shown or Wrong(said, f"exchange {names[left]} and {names[right]}, or turn the sign", good, bad)
+    return shown
+
+
+def _turned_score(subject: Subject, index: int, sign: int) -> Wrong | None:
+    """One of the two scores moves the wrong way, whatever the other does."""
+    name, shown = subject.contract.arguments[index].name, None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        good, bad = (put(inputs, index, inputs[index] + side * sign * 2.0) for side in (1, -1))
+        if not subject.values(bad) < subject.values(inputs) < subject.values(good):
+            return None
+        said = f"it falls as {name} {'falls' if sign > 0 else 'rises'}"
+        shown = shown or Wrong(said, f"turn the sign of {name} in its own term", good, bad)
+    return shown
 
 
 def _named(names: Sequence[str], pattern: re.Pattern[str], also: re.Pattern[str] | None = None) -> int | None:
@@ -136,6 +232,23 @@ def _others_cost_nothing(subject: Subject, target: int) -> Wrong | None:
             return None
         said = f"pairs that are not the same cost nothing, however near they lie: {name} of 0 has no part in it"
         shown = shown or Wrong(said, f"the term that pushes apart belongs to 1 - {name}", near, nearer)
+    return shown
+
+
+def _drawn_to_a_queue(subject: Subject) -> Wrong | None:
+    """A query, its key, and a queue of others: the query is to lie near its key."""
+    names, shown = [argument.name for argument in subject.contract.arguments], None
+    for seed in SEEDS:
+        query, key, queue = inputs = subject.draw(seed)
+        good = put(inputs, 0, key)
+        every = [put(inputs, 0, entry.expand_as(query)) for entry in queue]
+        bad = min(every, key=subject.values)
+        if not subject.values(bad) < min(subject.values(good), subject.values(inputs)) - 1e-3:
+            return None
+        said = f"it is lowest where {names[0]} lies on an entry of {names[2]}, and not on {names[1]}"
+        shown = shown or Wrong(
+            said, "put the positive into the column that the labels name: cat([pos, neg], 1)", good, bad
+        )
     return shown
 
 

@@ -57,6 +57,22 @@ _MIXED = re.compile(r"^(?:y|targets?|labels?)_?[ab12]$")  # of mixup: two labels
 _METRIC = re.compile(
     r"^(?:a|p|n|anc|anchors?|pos(?:itives?)?|neg(?:atives?)?\d?|quer(?:y|ies)|q|k|keys?)(?:_?(?:emb\w*|feat\w*|vec\w*|z|\d))?$"
 )
+_QUEUE = re.compile(r"queue|memory|bank|negatives$")
+# A step of Q-learning; a mixture of Gaussians; two scores and what each is worth.
+_Q_STEP = {
+    "pred": (r"^q(?:_?(?:values?|s|pred|sa|eval|all))?$|^current_q|^state_action", "logits[N,C]"),
+    "other": (r"next.*q|q.*next|target_q|q_?target", "logits[N,C]"),
+    "target": (r"^acts?$|actions?", "index[N]"),
+    "reward": (r"^rs?$|rewards?|returns?", "real[N]"),
+    "done": (r"dones?|terminal|terminated|not_?done|masks?|^d$", "binary[N]"),
+}
+_MIXTURE = (
+    (r"^(?:log_?)?pi$|mix|^weights?$|^coef", "logits[N,K]"),
+    (r"^mus?$|means?|^loc", "real[N,K]"),
+    (r"log_?(?:sigma|std|var|scale)", "real[N,K]"),
+    (r"sigma|std|scale", "positive[N,K]"),
+    (r"^y$|target|true|^x$|label", "real[N]"),
+)
 # A vector for each sample, one for each class, and the labels; a distance for each pair, and whether it is one.
 _VECTORS = re.compile(r"hidden|feat|emb|represent|^(?:x|z|h|inputs?)$")
 _OF_CLASSES = re.compile(
@@ -74,6 +90,8 @@ def side_of(name: str) -> Side | None:
 def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
     """Templates in which the names have settled every argument; the first one that is accepted is right."""
     lowered = [name.lower() for name in names]
+    if len(names) == 3 and _QUEUE.search(lowered[-1]) and all(_METRIC.search(name) for name in lowered[:2]):
+        return (Template(9.0, ("embedding[N,D]", "embedding[N,D]", "embedding[K,D]"), ("pred", "pred", "other")),)
     if len(names) >= 3 and all(_METRIC.search(name) for name in lowered):
         return (Template(9.0, ("embedding[N,D]",) * len(names), ("pred",) * len(names)),)
     if all(_PREFERENCE.search(name) for name in lowered):
@@ -83,6 +101,8 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
     if len(names) == 3 and all(_MIXED.search(name) for name in lowered[1:]):
         return (Template(9.0, ("logits[N,C]", "index[N]", "index[N]"), ("pred", "target", "other")),)
     if len(names) in (2, 3) and (found := _against_classes(lowered) or _of_distances(lowered)):
+        return found
+    if found := _of_q_step(lowered) or _of_mixture(lowered) or _of_two_scores(lowered):
         return found
     sides = [side_of(name) for name in names]
     if len(names) >= 3 and sum(bool(_POLICY.search(name)) for name in lowered) >= 2:
@@ -135,6 +155,43 @@ def _of_distances(names: Sequence[str]) -> tuple[Template, ...]:
     )
 
 
+def _of_q_step(names: Sequence[str]) -> tuple[Template, ...]:
+    """Values of all actions now and in the next state, the action, the reward, and whether it was the last step."""
+    parts = [next((part for part, (p, _) in reversed(_Q_STEP.items()) if re.search(p, name)), "") for name in names]
+    parts = ["other" if re.search(_Q_STEP["other"][0], name) else part for name, part in zip(names, parts, strict=True)]
+    if len(names) < 4 or "" in parts or len(set(parts)) < len(parts) or not {"pred", "other", "target"} <= set(parts):
+        return ()
+    roles = tuple(part if part in ("pred", "target") else "other" for part in parts)
+    return (Template(9.0, tuple(_Q_STEP[part][1] for part in parts), roles),)
+
+
+def _of_mixture(names: Sequence[str]) -> tuple[Template, ...]:
+    """Shares, means and widths of Gaussians, and the number that they are to explain."""
+    found = [next((i for i, (p, _) in enumerate(_MIXTURE) if re.search(p, name)), -1) for name in names]
+    if len(names) != 4 or not {0, 1, 4} <= set(found) or not {2, 3} & set(found):
+        return ()
+    roles = tuple("target" if i == 4 else "pred" for i in found)
+    plain = tuple(_MIXTURE[i][1] for i in found)
+    column = tuple("real[N,1]" if i == 4 else domain for i, domain in zip(found, plain, strict=True))
+    deep = tuple(
+        "real[N,D]" if i == 4 else d if i == 0 else d.replace("K", "K,D") for i, d in zip(found, plain, strict=True)
+    )
+    shares = [
+        tuple("simplex[N,C]" if i == 0 else d for i, d in zip(found, each, strict=True)) for each in (plain, column)
+    ]
+    return tuple(Template(9.0, domains, roles) for domains in (plain, column, deep, *shares))
+
+
+def _of_two_scores(names: Sequence[str]) -> tuple[Template, ...]:
+    """score_i, score_j, label_i, label_j: a pair of predictions, and what is to be higher."""
+    scores = [bool(re.search(r"^(?:scores?|preds?|s|logits?|outputs?)_?[ij12ab]$", name)) for name in names]
+    labels = [bool(re.search(r"^(?:labels?|rel|y|targets?|grades?|t)_?[ij12ab]$", name)) for name in names]
+    if len(names) != 4 or (sum(scores), sum(labels)) != (2, 2):
+        return ()
+    roles = tuple("pred" if score else "other" for score in scores)
+    return tuple(Template(9.0, (f"real[{axes}]",) * 4, roles) for axes in ("N", "N,1"))
+
+
 def _of_policy(name: str, side: Side | None) -> str:
     if side is not None or not _POLICY.search(name):
         return "other"
@@ -150,12 +207,19 @@ def groups_of(names: Sequence[str]) -> tuple[tuple[Template, ...], ...]:
         mains = sorted(set(mains))
     if len(names) < 3 or len(mains) != 2:
         return ()
-    return tuple(group for pairs in GROUPS[2] if (group := tuple(_composed(pairs, mains, sides))))
+    ordered: Sequence[tuple[Template, ...]] = GROUPS[2]
+    if any(side is not None and side.kind == "lengths" for side in sides):  # steps first: they are what has a length
+        ordered = sorted(ordered, key=lambda group: "T" not in group[0].domains[0])
+    return tuple(group for pairs in ordered if (group := tuple(_composed(pairs, mains, sides))))
 
 
 def _sides_of(names: Sequence[str]) -> list[Side | None]:
     """Beside a prediction, its target and a log-variance, `mean` is that of a latent, as `mu` is."""
     sides = [side_of(name) for name in names]
+    goals = [bool(re.search(r"target|^gt|(?:^|_)gt_|true", name.lower())) for name in names]
+    classes = [i for i, name in enumerate(names) if re.search(r"^(?:labels?|class(?:es)?|cls)$", name.lower())]
+    if len(names) == 3 and len(classes) == 1 and sum(goals) == 1 and not goals[classes[0]]:
+        sides[classes[0]] = Side("index", "other", "rows")
     if sides.count(None) == 3 and any(side is not None and side.kind == "real" for side in sides):
         return [
             Side("real", "pred", "pred") if n.lower() in ("mean", "loc") else s

@@ -2,10 +2,12 @@
 
 import functools
 import inspect
+import textwrap
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -106,7 +108,7 @@ class Subject:
         """The names of the arrays that the loss must be given, in order; of a fold, one for each kind of entry."""
         fold = self.contract.fold
         if fold is None:
-            return required_parameters(self.loss)
+            return (*required_parameters(self.loss), *self.contract.also)
         return tuple(holder.name for holder in fold.holders) if fold.alike else fold.words
 
     def with_contract(self, contract: Contract) -> "Subject":
@@ -119,10 +121,19 @@ class Subject:
         merged = {**self.settings, **settings}
         try:
             made = self.build(**merged)
-            _take_state(made, self.loss)
+            _take_state(made, self.loss, self._drawn_buffers())
             return replace(self, loss=made, settings=merged, _twins={}, cache={})
         except Exception:  # the loss does not take this value: the caller asks for another
             return None
+
+    def _drawn_buffers(self) -> set[str]:
+        """Buffers that begin at random; the others follow from the settings, and are those of a loss built anew."""
+        if "drawn buffers" not in self.cache:
+            again = self.build(**self.settings) if self.build is not None else None
+            own = dict(self.loss.named_buffers()) if isinstance(self.loss, nn.Module) else {}
+            built = dict(again.named_buffers()) if isinstance(again, nn.Module) and own else {}
+            self.cache["drawn buffers"] = {name for name in own.keys() & built if not _equal(own[name], built[name])}
+        return self.cache["drawn buffers"]
 
     def apart(self) -> "Subject":
         """The same loss as an object of its own, with nothing remembered."""
@@ -198,12 +209,17 @@ class Subject:
             return self.run(inputs, dtype=dtype, grad=False).value
 
 
-def _take_state(made: Any, of: Any) -> None:
+def _take_state(made: Any, of: Any, drawn: Collection[str]) -> None:
     """Give a rebuilt module the weights of the first one, where they fit: what it learns begins at random."""
     if isinstance(made, nn.Module) and isinstance(of, nn.Module):
         own, given = made.state_dict(), of.state_dict()
         if own.keys() == given.keys() and all(own[name].shape == given[name].shape for name in own):
-            made.load_state_dict(given)
+            follows = dict(of.named_buffers()).keys() - set(drawn)
+            made.load_state_dict({name: own[name] if name in follows else given[name] for name in own})
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.equal(a.nan_to_num(7.0), b.nan_to_num(7.0))
 
 
 def _gradients(
@@ -260,6 +276,16 @@ def called(loss: Any) -> Any:
     return loss
 
 
+def source_of(loss: Any) -> str:
+    """The code of a function or of a class; empty where there is none to read."""
+    try:
+        return textwrap.dedent(
+            inspect.getsource(loss if inspect.isroutine(loss) or isinstance(loss, type) else type(loss))
+        )
+    except (OSError, TypeError):
+        return ""
+
+
 def required_parameters(loss: Any) -> tuple[str, ...]:
     """Names of the positional parameters without a default; the first two if all have one.
 
@@ -278,6 +304,20 @@ def required_parameters(loss: Any) -> tuple[str, ...]:
     if len(required) == 1 and len(positional) > 1 and _may_be_left_out(positional[1]):
         required.append(positional[1].name)
     return tuple(required or [p.name for p in positional[:2]])
+
+
+def optional_parameters(loss: Any) -> tuple[str, ...]:
+    """Names of the positional parameters that come right after the required ones and are None by default."""
+    required = required_parameters(loss)
+    try:
+        parameters = [p for p in inspect.signature(called(loss)).parameters.values() if p.name not in ("ctx", "self")]
+    except (TypeError, ValueError):
+        return ()
+    if tuple(p.name for p in parameters[: len(required)]) != required:
+        return ()
+    rest = parameters[len(required) :]
+    unset = (p.kind is p.POSITIONAL_OR_KEYWORD and p.default is None for p in rest)
+    return tuple(p.name for p, _ in zip(rest, takewhile(bool, unset), strict=False))
 
 
 def _may_be_left_out(parameter: inspect.Parameter) -> bool:

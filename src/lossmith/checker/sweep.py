@@ -15,11 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lossmith.checker.contract import Argument
 from lossmith.checker.evidence import literal
 from lossmith.checker.frameworks import first_of
 from lossmith.checker.options import Option, is_function, options
 from lossmith.checker.reductions import choices
-from lossmith.checker.subject import Subject
+from lossmith.checker.spoken import side_of
+from lossmith.checker.subject import Subject, optional_parameters
+from lossmith.domains import Domain
 
 GRADIENT = ("LS101", "LS102")
 BEHAVIOUR = (*GRADIENT, "LS103", "LS105", "LS202", "LS605")
@@ -32,6 +35,7 @@ RULES = {
     "word": GRADIENT,
     "mode": (*GRADIENT, "LS103", "LS202"),  # a metric without a gradient is no fault of eval mode
     "upstream": ("LS101",),
+    "mask": (*GRADIENT, "LS103", "LS106", "LS202", "LS204", "LS205", "LS507"),
 }
 SWEPT = frozenset(("LS704", *(code for codes in RULES.values() for code in codes)))
 MOST = 12  # variants of one loss
@@ -54,7 +58,27 @@ def variants(subject: Subject) -> list[Variant]:
     for variant in _all(subject):
         if len(found) < MOST and _new(subject, variant.subject):
             found.append(variant)
-    return found
+    return [*found, *_masked(subject)]
+
+
+def _masked(subject: Subject) -> Iterator[Variant]:
+    """The loss with a mask or lengths that it takes besides, in the first shape that it accepts and that matters."""
+    contract = subject.contract
+    plain = subject.framework == "torch" and contract.fold is None
+    offered = optional_parameters(subject.loss)[:1] if plain else ()
+    name = next(iter(offered), "")
+    side = side_of(name) if name and contract.draw is None and not contract.also else None
+    if side is None or side.kind not in ("mask", "lengths"):
+        return
+    for shape in side.shapes(",".join(contract.pred.domain.axes)):
+        argument = Argument(name, "other", Domain.parse(f"{side.kind}[{shape}]"))
+        for flags in (True, False) if side.kind == "mask" else (False,):
+            given = replace(contract, arguments=(*contract.arguments, argument), also=offered, flags=flags)
+            other = subject.with_contract(given)
+            trials = [other.run((*other.draw(1)[:-1], other.draw(seed)[-1]), grad=False) for seed in (1, 2, 3)]
+            if all(trial.finite_value for trial in trials) and len({trial.value for trial in trials}) > 1:
+                yield Variant(f"{name} given", other, RULES["mask"])
+                return
 
 
 def _new(subject: Subject, other: Subject) -> bool:

@@ -90,7 +90,7 @@ def masked_mean(pred, target, mask):
 
 
 def both_are_masked(pred, target, mask):
-    return F.mse_loss(pred * mask, target * mask)
+    return F.mse_loss(pred * mask, target * mask, reduction="sum")
 
 
 def padding_is_1(pred, target, mask):

@@ -128,7 +128,8 @@ def fixed_noise(pred: Tensor, target: Tensor) -> Tensor:
 )
 def test_what_is_remembered_is_named_by_setting_it_back(loss: Any, cell: str) -> None:
     status, (found,) = answer(rule, loss, **REAL)
-    assert (status.status, found.code, found.severity) == ("failed", "LS607", "warning")
+    severity = "info" if isinstance(loss, InABuffer) else "warning"  # registered, as the statistics of a batch norm
+    assert (status.status, found.code, found.severity) == ("failed", "LS607", severity)
     assert found.message.endswith("remembers earlier calls")
     assert found.evidence["first call"] != found.evidence["after another batch"]
     assert found.why == f"with {cell} set back, the first value is back"

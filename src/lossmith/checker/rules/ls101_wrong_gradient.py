@@ -4,7 +4,8 @@ What it checks
     The gradient that autograd gives is the derivative of what the forward computes. The forward is traced and its
     derivative enclosed with every digit; where it cannot be traced, and at further points, autograd in float64 is held
     against the loss's own differences, element by element, at several steps from both sides. At a kink, or where the
-    differences are not sure of themselves, nothing is said.
+    differences are not sure of themselves, nothing is said. A term that is added as a number (`+ dice.item()`) has no
+    gradient, and is told as a warning.
 
 Why it matters
     A hand-written backward that is off by a factor, a sign or a term still trains, only worse: every step is of the
@@ -38,7 +39,7 @@ import torch
 from torch import Tensor, nn
 
 from lossmith.checker.conditions import conditions
-from lossmith.checker.cuts import DETACHING, LEAVING, QUIET, depends_on, detached_at
+from lossmith.checker.cuts import DETACHING, LEAVING, QUIET, Cut, depends_on, detached_at, lost_term
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show, shrink
 from lossmith.checker.factor import STEADY, Factor, factor_of, near
 from lossmith.checker.finding import Finding
@@ -62,6 +63,9 @@ def check(subject: Subject) -> Iterator[Finding]:
     if len(wrong) < 2:
         return
     functions = surrounding(subject, wrong[0].trial)
+    if not functions and (lost := lost_term(subject, wrong[0].trial.inputs)) is not None:
+        yield _without_gradient(subject, _smallest(subject, wrong[0], dtype), lost)
+        return
     if reason := _deliberate(subject, wrong, functions):
         yield _surrogate(subject, _smallest(subject, wrong[0], dtype), reason)
         return
@@ -184,6 +188,23 @@ def _surrogate(subject: Subject, point: Point, reason: str) -> Finding:
         trial=point.trial,
         evidence=_evidence(subject, point),
         why=reason,
+    )
+
+
+def _without_gradient(subject: Subject, point: Point, cut: Cut) -> Finding:
+    sample = point.wrong[0]
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message=f"a term of the value has no gradient: autograd gives {sample.autograd:.4g} where the derivative is "
+        f"{sample.slope.value:.4g}",
+        trial=point.trial,
+        evidence=_evidence(subject, point),
+        why=f"{cut.shown} leaves autograd; another number from it changes the value and leaves the gradient as it is",
+        fix=f"add the tensor itself, without {cut.shown}",
+        line=cut.line,
+        reproducer=reproduce(subject, point.trial.inputs, _ending(subject, sample)),
     )
 
 

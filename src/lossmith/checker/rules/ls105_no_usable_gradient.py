@@ -29,7 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossmith.checker.cuts import Cut, cut_of
+from lossmith.checker.cuts import DETACHING, QUIET, Cut, cut_of
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, shrink
 from lossmith.checker.finding import Finding
 from lossmith.checker.handwritten import HandWritten, surrounding
@@ -72,7 +72,14 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield from _zero(subject, first)
     for index in others:
         if trial.grads[index] is None:
-            yield replace(_none(subject, trial, index), severity="warning")
+            severity = "info" if _kept_out(subject, inputs, index) else "warning"
+            yield replace(_none(subject, trial, index), severity=severity)
+
+
+def _kept_out(subject: Subject, inputs: Sequence[Any], index: int) -> bool:
+    """True if a detach() or no_grad() keeps one of several arguments out: the loss says that it does not learn."""
+    cut = cut_of(subject, inputs, index)
+    return cut is not None and cut.name in (*DETACHING, QUIET)
 
 
 def _trains(subject: Subject, inputs: Sequence[Any]) -> bool:

@@ -2,7 +2,8 @@
 
 What it checks
     No gradient flows into an argument that is the output of a network which does not learn here: a teacher, a moving
-    average, a target network, the logits that a student is to copy. Targets that come from data are not checked.
+    average, a target network, the logits that a student is to copy, the z that a predictor p is to predict, the values
+    that only weigh in the loss of a policy. Targets that come from data are not checked.
 
 Why it matters
     If the caller forgets `no_grad`, the teacher is trained to agree with the student: both can meet at an answer
@@ -22,6 +23,7 @@ import re
 import sys
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from lossmith.checker.evidence import SkipRule, finding, reproduce, shrink
@@ -31,6 +33,8 @@ from lossmith.checker.subject import Subject, Trial
 CODE, NAME, SINCE = "LS107", "gradient-leaks-into-target", "0.1"
 DISTILS = re.compile(r"distil|teacher|student|(?:^|[ _])kd(?:[ _]|$)|target_logits|logits_t")
 STORED = re.compile(r"(?:old|ref(?:erence)?).*log_?p")  # of a policy: computed before, and stored without a graph
+VALUES = re.compile(r"^values?$|^v$|baselines?|state_values?|critic")
+POLICY = re.compile(r"actor|policy|pg|reinforce", re.I)
 STOPS = {
     "torch": "{}.detach()",
     "keras": "keras.ops.stop_gradient({})",
@@ -62,14 +66,37 @@ def _frozen(subject: Subject) -> list[int]:
     words = " ".join([subject.name, *(argument.name for argument in contract.arguments)]).lower()
     distils = contract.pred.kind == contract.target_kind() == "logits" and DISTILS.search(words)
     copied = contract.target if distils else None
+    projected, coefficients = _projected(subject), _coefficients(subject)
     return [
         index
         for index, argument in enumerate(contract.arguments)
-        if (argument.frozen or index == copied)
+        if (argument.frozen or index == copied or index in projected or index in coefficients)
         and contract.preds != (index,)
         and isinstance(drawn[index], Tensor)
         and drawn[index].is_floating_point()
     ]
+
+
+def _projected(subject: Subject) -> set[int]:
+    """The z of a loss of p1, p2, z1, z2: what the predictors p are to predict, and what does not learn from it."""
+    names = [argument.name.lower() for argument in subject.contract.arguments]
+    if len(names) not in (2, 4) or {name[0] for name in names} != {"p", "z"}:
+        return set()
+    return {i for i, name in enumerate(names) if re.fullmatch(r"z_?[12ab]?", name)}
+
+
+def _coefficients(subject: Subject) -> set[int]:
+    """Values of states in the loss of a policy, which is a straight line in them: they weigh, and learn elsewhere."""
+    found: set[int] = set()
+    for index, argument in enumerate(subject.contract.arguments):
+        if VALUES.search(argument.name.lower()) and POLICY.search(subject.name):
+            inputs = [list(subject.draw(1)) for _ in range(3)]
+            for step, row in enumerate(inputs):
+                row[index] = row[index].double() + step
+            low, middle, high = (subject.values(row, dtype=torch.float64) for row in inputs)
+            if abs(low + high - 2 * middle) < 1e-9 * (1 + abs(middle)) and abs(high - low) > 1e-9:
+                found.add(index)
+    return found
 
 
 def _leaks(trial: Trial, index: int) -> bool:

@@ -3,6 +3,7 @@
 What it checks
     A batch in which nothing is selected has a finite value and gradient: no positives, no negatives, every label the
     same, every label ignored, an empty mask, no pair that belongs together, an empty box in the place of a missing one.
+    What it returns then has a graph, and without positives the right prediction does not cost as much as every other.
 
 Why it matters
     Dividing by the number of selected entries gives 0/0 in the one batch that has none. It comes after hours, in the
@@ -27,8 +28,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossmith.checker.evidence import finding, shrink
+from lossmith.checker.evidence import finding, reproduce, shrink
 from lossmith.checker.finding import Finding
+from lossmith.checker.ignored import ignored_label
 from lossmith.checker.sample import SIZES, batched, head, perfect
 from lossmith.checker.subject import Subject, Trial
 
@@ -51,8 +53,12 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
+    plain = subject.run(subject.draw(1))
     for selection in _selections(subject):
         trial = subject.run(selection.inputs)
+        if _has_no_graph(trial, plain):
+            yield _constant(subject, selection, trial)
+            return
         if not _broken(trial) or _broken(subject.run(subject.draw(1))) or _is_of_entries(subject, selection):
             continue
         few = head(subject.contract, subject.draw(1), len(selection.inputs[subject.contract.preds[0]]))
@@ -66,6 +72,66 @@ def check(subject: Subject) -> Iterator[Finding]:
             fix="divide by count.clamp(min=1), and select with a product or where instead of indexing",
         )
         return
+    if (best := _costs_the_same(subject)) is not None:
+        yield finding(
+            sys.modules[__name__],
+            subject,
+            severity="warning",
+            message=f"in a batch without positives every prediction costs {subject.values(best):.4g}, right or wrong",
+            trial=subject.run(best),
+            why="with positives, predictions where the target is 0 do count: what is found there is never learned",
+            fix="add the same small number above and below: (2 * overlap + s) / (a + b + s)",
+        )
+
+
+def _has_no_graph(trial: Trial, plain: Trial) -> bool:
+    """A number that was made on the spot is returned, and backward() raises, where other batches have a gradient."""
+    return trial.ok and trial.finite_value and trial.grad is None and plain.grad is not None
+
+
+def _constant(subject: Subject, selection: Selection, trial: Trial) -> Finding:
+    names = ", ".join(argument.name for argument in subject.contract.arguments)
+    pred = subject.contract.pred.name
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message=f"what it returns {selection.name} does not depend on {pred}: backward() raises there",
+        trial=trial,
+        why="ordinary batches have a gradient",
+        fix=f"return {pred}.sum() * 0, which is 0 and has a graph, or divide by count.clamp(min=1)",
+        reproducer=reproduce(subject, trial.inputs, [f"{pred}.requires_grad_()", f"loss_fn({names}).sum().backward()"]),
+    )
+
+
+def _costs_the_same(subject: Subject) -> tuple[Any, ...] | None:
+    """The right prediction of a batch without positives, if it costs as much as any other, and no less than wrong ones.
+
+    A loss that leaves such a batch out costs 0 there; one of positives alone never asked for the others.
+    """
+    contract = subject.contract
+    kinds = contract.pred.kind in ("logits", "prob") and contract.target_kind() == "binary"
+    if not kinds or len(contract.arguments) != 2:
+        return None
+    where, goal = contract.preds[0], contract.target or 0
+    draws = [subject.draw(seed) for seed in (1, 2, 3)]
+    if draws[0][where].shape != draws[0][goal].shape:
+        return None
+    with_positives = subject.run(draws[0])
+    negatives = draws[0][goal] == 0
+    if with_positives.grad is None or not bool((with_positives.grad[negatives] != 0).all()):
+        return None
+    best = perfect(contract, _emptied(draws[0], goal), far=SURE)
+    if best is None:
+        return None
+    tried = [_emptied(each, goal) for each in draws]
+    values = [subject.values(each, dtype=torch.float64) for each in (best, *tried)]
+    level = all(abs(value - values[0]) <= 1e-9 * abs(values[0]) for value in values)
+    return best if level and values[0] > 0.5 * with_positives.value > 0 else None
+
+
+def _emptied(inputs: tuple[Any, ...], goal: int) -> tuple[Any, ...]:
+    return tuple(torch.zeros_like(value) if i == goal else value for i, value in enumerate(inputs))
 
 
 def _is_of_entries(subject: Subject, selection: Selection) -> bool:
@@ -146,8 +212,6 @@ def _labels(subject: Subject, index: int, inputs: tuple[Any, ...]) -> Iterator[S
         distinct = torch.arange(few[index].numel(), dtype=value.dtype).reshape(few[index].shape)
         alone = tuple(distinct if i == index else old for i, old in enumerate(few))
         yield Selection("in a batch in which no two samples share a class", alone)
-    ignored = getattr(subject.loss, "ignore_index", None)
-    if ignored is None:
-        ignored = subject.settings.get("ignore_index")
-    if isinstance(ignored, int):
+    ignored = ignored_label(subject)
+    if ignored is not None and index == subject.contract.target:
         yield Selection(f"where every label is ignored ({ignored})", put(torch.full_like(value, ignored)))

@@ -3,7 +3,8 @@
 What it checks
     What a loss is told to leave out (a mask of 0, an ignored label, steps beyond the length) has no part in it: other
     numbers there change neither the value nor any gradient, and its own gradient is 0. An ignored label that is no
-    class does not raise. A loss that leaves out targets of NaN has a finite gradient beside them.
+    class does not raise. A loss that leaves out targets of NaN has a finite value and gradient beside them. What a mask
+    leaves out is not counted in the divisor of a mean either, and a mask of 0 and 1 is not used as an index.
 
 Why it matters
     Padding holds whatever was in memory. One term without the mask, a mask on the wrong axis, or a Dice denominator
@@ -33,9 +34,10 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.batch import near, precise, tolerance
+from lossmith.checker.counted import Diluted, diluted, looked_up
 from lossmith.checker.evidence import evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding, Severity
-from lossmith.checker.left_out import LeftOut, channel, left_out, speaks_of_nan, takes_part
+from lossmith.checker.left_out import LeftOut, asks_for_nan, channel, left_out, takes_part
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS205", "masked-element-leaks", "0.1"
@@ -57,7 +59,7 @@ class Leak:
 def applies(subject: Subject) -> str:
     if subject.contract.pred.kind in ("embedding", "unit", "boxes", "cxcywh"):
         return "a mask over pairs is not known to leave out samples"
-    if any(True for _ in left_out(subject)) or _may_miss(subject) is not None:
+    if any(True for _ in left_out(subject)) or _may_miss(subject) is not None or looked_up(subject) is not None:
         return ""
     return "nothing in the contract can be left out: no mask, no ignored label, no lengths"
 
@@ -72,7 +74,38 @@ def check(subject: Subject) -> Iterator[Finding]:
         if leak is not None and not _meant(subject, case, leak, dtype):
             yield _told(subject, case, leak, "info" if _is_a_prior(subject, case, leak, dtype) else "error")
             return
-    yield from _missing(subject)
+    if (place := looked_up(subject)) is not None:
+        yield _index(subject, *place)
+    elif (less := diluted(subject)) is not None:
+        yield _divisor(subject, less)
+    else:
+        yield from _missing(subject)
+
+
+def _index(subject: Subject, index: int, line: str) -> Finding:
+    name = subject.contract.arguments[index].name
+    return finding(
+        sys.modules[__name__],
+        subject,
+        message=f"{name}, which is 0 and 1, is used as an index: it takes the first two rows again and again",
+        trial=subject.run(subject.draw(1)),
+        fix=f"select with a mask, x[{name}.bool()], or multiply by it",
+        line=line,
+    )
+
+
+def _divisor(subject: Subject, less: Diluted) -> Finding:
+    name, n = subject.contract.arguments[less.by].name, len(less.before.inputs[less.by])
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message=f"what {name} leaves out still counts in the divisor: with {less.copies * n} samples more, all left "
+        f"out, {show(less.before.value)} becomes {show(less.after.value)}",
+        trial=less.after,
+        why=f"that is 1 / {1 + less.copies}: the mean is taken over all {(1 + less.copies) * n} samples",
+        fix=f"divide by what counts: (loss * {name}).sum() / {name}.sum().clamp(min=1)",
+    )
 
 
 def _stumbles(subject: Subject, case: LeftOut) -> Finding | None:
@@ -221,7 +254,7 @@ def _single(value: Any) -> Any:
 
 
 def _may_miss(subject: Subject) -> tuple[Any, ...] | None:
-    """Inputs with some targets of NaN, if the loss has a target that can hold one and a finite value then."""
+    """Inputs with some targets of NaN, if the loss has a target that can hold one and asks where it does."""
     index = subject.contract.target
     if index is None or subject.contract.target_kind() not in NAN_TARGETS or len(subject.contract.arguments) != 2:
         return None
@@ -229,12 +262,11 @@ def _may_miss(subject: Subject) -> tuple[Any, ...] | None:
     target = inputs[index]
     if not isinstance(target, Tensor) or not target.is_floating_point() or target.numel() < 3:
         return None
-    if not speaks_of_nan(subject):
+    if not asks_for_nan(subject, subject.contract.arguments[index].name):
         return None
     turn = (torch.arange(target.numel()) % 3 == 1).reshape(target.shape)
     given = _replaced(inputs, index, target.masked_fill(turn, float("nan")))
-    trial = subject.run(given, grad=False)
-    return given if trial.ok and trial.finite_value else None
+    return given if subject.run(given, grad=False).ok else None
 
 
 def _missing(subject: Subject) -> Iterator[Finding]:
@@ -242,12 +274,15 @@ def _missing(subject: Subject) -> Iterator[Finding]:
     if given is None:
         return
     trial = subject.run(given)
-    if trial.ok and not trial.finite_grad and subject.run(subject.draw(1)).finite_grad:
+    plain = subject.run(subject.draw(1))
+    broken = not (trial.finite_value and trial.finite_grad)
+    if trial.ok and broken and plain.ok and plain.finite_value and plain.finite_grad:
         name = subject.contract.arguments[subject.contract.target or 0].name
         yield finding(
             sys.modules[__name__],
             subject,
-            message=f"{name} may be NaN where it is not known: the value is finite then, and the gradient is not",
+            message=f"{name} may be NaN where it is not known: "
+            + ("the value is finite then, and the gradient is not" if trial.finite_value else "the value is NaN then"),
             trial=trial,
             why="0 * NaN is NaN: what is left out after it was computed still has its derivative",
             fix=f"replace NaN before it is used: known = ~{name}.isnan(); safe = where(known, {name}, 0)",

@@ -45,6 +45,7 @@ LOGITS = (0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 16.5)
 MARGINAL = 8.0  # beyond this logit a flat region is the usual guard against log(0): for information
 PROBS = (0.3, 0.1, 0.03, 0.005)
 PLACES = (-30.0, -5.0, -2.0, 2.0, 5.0, 30.0)
+OPPOSITE = "where an image is the negative of its target"
 MEANT = re.compile(r"trunc|clip|ramp|robust|trim|redescend|tukey|saturat|\bppo\b|surrogate|\bcap(?:ped|_)", re.I)
 CAPPED = re.compile(
     r"clamp(?:_max_?)?\(\s*(?:\w+\s*,\s*)?max\s*=|clamp_max"
@@ -162,6 +163,10 @@ def _beyond(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[list[Place]]:
     if goal is None or inputs[goal].shape != pred.shape:
         return
     everywhere = torch.ones_like(pred, dtype=torch.bool)
+    if pred.ndim == 4:
+        target = inputs[goal]  # around 4, as brightness is: the mean is right, and what lies around it is turned
+        turned = (_put(subject, inputs, 4.0 - size * target, 4.0 + target) for size in (0.5, 1.0))
+        yield [Place(OPPOSITE, given, everywhere) for given in turned]
     for sign in (-1, 1):
         row = sorted((place for place in PLACES if place * sign > 0), key=abs)
         yield [
@@ -218,7 +223,9 @@ def _above(subject: Subject, place: Place, value: float, values: list[float]) ->
     span = max(*values, floor) - min(*values, floor)
     if not (floor == floor and value - floor > 0.01 * span and span > 0):
         return False
-    return subject.contract.pred.kind != "real" or _level_follows_target(subject, place, value)
+    return (
+        subject.contract.pred.kind != "real" or place.name == OPPOSITE or _level_follows_target(subject, place, value)
+    )
 
 
 def _level_follows_target(subject: Subject, place: Place, value: float) -> bool:

@@ -49,7 +49,7 @@ def check(subject: Subject) -> Iterator[Finding]:
             yield finding(
                 sys.modules[__name__],
                 subject,
-                severity="warning" if fused else "info" if rare else "error",
+                severity="info" if fused or rare else "error",
                 message=f"the {fault.what} is not finite in {precision}, {fault.condition.name}",
                 trial=fault.trial,
                 why=f"in float64 the value at the same inputs is {fault.truth.value:g}" if fault.truth else "",

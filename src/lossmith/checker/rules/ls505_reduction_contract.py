@@ -3,7 +3,8 @@
 What it checks
     If the loss has a setting `reduction`, its choices belong together: `sum` is the sum of what `none` gives, `mean`
     is the mean of it (`sum_over_batch_size` in Keras), and `none` gives more than one number for several samples.
-    A cross entropy that is averaged is not taken for that of a sample: exp(-mean) in a focal weight.
+    A cross entropy that is averaged is not taken for that of a sample: exp(-mean) in a focal weight. Where samples do
+    not interact, all terms are summed or all are averaged.
 
 Why it matters
     Weights, masks and per-sample statistics are applied to `none`, and a change from `mean` to `sum` is meant to
@@ -34,6 +35,7 @@ from lossmith.checker.averaged import Averaged, averaged_too_early
 from lossmith.checker.batch import interact, near, no_batch, precise, size, splits, take
 from lossmith.checker.evidence import SkipRule, finding, reproduce, show
 from lossmith.checker.finding import Finding
+from lossmith.checker.mixed import Mixed, mixed
 from lossmith.checker.reductions import Choices, choices
 from lossmith.checker.subject import Subject, Trial
 from lossmith.domains import Domain
@@ -43,7 +45,7 @@ SEEDS = 4
 
 
 def applies(subject: Subject) -> str:
-    if averaged_too_early(subject) is not None:
+    if averaged_too_early(subject) is not None or _two_laws(subject) is not None:
         return ""
     found = choices(subject)
     if found is None:
@@ -54,6 +56,9 @@ def applies(subject: Subject) -> str:
 def check(subject: Subject) -> Iterator[Finding]:
     if (early := averaged_too_early(subject)) is not None:
         yield _early(subject, early)
+        return
+    if (two := _two_laws(subject)) is not None:
+        yield _mixed(subject, two)
         return
     found = choices(subject)
     if found is None:
@@ -83,6 +88,48 @@ def _early(subject: Subject, early: Averaged) -> Finding:
         why="a focal weight made of it cannot tell hard samples from easy ones: it scales the whole batch",
         fix='reduction="none" in the cross entropy, and the mean at the end',
         line=early.line,
+    )
+
+
+def _two_laws(subject: Subject) -> Mixed | None:
+    """What is summed beside what is averaged, in a loss whose samples do not interact."""
+    if subject.bridged or no_batch(subject) or size(subject, subject.draw(0)) < 4:
+        return None
+    if "mixed" not in subject.cache:
+        try:
+            subject.cache["mixed"] = mixed(subject)
+        except SkipRule:
+            subject.cache["mixed"] = None
+    return subject.cache["mixed"]
+
+
+def _mixed(subject: Subject, found: Mixed) -> Finding:
+    part = found.part
+    summed, averaged = ([name for name, law in found.how.items() if law == each] for each in ("sum", "mean"))
+    if averaged:
+        said = f"the terms of {', '.join(summed)} are summed over the batch, those of {', '.join(averaged)} averaged"
+        why = "their balance changes with the batch size, and with the last batch of an epoch"
+        fix = "reduce all terms alike: the mean over the batch of what is summed for each sample"
+    else:
+        said = f"it is a sum over the batch, but {show(found.once)} comes once: the least value falls with the batch"
+        why = "a mean was meant: the constant belongs to each sample"
+        fix = f"average over the batch before the result is taken from {show(found.once)}"
+    rows = {a.name: show(value) for a, value in zip(subject.contract.arguments, part.whole.inputs, strict=True)}
+    rows |= {
+        f"value of all {part.n}": show(part.whole.value),
+        f"value of the first {part.cut}": show(part.first.value),
+        f"value of the last {part.n - part.cut}": show(part.second.value),
+    }
+    inputs = tuple(v.float() if torch.is_tensor(v) and v.dtype == torch.float64 else v for v in part.whole.inputs)
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message=said,
+        evidence=rows,
+        why=why,
+        fix=fix,
+        reproducer=reproduce(subject, inputs),
     )
 
 

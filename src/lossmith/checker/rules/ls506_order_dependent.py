@@ -2,7 +2,8 @@
 
 What it checks
     Putting the samples of a batch in another order, all arguments alike, leaves the total as it is and puts the
-    gradient in the same order. It is asked only of arguments whose first axis is declared or inferred as the batch N.
+    gradient in the same order. It is asked only of arguments whose first axis is declared or inferred as the batch N,
+    and not of a sum that runs along rows which the caller has sorted: it takes no time to sort by.
 
 Why it matters
     The order of a batch is an accident of the data loader. A loss that depends on it rewards some places of the batch
@@ -20,6 +21,7 @@ When to allow it
     where row i and row i + N/2 are two views of one image.
 """
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -29,9 +31,11 @@ import torch
 from lossmith.checker.batch import near_tensors, no_batch, orders, precise, same, size, take, tolerance
 from lossmith.checker.evidence import evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
-from lossmith.checker.subject import Subject, Trial
+from lossmith.checker.subject import Subject, Trial, source_of
 
 CODE, NAME, SINCE = "LS506", "order-dependent", "0.1"
+NEIGHBOURS = re.compile(r"\.roll\(|\broll\(|\[::-1\]|\.flip\(0\)")
+TIMES = re.compile(r"time|duration|surv|^t$")
 
 
 def applies(subject: Subject) -> str:
@@ -39,7 +43,18 @@ def applies(subject: Subject) -> str:
         return "it takes one array, and nothing says that its first axis is a batch"
     if reason := no_batch(subject):
         return reason
+    if _is_ordered(subject):
+        return "it runs along rows that its caller has sorted, or pairs each with its neighbour"
     return "" if size(subject, subject.draw(0)) > 1 else "the example has a batch of one"
+
+
+def _is_ordered(subject: Subject) -> bool:
+    """The name says so; or its code runs along the batch, and nothing that it takes could be sorted by: no time."""
+    source = source_of(subject.loss)
+    if NEIGHBOURS.search(source) and subject.contract.pred.kind in ("embedding", "unit"):
+        return True
+    along = re.search(r"logcumsumexp|sorted", f"{subject.name} {source}") is not None
+    return along and not any(TIMES.search(argument.name.lower()) for argument in subject.contract.arguments)
 
 
 def check(subject: Subject) -> Iterator[Finding]:

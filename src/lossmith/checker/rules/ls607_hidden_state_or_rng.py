@@ -2,7 +2,8 @@
 
 What it checks
     The same inputs give the same value: with any seed of the global random generator, and whatever the loss was
-    called with before.
+    called with before. (What a module keeps in a registered buffer, as a batch norm does, is information.) The call
+    does not set the seed of the global random generator.
 
 Why it matters
     A loss that remembers earlier calls gives another value for validation than for training, in another order of
@@ -113,10 +114,11 @@ def _remembers(
     own = [label for label in culprits if isinstance(kept.before(label), torch.Generator)]
     names = ", ".join(culprits)
     rows = {"first call": show(before.value), "after another batch": show(after.value)}
+    buffers = {name for name, _ in subject.module.named_buffers()} if subject.module is not None else set[str]()
     return finding(
         sys.modules[__name__],
         subject,
-        severity="warning",
+        severity="info" if culprits and set(culprits) <= buffers else "warning",  # as a batch norm does
         message="the value of the same inputs changes from call to call: the loss "
         + (f"draws from a generator of its own ({names})" if own else "remembers earlier calls"),
         trial=before,
@@ -261,6 +263,8 @@ def _advanced(subject: Subject, inputs: Sequence[Any]) -> Finding | None:
     trial = subject.run(inputs, watch=watch)
     if subject.bridged or not watch.name:
         return None
+    if watch.name in ("manual_seed", "seed") or _reseeds(subject, inputs):
+        return _seeded(subject, trial, watch)
     return finding(
         sys.modules[__name__],
         subject,
@@ -270,6 +274,30 @@ def _advanced(subject: Subject, inputs: Sequence[Any]) -> Finding | None:
         why=f"{watch.name}() draws",
         fix="leave the draw out: it changes every later draw of the program",
         line=watch.line,
+    )
+
+
+def _reseeds(subject: Subject, inputs: Sequence[Any]) -> bool:
+    """True if the generator is in one and the same state after every call, however it was before."""
+    after: list[Tensor] = []
+    for seed in (3, 4, 5):
+        subject.run(inputs, seed=seed)
+        after.append(torch.get_rng_state())
+    return all(torch.equal(after[0], other) for other in after[1:])
+
+
+def _seeded(subject: Subject, trial: Trial, watch: _Draws) -> Finding:
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message="the call sets the seed of the global random generator",
+        evidence=_inputs_of(subject, trial),
+        why="whatever was seeded before, the generator is in the same state after every call: dropout and shuffling "
+        "repeat themselves from step to step",
+        fix="draw from a torch.Generator of its own, or leave the seed to the program",
+        line=watch.line,
+        reproducer=reproduce(subject, trial.inputs, _ending_seeded(subject)),
     )
 
 
@@ -287,6 +315,11 @@ def _ending_memory(subject: Subject, second: Sequence[Any]) -> list[str]:
 
 def _ending_twice(subject: Subject, seeding: str) -> list[str]:
     return ["for seed in range(3):", f"    {seeding}", f"    print(loss_fn({_called(subject)}))"]
+
+
+def _ending_seeded(subject: Subject) -> list[str]:
+    return ["for seed in range(3):", "    torch.manual_seed(seed)", f"    loss_fn({_called(subject)})",
+            "    print(torch.rand(1))"]  # fmt: skip
 
 
 def _ending_statistics(subject: Subject, second: Sequence[Any]) -> list[str]:

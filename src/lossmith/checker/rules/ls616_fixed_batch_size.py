@@ -2,7 +2,8 @@
 
 What it checks
     A loss takes batches of other sizes than the first one: smaller and larger ones, by a fresh object and by one that
-    has been called before. Where it has a setting for the batch size, the value does not depend on that setting.
+    has been called before. Where it has a setting for the batch size, the value does not depend on that setting, and no
+    batch of another size is viewed as so many rows.
 
 Why it matters
     The last batch of an epoch is smaller, and a validation batch is larger. A mask or an index that is made for one
@@ -23,16 +24,19 @@ When to allow it
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
+from lossmith.checker.accelerators import name_of
 from lossmith.checker.batch import near, no_batch, refused, size, take
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce
 from lossmith.checker.finding import Finding
 from lossmith.checker.options import options
-from lossmith.checker.subject import Subject, Trial
+from lossmith.checker.subject import Subject, Trial, source_of
+from lossmith.checker.watch import user_line
 
 CODE, NAME, SINCE = "LS616", "fixed-batch-size", "0.1"
 SIZE_NAME = re.compile(r"^(?:n_?)?batch_?size$|^bs$|^b_?size$")
@@ -56,7 +60,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield _one_size_only(subject, first, refuses, multiples=len(refuses) < len(others))
     elif broken := _after_another(subject, first, [trial for trial in others if trial.ok]):
         yield _keeps_the_first(subject, first, broken)
-    elif found := _divides_by_a_setting(subject, first):
+    elif found := _divides_by_a_setting(subject, first) or _regroups(subject, first):
         yield found
 
 
@@ -148,6 +152,48 @@ def _divides_by_a_setting(subject: Subject, first: Trial) -> Finding | None:
                 reproducer=reproduce(subject, first.inputs),
             )
     return None
+
+
+class _Rows(TorchFunctionMode):
+    """The first view of a batch of n as a fixed number of rows, other than n and none of its own shape."""
+
+    def __init__(self, file: str, n: int, fixed: Collection[int]) -> None:
+        super().__init__()
+        self.file, self.n, self.fixed, self.rows, self.line = file, n, fixed, 0, ""
+
+    def __torch_function__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if name_of(func) in ("view", "reshape") and isinstance(result, torch.Tensor) and result.ndim and not self.rows:
+            before, rows = args[0].shape[:1], len(result)
+            if before == (self.n,) and result.ndim > 1 and rows in self.fixed and rows not in (1, self.n):
+                self.rows, self.line = rows, user_line(self.file)
+        return result
+
+
+def _regroups(subject: Subject, first: Trial) -> Finding | None:
+    """A batch is viewed as a number of rows that the loss or its code fixes: a row holds parts of several samples."""
+    if subject.bridged:
+        return None
+    written = _written(subject)
+    watch = _Rows(subject.file, _samples(first), {*_numbers(subject).values(), *written})
+    subject.run(first.inputs, grad=False, watch=watch)
+    if not watch.rows or _samples(first) * 2 == watch.rows:
+        return None
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message=f"a batch of {_samples(first)} is viewed as {watch.rows} rows: parts of different samples share one",
+        trial=first,
+        why="the number of rows is fixed, and the batch happens to hold enough numbers for it",
+        fix="flatten(1), or view(len(pred), -1)",
+        line=watch.line,
+    )
+
+
+def _written(subject: Subject) -> set[int]:
+    """Whole numbers in the code that stand as the first length of a view."""
+    return {int(number) for number in re.findall(r"(?:view|reshape)\(\s*(\d+)\s*,", source_of(subject.loss))}
 
 
 def _numbers(subject: Subject) -> dict[str, int]:

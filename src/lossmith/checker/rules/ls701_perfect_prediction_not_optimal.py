@@ -4,8 +4,9 @@ What it checks
     No prediction is cheaper than the one that is perfect for its target. A loss that is best nowhere near is held in
     a mirror: if its sign turned, its predictions turned, or its labels moved by one make it right, that is what is
     wrong; or a reshape that mixes the classes of pixels. Where names say what is to be near or high (anchor, positive,
-    negative; chosen, rejected; the real and the fake of a discriminator; an advantage), they are believed, and so is
-    the name of an overlap that ought to reach 1, or of a triplet loss that ought to keep classes apart.
+    negative; chosen, rejected; the real and the fake of a discriminator; an advantage; a risk, its time and event; a
+    query, its key and a queue; the mean and log-variance of a latent), they are believed, and so is the name of an
+    overlap that ought to reach 1, or of a triplet loss that ought to keep classes apart.
     A softmax along the samples, or along pixels, compares no classes: right and wrong cost the same.
 
 Why it matters
@@ -68,7 +69,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     if found is None and len(subject.contract.preds) == 1 and not reason:
         found = wrong_axis(subject) or pushed_away(subject) or half_an_overlap(subject) or below_zero(subject)
     elif found is None:
-        found = wrong_way(subject)
+        found = wrong_way(subject) or (wrong_axis(subject) if len(subject.contract.preds) == 1 else None)
         if found is None and _is_said(subject, reason):
             found = beaten(subject, everywhere=subject.contract.origin in SAID or _of_boxes(subject))
     if found is not None:

@@ -38,8 +38,11 @@ CODE, NAME, SINCE = "LS805", "hyperparameter-without-effect", "0.1"
 QUIET = frozenset(
     "eps epsilon tiny smooth_eps reduction reduce size_average device dtype name verbose debug log num_classes "
     "n_classes classes dim axis ignore_index ignore_label pad_idx padding_idx pad_token_id seed inplace loss_name "
+    "vocab vocab_size batch_size bs image_size img_size num_features feat_dim embed_dim in_channels channels "
     "from_logits distributed world_size rank sync gather local_loss warmup epoch max_epoch step steps".split()
 )
+GUARDS = ("eps", "epsilon", "smooth_eps")
+TINY = 0.01  # what is larger is no guard: a smoothing
 BATCHES = 3
 MOST_CONDITIONS = 12
 
@@ -87,6 +90,7 @@ def _judged(subject: Subject) -> dict[str, Any]:
         value = subject.settings.get(name, parameter.default)
         numeric = isinstance(value, (bool, float)) or (isinstance(value, int) and not isinstance(value, bool))
         quiet = name.lower() in QUIET or QUIET & set(name.lower().split("_"))
+        quiet = quiet and not (name.lower() in GUARDS and isinstance(value, float) and value > TINY)
         if numeric and name not in taken and not quiet and not name.startswith("_"):
             found[name] = value
     return found
@@ -161,6 +165,8 @@ def _same(subject: Subject, changed: Subject, batches: Sequence[tuple[Any, ...]]
 def _in_mode(subject: Subject, inputs: Sequence[Any], training: bool | None) -> Trial:
     floats = [value.dtype for value in inputs if isinstance(value, Tensor) and value.is_floating_point()]
     loss = subject.twin(floats[0] if floats else torch.float32)
+    if training and subject.module is not None and any(True for _ in subject.module.buffers()):
+        subject.run(inputs, loss=loss.train(training), grad=False)  # a momentum shows in the second call
     return subject.run(inputs, loss=loss.train(training) if training is not None else loss)
 
 
