@@ -264,6 +264,8 @@ def _traits(subject: Subject) -> set[str]:
         renamed = (arguments[contract.target] + 1) % sizes_for(contract)["C"]
         if unchanged(contract.target, renamed):
             found.add("label names do not matter")
+        elif subject.module is None or not list(subject.module.parameters()):
+            found.add("classes are looked up")
     if _couples(subject, contract, arguments, value):
         found.add("couples samples")
     if not _low_targets_matter(subject, arguments, value):

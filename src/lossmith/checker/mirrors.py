@@ -126,8 +126,25 @@ class Mirrored(Subject):
 
 def held_up_to(subject: Subject, contract: Contract) -> list[Mirror]:
     """The mirrors that may be held up to a loss under this reading of it."""
-    counted = contract.target_kind() == "index" and _labels_are_numbers(subject.with_contract(contract))
-    return [m for m in MIRRORS if m.fits(contract) and not (counted and m.name.startswith("label"))]
+    twin, classes = subject.with_contract(contract), contract.target_kind() == "index"
+    counted = classes and _labels_are_numbers(twin)
+    left_out = {"label - 1", "label + 1"} if counted else set[str]()
+    if classes and contract.pred.kind == "logits" and not _class_by_class(twin):
+        left_out.add("turned")
+    return [m for m in MIRRORS if m.fits(contract) and m.name not in left_out]
+
+
+def _class_by_class(subject: Subject) -> bool:
+    """True if a low logit of the own class is cheaper than of any other: steps of an ordinal scale are low from it on."""
+    inputs, where, goal = list(subject.draw(0)), subject.contract.preds[0], subject.contract.target or 0
+    inputs[goal] = torch.zeros_like(inputs[goal])
+    axis = class_axis(subject.contract.pred.domain.axes)
+    values: list[float] = []
+    for label in range(inputs[where].shape[axis]):
+        inputs[where] = torch.zeros_like(inputs[where])
+        inputs[where].select(axis, label).fill_(-6.0)
+        values.append(subject.values(inputs))
+    return all(values[0] < other - 1e-6 * (1 + abs(other)) for other in values[1:])
 
 
 def _labels_are_numbers(subject: Subject) -> bool:

@@ -25,7 +25,6 @@ When to allow it
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -34,9 +33,9 @@ from lossmith.checker.averaged import Averaged, averaged_too_early
 from lossmith.checker.batch import interact, near, no_batch, precise, size, splits, take
 from lossmith.checker.evidence import SkipRule, finding, reproduce, show
 from lossmith.checker.finding import Finding
+from lossmith.checker.guessed import holds_on_images
 from lossmith.checker.reductions import Choices, choices
 from lossmith.checker.subject import Subject, Trial
-from lossmith.domains import Domain
 
 CODE, NAME, SINCE = "LS505", "reduction-contract", "0.1"
 SEEDS = 4
@@ -66,7 +65,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     if not trials:
         raise SkipRule("the loss is not finite under each of its reductions")
     if message := _broken(found, trials, subject):
-        if _holds_on_images(subject):
+        if holds_on_images(subject, _holds):
             raise SkipRule("it holds on images, and that the loss takes anything else was guessed")
         few = _trials(found, [take(subject, inputs, (0, 1)) for inputs in drawn], dtype)
         again = _broken(found, few, subject) if few else ""
@@ -94,15 +93,7 @@ def _drawn(subject: Subject) -> list[tuple[Any, ...]]:
     return plain + [take(subject, inputs, chosen) for inputs, chosen in zip(plain, rows, strict=True)]
 
 
-def _holds_on_images(subject: Subject) -> bool:
-    """True if rows were guessed and pixels keep the contract: a mean over no axes at all is one over everything."""
-    contract = subject.contract
-    axes = [argument.domain.axes for argument in contract.arguments]
-    if contract.origin != "inferred" or contract.fold is not None or not all({"N"} <= {*a} <= {"N", "C"} for a in axes):
-        return False
-    domains = [Domain.parse(f"{a.kind}[{','.join((*a.domain.axes, 'H', 'W'))}]") for a in contract.arguments]
-    arguments = tuple(replace(a, domain=domain) for a, domain in zip(contract.arguments, domains, strict=True))
-    images = subject.with_contract(replace(contract, arguments=arguments))
+def _holds(images: Subject) -> bool:
     drawn, found = _drawn(images), choices(images)
     trials = _trials(found, drawn, precise(images, drawn[0])) if found is not None and drawn else []
     return bool(trials) and found is not None and not _broken(found, trials, images)

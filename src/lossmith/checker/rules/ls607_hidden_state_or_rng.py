@@ -19,7 +19,8 @@ Write instead
 
 When to allow it
     The randomness or the running statistic is the method (sampled negatives, a warm-up), and its documentation says
-    so.
+    so. Where its name, its settings, its code or its documentation speaks of noise, samples or dropout, and it is torch
+    that draws, it is information.
 """
 
 import random
@@ -36,6 +37,7 @@ from torch.overrides import TorchFunctionMode
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.memory import Snapshot
+from lossmith.checker.randomness import said_to_draw
 from lossmith.checker.slopes import same
 from lossmith.checker.subject import Subject, Trial
 from lossmith.checker.watch import user_line
@@ -116,7 +118,7 @@ def _remembers(
     return finding(
         sys.modules[__name__],
         subject,
-        severity="warning",
+        severity="info" if own and said_to_draw(subject) else "warning",
         message="the value of the same inputs changes from call to call: the loss "
         + (f"draws from a generator of its own ({names})" if own else "remembers earlier calls"),
         trial=before,
@@ -212,7 +214,7 @@ def _drawn(subject: Subject, inputs: Sequence[Any]) -> Finding | None:
     return finding(
         sys.modules[__name__],
         subject,
-        severity="warning",
+        severity="info" if said_to_draw(subject, watch.name) else "warning",
         message="the value of the same inputs depends on the seed: the loss draws from the global random generator",
         trial=trials[0],
         evidence={

@@ -66,7 +66,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         else:
             if len(tried) < 2:
                 undecided += 1
-            elif not _has_an_excuse(subject, name, value):
+            elif not _has_an_excuse(subject, name, value) and not _begins_there(subject, name, tried[0]):
                 yield _told(subject, name, value, tried, batches[0])
     if undecided == len(_judged(subject)):
         raise SkipRule("it could not be built with other settings")
@@ -104,6 +104,17 @@ def _has_an_excuse(subject: Subject, name: str, value: Any) -> bool:
     if read == "passed on":
         return isinstance(value, bool) or _switches(subject, name)
     return read != "always" or isinstance(value, bool)
+
+
+def _begins_there(subject: Subject, name: str, other: Any) -> bool:
+    """True if it sets where something learned begins, under whatever name: a module built anew keeps what was learned."""
+    if subject.module is None or subject.build is None:
+        return False
+    states: list[dict[str, Any]] = []
+    for settings in (subject.settings, {**subject.settings, name: other}):
+        torch.manual_seed(0)
+        states.append(subject.build(**settings).state_dict())
+    return states[0].keys() != states[1].keys() or any(not _equal(states[0][key], states[1][key]) for key in states[0])
 
 
 def _switches(subject: Subject, name: str) -> bool:
