@@ -20,7 +20,7 @@ from lossmith.checker.contract import Contract
 from lossmith.checker.fold import Fold
 from lossmith.checker.hints import contradicts, hints_of
 from lossmith.checker.judge import BEST, SEEDS, UNKNOWN, Judged, judge
-from lossmith.checker.lengths import other_sizes
+from lossmith.checker.lengths import held_vectors, other_sizes
 from lossmith.checker.mirrors import MIRRORS, held_up_to, is_ordinary, meant, seen_in
 from lossmith.checker.ranking import plausible
 from lossmith.checker.sample import generator, perfect
@@ -52,6 +52,8 @@ def readings(subject: Subject) -> list[Contract]:
         if found := [reading for fold in perhaps for reading in _folded(subject, fold)] or _of_other_sizes(subject):
             return found
         raise
+    if held := _of_classes_held(subject, plain[0]):
+        return held
     further = [reading for fold in perhaps for reading in _folded(subject, fold)[:1]]
     return [*further, *plain][:3] if plain[0].confidence == "unsure" else [*plain[:2], *further, *plain[2:]][:3]
 
@@ -61,6 +63,18 @@ def _of_other_sizes(subject: Subject) -> list[Contract]:
     for sizes in other_sizes(subject):
         with suppress(ContractError):
             return _of_arrays(subject.with_contract(Contract((), "none", sizes=sizes)))
+    return []
+
+
+def _of_classes_held(subject: Subject, found: Contract) -> list[Contract]:
+    """The readings with as many classes as there are in a vector that the loss holds, if ours gave none with classes."""
+    if "C" in found.pred.domain.axes:
+        return []
+    for length in held_vectors(subject.loss):
+        with suppress(ContractError):
+            readings = _of_arrays(subject.with_contract(Contract((), "none", sizes={"C": length})))
+            if "C" in readings[0].pred.domain.axes and readings[0].confidence != "unsure":
+                return readings
     return []
 
 

@@ -29,6 +29,15 @@ def other_sizes(subject: Subject) -> Iterator[Mapping[str, int]]:
                     yield {axis: number}
 
 
+def held_vectors(loss: Any) -> list[int]:
+    """The lengths of the vectors that a loss holds, or finds beside it: a weight for each class."""
+    function = inspect.unwrap(loss) if inspect.isroutine(loss) else None
+    code, spaces = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    values = [*getattr(loss, "__dict__", {}).values(), *getattr(loss, "_buffers", {}).values()]
+    values += [spaces[name] for name in code.co_names if name in spaces] if code else []
+    return list(dict.fromkeys(len(value) for value in values if getattr(value, "ndim", 0) == 1 and len(value) > 1))
+
+
 def _attributes(loss: Any) -> Iterator[int]:
     """Whole numbers that the loss holds, and the lengths of what it holds."""
     if isinstance(loss, functools.partial):

@@ -126,25 +126,32 @@ class Mirrored(Subject):
 
 def held_up_to(subject: Subject, contract: Contract) -> list[Mirror]:
     """The mirrors that may be held up to a loss under this reading of it."""
-    twin, classes = subject.with_contract(contract), contract.target_kind() == "index"
-    counted = classes and _labels_are_numbers(twin)
-    left_out = {"label - 1", "label + 1"} if counted else set[str]()
-    if classes and contract.pred.kind == "logits" and not _class_by_class(twin):
-        left_out.add("turned")
-    return [m for m in MIRRORS if m.fits(contract) and m.name not in left_out]
+    if on_a_scale(subject.with_contract(contract)):
+        return []
+    counted = contract.target_kind() == "index" and _labels_are_numbers(subject.with_contract(contract))
+    return [m for m in MIRRORS if m.fits(contract) and not (counted and m.name.startswith("label"))]
 
 
-def _class_by_class(subject: Subject) -> bool:
-    """True if a low logit of the own class is cheaper than of any other: steps of an ordinal scale are low from it on."""
-    inputs, where, goal = list(subject.draw(0)), subject.contract.preds[0], subject.contract.target or 0
-    inputs[goal] = torch.zeros_like(inputs[goal])
-    axis = class_axis(subject.contract.pred.domain.axes)
-    values: list[float] = []
-    for label in range(inputs[where].shape[axis]):
-        inputs[where] = torch.zeros_like(inputs[where])
-        inputs[where].select(axis, label).fill_(-6.0)
-        values.append(subject.values(inputs))
-    return all(values[0] < other - 1e-6 * (1 + abs(other)) for other in values[1:])
+def on_a_scale(subject: Subject) -> bool:
+    """True if labels are steps of an ordinal scale: of label y, the logits before y are high and all others low.
+
+    Asked of one label at a time, so that no other kind of loss can pass: turning any one logit of it costs more.
+    """
+    contract, inputs = subject.contract, list(subject.draw(0, None if subject.contract.draw else 1))
+    where, goal = contract.preds[0], contract.target or 0
+    if contract.kinds() != ("logits", "index") or inputs[where].ndim != 2:
+        return False
+    classes = inputs[where].shape[1]
+    for label in range(classes):
+        inputs[goal] = torch.full_like(inputs[goal], label)
+        levels = torch.where(torch.arange(classes) < label, 6.0, -6.0).expand_as(inputs[where])
+        inputs[where] = levels
+        best = subject.values(inputs)
+        for step in range(classes):
+            inputs[where] = torch.cat([levels[:, :step], -levels[:, step : step + 1], levels[:, step + 1 :]], 1)
+            if not subject.values(inputs) > best + 1e-3:
+                return False
+    return True
 
 
 def _labels_are_numbers(subject: Subject) -> bool:

@@ -30,7 +30,7 @@ from lossmith.checker.batch import near_tensors, no_batch, orders, precise, same
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.guessed import holds_on_images
-from lossmith.checker.randomness import own_generators
+from lossmith.checker.said import own_generators
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS506", "order-dependent", "0.1"

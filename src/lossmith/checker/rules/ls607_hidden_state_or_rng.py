@@ -19,8 +19,8 @@ Write instead
 
 When to allow it
     The randomness or the running statistic is the method (sampled negatives, a warm-up), and its documentation says
-    so. Where its name, its settings, its code or its documentation speaks of noise, samples or dropout, and it is torch
-    that draws, it is information.
+    so. Where its name, its settings, its code or its documentation speaks of noise or samples and torch draws them, or
+    of a momentum or a queue that is a registered buffer, it is information.
 """
 
 import random
@@ -37,7 +37,7 @@ from torch.overrides import TorchFunctionMode
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.memory import Snapshot
-from lossmith.checker.randomness import said_to_draw
+from lossmith.checker.said import said_to_draw, said_to_remember
 from lossmith.checker.slopes import same
 from lossmith.checker.subject import Subject, Trial
 from lossmith.checker.watch import user_line
@@ -113,12 +113,13 @@ def _remembers(
     before, after = trials
     culprits = _single(subject, first, second, kept, changed, before)
     own = [label for label in culprits if isinstance(kept.before(label), torch.Generator)]
+    meant = said_to_draw(subject) if own else said_to_remember(subject, culprits)
     names = ", ".join(culprits)
     rows = {"first call": show(before.value), "after another batch": show(after.value)}
     return finding(
         sys.modules[__name__],
         subject,
-        severity="info" if own and said_to_draw(subject) else "warning",
+        severity="info" if meant else "warning",
         message="the value of the same inputs changes from call to call: the loss "
         + (f"draws from a generator of its own ({names})" if own else "remembers earlier calls"),
         trial=before,
