@@ -14,7 +14,7 @@ from typing import Literal
 
 import torch
 
-from lossmith.checker import quantiles
+from lossmith.checker import columns, quantiles
 from lossmith.checker.batch import same
 from lossmith.checker.contract import Contract
 from lossmith.checker.fold import Fold
@@ -100,7 +100,7 @@ def _pairs(contract: Contract, fold: Fold) -> tuple[tuple[int, int], ...]:
 
 def _of_arrays(subject: Subject) -> list[Contract]:
     names = subject.parameters
-    for template in (*quantiles.templates_of(subject), *spoken_of(names)):
+    for template in (*quantiles.templates_of(subject), *columns.templates_of(subject), *spoken_of(names)):
         entry = judge(subject, template)
         if entry.tier >= 2:  # accepted, and every prediction has an effect: the names say the rest
             return [replace(entry.contract, confidence="likely")]

@@ -4,6 +4,7 @@ Values alone decide, so that a loss whose gradient is broken still gets its cont
 tell kinds apart although both are right.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, isfinite
@@ -19,6 +20,7 @@ from lossmith.checker.templates import Template
 
 SEEDS = (11, 12, 13)
 UNKNOWN = "the best prediction is not known"  # one argument: nothing to compare it with
+IGNORED = re.compile(r"single channel|(?:is|are|will be) ignored|=\w+`? ignored")  # it takes other shapes than these
 FLAT = "flat around the perfect prediction"  # right for a tolerance, as in epsilon-insensitive losses
 AT_INFINITY = (("logits", "index"), ("logits", "onehot"), ("logits", "binary"))  # more is always a little better
 BEST = 4  # how many steps a template must pass to be right
@@ -85,6 +87,8 @@ def accepts(subject: Subject, seed: int) -> str:
         return f"raises {type(trial.error).__name__}: {_first_line(trial.error)}"
     if any("size" in text and "broadcast" in text for text in trial.warned):
         return "warns about the shapes"
+    if any(IGNORED.search(text) for text in trial.warned):
+        return "warns that it ignores a setting"
     if not trial.finite_value:
         return f"the value is {trial.value} on ordinary inputs"
     return ""
