@@ -115,6 +115,8 @@ def _of_arrays(subject: Subject) -> list[Contract]:
         if any(entry.tier == BEST and not _named_otherwise(entry) for entry in judged):
             break
     fitting = [entry for entry in judged if entry.tier >= 2 and not _named_otherwise(entry)] or judged
+    if quantiles.settings_of(subject).get("from_logits") is True:
+        fitting = [entry for entry in fitting if entry.contract.pred.kind == "logits"] or fitting
     best = max((entry.tier for entry in fitting), default=0)
     if best == 0:
         raise ContractError(_not_found(subject, "no combination of inputs was accepted", judged))

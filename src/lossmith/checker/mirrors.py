@@ -42,7 +42,7 @@ GOAL = re.compile(r"target|label|true|truth|(?:^|_)gt(?:_|$)|teacher|mask|class"
 AGAINST = re.compile(
     r"complement|negative_?(?:learn|label)|unlearn|forget|ascent|advers|attack|confus|revers|reward|utility|maximi|"
     r"repuls|diversity|repel|orthogon|decorrel|entropy_?(?:reg|bonus|max)|critic|generator|discriminator|mutual|"
-    r"\bmine\b|curiosity",
+    r"\bmine\b|curiosity|wasserstein|wgan",
     re.I,
 )
 # What measures how good something is, unless its name says that it is a loss.

@@ -109,7 +109,9 @@ def _values(name: str, default: float) -> tuple[Sequence[float], Sequence[float]
     for pattern, usual, few in USUAL:
         if re.search(pattern, name.lower()):
             return usual, few
-    return ((0.5 * default, 2.0 * default) if isinstance(default, float) and default else ()), ()
+    if not isinstance(default, float) or not default:
+        return (), ()
+    return (0.5 * default, 2.0 * default if default >= 1 else min(2.0 * default, 0.5 * (1 + default))), ()  # a share
 
 
 def _source(subject: Subject) -> str:
