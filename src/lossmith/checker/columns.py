@@ -18,10 +18,13 @@ def templates_of(subject: Subject) -> tuple[Template, ...]:
     packed = {name: count for name in names if (count := _columns(subject.loss, name))}
     if len(names) != 2 or len(packed) != 1:
         return ()
-    (name, count), = packed.items()
+    ((name, count),) = packed.items()
     first = name == names[0]
     pair = [(f"real[N,{count}]", f"real[{axes}]") for axes in ("N", "N,1")]
-    return tuple(Template(9.0, both if first else both[::-1], ("pred", "target") if first else ("target", "pred")) for both in pair)
+    return tuple(
+        Template(9.0, both if first else both[::-1], ("pred", "target") if first else ("target", "pred"))
+        for both in pair
+    )
 
 
 def _columns(loss: Any, name: str) -> int:

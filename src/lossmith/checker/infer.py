@@ -67,7 +67,7 @@ def _of_other_sizes(subject: Subject) -> list[Contract]:
 
 
 def _of_classes_held(subject: Subject, found: Contract) -> list[Contract]:
-    """The readings with as many classes as there are in a vector that the loss holds, if ours gave none with classes."""
+    """Readings with as many classes as a vector that the loss holds has entries, if ours gave none with classes."""
     if "C" in found.pred.domain.axes:
         return []
     for length in held_vectors(subject.loss):

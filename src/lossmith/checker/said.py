@@ -83,4 +83,7 @@ def _settings(owner: Any) -> Sequence[str]:
 
 def _names(code: CodeType) -> Sequence[str]:
     """What its code calls its own values; the functions that it calls are not asked."""
-    return (*code.co_varnames, *(name for inner in code.co_consts if isinstance(inner, CodeType) for name in _names(inner)))
+    return (
+        *code.co_varnames,
+        *(name for inner in code.co_consts if isinstance(inner, CodeType) for name in _names(inner)),
+    )

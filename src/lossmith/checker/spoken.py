@@ -151,7 +151,7 @@ def _of_returns(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Tem
         shape = "N,C" if acts and re.search(r"logit|q_?val|next_q|q_?next|^q$|prob", name) else "N"
         kind = "logits" if "logit" in name else side.kind if side else "real"
         domains.append(f"{kind}[{shape}]")
-        roles.append("other" if side is not None and not (side.role == "pred") else "pred")
+        roles.append("other" if side is not None and side.role != "pred" else "pred")
     return (Template(9.0, tuple(domains), tuple(roles)),) if "pred" in roles else ()
 
 

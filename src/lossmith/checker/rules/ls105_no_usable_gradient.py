@@ -160,7 +160,10 @@ def _stopped_on_purpose(subject: Subject, trial: Trial, index: int, cut: Cut) ->
     Of views that are called alike (z1 and z2), one with a gradient and one without is no such thing.
     """
     contract = subject.contract
-    if cut.name not in (*DETACHING, QUIET) or {contract.arguments[i].kind for i in contract.preds} - {"embedding", "unit"}:
+    if cut.name not in (*DETACHING, QUIET) or {contract.arguments[i].kind for i in contract.preds} - {
+        "embedding",
+        "unit",
+    }:
         return False
     names = [contract.arguments[i].name.lower() for i in contract.preds if trial.grads[i] is not None]
     return bool(names) and _stem(contract.arguments[index].name.lower()) not in map(_stem, names)

@@ -49,7 +49,9 @@ def check(subject: Subject) -> Iterator[Finding]:
         inputs = subject.draw(seed)
         dtype = precise(subject, inputs)
         if drawn := own_generators(subject, inputs):
-            raise SkipRule(f"it draws from a generator of its own ({', '.join(drawn)}), for each place in the batch (LS607)")
+            raise SkipRule(
+                f"it draws from a generator of its own ({', '.join(drawn)}), for each place in the batch (LS607)"
+            )
         for order in orders(size(subject, inputs), 3, seed):
             if what := _differs(subject, inputs, order, dtype):
                 if holds_on_images(subject, _follows_any_order):

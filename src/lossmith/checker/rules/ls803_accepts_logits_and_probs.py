@@ -95,7 +95,7 @@ def _read_as_probability(subject: Subject) -> Iterator[Finding]:
 
 
 def _matters_inside(subject: Subject, clamped: Sequence[Any], where: int) -> bool:
-    """True if what lies between 0 and 1 counts: a loss that only asks on which side of a threshold it is clamps nothing."""
+    """True if what lies between 0 and 1 counts: a loss that only asks on which side of a threshold it is does not."""
     pred = clamped[where]
     moved = torch.where((pred > 0) & (pred < 1), 0.98 * pred, pred)
     return subject.values(clamped) != subject.values((*clamped[:where], moved, *clamped[where + 1 :]))

@@ -118,7 +118,7 @@ def _is_own(cls: type) -> bool:
 
 
 def _begins_there(subject: Subject, name: str, other: Any) -> bool:
-    """True if it sets where something learned begins, under whatever name: a module built anew keeps what was learned."""
+    """True if it sets where something learned begins: a module that is built anew keeps what was learned."""
     if subject.module is None or subject.build is None:
         return False
     states: list[dict[str, Any]] = []
