@@ -67,13 +67,16 @@ def _of_other_sizes(subject: Subject) -> list[Contract]:
 
 
 def _of_classes_held(subject: Subject, found: Contract) -> list[Contract]:
-    """Readings with as many classes as a vector that the loss holds has entries, if ours gave none with classes."""
-    if "C" in found.pred.domain.axes:
+    """Readings with as many classes as a vector that the loss holds has entries, if ours gave none with classes.
+
+    A loss of seven classes may take our axis T for theirs.
+    """
+    if found.pred.domain.axes[:2] == ("N", "C"):
         return []
     for length in held_vectors(subject.loss):
         with suppress(ContractError):
             readings = _of_arrays(subject.with_contract(Contract((), "none", sizes={"C": length})))
-            if "C" in readings[0].pred.domain.axes and readings[0].confidence != "unsure":
+            if readings[0].pred.domain.axes[:2] == ("N", "C") and readings[0].confidence != "unsure":
                 return readings
     return []
 

@@ -178,7 +178,7 @@ def _perfect_is_optimal(subject: Subject, seed: int) -> str:
     value = subject.values(best)
     if kinds in AT_INFINITY:  # a Dice of a class that is absent is mended by more than a cross entropy asks for
         surer = _replaced(best, where, 10.0 * best[where])
-        best, value = (surer, other) if (other := subject.values(surer)) < value else (best, value)
+        best, value = (surer, other) if -inf < (other := subject.values(surer)) < value else (best, value)
     span = abs(_random_values(subject, arguments, seed)[3] - value) + 1e-9
     for name, pred in _rivals(subject.contract, best, seed):
         rival = subject.values(_replaced(best, where, pred))
