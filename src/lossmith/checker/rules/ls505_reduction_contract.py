@@ -134,7 +134,7 @@ def _ignored(trials: Sequence[dict[str, Trial]]) -> bool:
 
 
 def _mean(found: Choices, trials: Sequence[dict[str, Trial]], subject: Subject) -> str:
-    wrong = [row for row in trials if not _equal(row["mean"].value, row["none"].value / _count(row["none"]), row)]
+    wrong = [row for row in trials if not _equal(row["mean"].value, row["none"].value / _averaged(row), row)]
     if not wrong:
         return ""
     divisors = [row["none"].value / row["mean"].value if row["mean"].value else 0.0 for row in trials]
@@ -147,6 +147,12 @@ def _mean(found: Choices, trials: Sequence[dict[str, Trial]], subject: Subject) 
             f"and the mean of what none gives is {show(wrong[0]['none'].value / count)}"
         )
     return ""  # a count of positives, tokens or class weights: LS501 says so
+
+
+def _averaged(row: dict[str, Trial]) -> float:
+    """How many values each mean is taken of: all, or those of one sample where `mean` keeps a number for each."""
+    values, means = _count(row["none"]), _count(row["mean"])
+    return values / means if 1 < means < values else values
 
 
 def _moves_with_pred(found: Choices, row: dict[str, Trial], subject: Subject) -> bool:
