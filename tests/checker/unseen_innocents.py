@@ -131,6 +131,20 @@ def never_moved(pred, target):
     return (torch.arange(1.0, pred.shape[1] + 1) * (pred - target) ** 2).mean()
 
 
+class BroughtAlong(nn.Module):
+    def __init__(self, angle=40.0):
+        super().__init__()
+        self.steps = torch.arange(5.0) * angle
+
+    def forward(self, pred, target):
+        return (_beside(self.steps, pred) * (pred - target) ** 2).mean()
+
+
+class LeftBehind(BroughtAlong):
+    def forward(self, pred, target):
+        return (self.steps * (pred - target) ** 2).mean()
+
+
 # --- half precision ----------------------------------------------------------------------------------------------
 
 
@@ -155,6 +169,7 @@ PAIRS = [
     ("LS805", Temperature(), Forgotten()),
     ("LS209", softest, smoothed),
     ("LS603", moved_if_elsewhere, never_moved),
+    ("LS604", BroughtAlong(), LeftBehind()),
     ("LS302", BatchDiceLoss(), softplus_by_hand),
 ]
 
