@@ -110,7 +110,10 @@ def _read_by(owner: Any, name: str) -> Reads:
     """How the code of a function, or of a class and of those of its bases that are no framework's, reads it."""
     bases = [each for each in inspect.getmro(owner)[1:] if _is_own(each)] if inspect.isclass(owner) else []
     found: list[Reads] = [reads(each, name) for each in (owner, *bases)]
-    return next((read for read in found if read != "never"), "never")
+    for read in found:
+        if read != "never":
+            return read
+    return "never"
 
 
 def _is_own(cls: type) -> bool:
