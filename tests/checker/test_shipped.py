@@ -143,7 +143,8 @@ def test_every_reviewed_finding_is_still_real():
     stale = []
     for family, entry in _table().items():
         module, _, name = family.rpartition(".")
-        codes = tuple(entry.get("reviewed", ())) if family != "functions" else ()
+        ours = module.startswith(("torch.", "keras.", "lossmith."))  # test_third_party asks the others
+        codes = tuple(entry.get("reviewed", ())) if ours else ()
         statuses = examined(f"{module}:{name}", Selection(codes)).statuses if codes else {}
         stale += [(family, code, statuses[code]) for code in codes if statuses[code].status != "allowed"]
     assert stale == []

@@ -36,6 +36,17 @@ class SparseKeras(keras.losses.Loss):
         return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
 
 
+class SmoothedFocalKeras(keras.losses.Loss):
+    def __init__(self, gamma=2.0, smoothing=0.1, from_logits=True, name="smoothed_focal"):
+        super().__init__(name=name)
+        self.gamma, self.smoothing, self.from_logits = gamma, smoothing, from_logits
+
+    def call(self, y_true, y_pred):
+        y_true = y_true * (1 - self.smoothing) + self.smoothing / y_pred.shape[-1]
+        log_p = ops.log_softmax(y_pred, axis=-1) if self.from_logits else ops.log(ops.clip(y_pred, 1e-7, 1.0))
+        return -ops.sum(y_true * ops.power(1 - ops.exp(log_p), self.gamma) * log_p, axis=-1)
+
+
 def contrastive_keras(y_true, y_pred):
     return ops.mean(y_true * y_pred**2 + (1 - y_true) * ops.maximum(1.0 - y_pred, 0) ** 2)
 
@@ -84,6 +95,7 @@ KERAS = [
     (PinballKeras(), {"y_true": "real", "y_pred": "real"}),
     (rmsle_keras, {"y_true": "positive count", "y_pred": "positive"}),
     (SparseKeras(), {"y_true": "index", "y_pred": "logits"}),
+    (SmoothedFocalKeras(), {"y_true": "onehot dist binary soft", "y_pred": "logits"}),
     (contrastive_keras, {"y_true": "binary", "y_pred": "positive"}),
 ]
 JAX = [

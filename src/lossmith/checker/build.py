@@ -125,17 +125,29 @@ def locate(value: Any, place: Place | None = None) -> tuple[str, str]:
     return f"{relative(file)}:{max(line, 1)}", str(Path(file).resolve())
 
 
+# Where the losses of frameworks and libraries are written, and where people import them from.
+HOMES = (
+    ("torch.nn.", "torch.nn"),
+    ("torch._C", "torch.nn.functional"),
+    ("keras.", "keras.losses"),
+    ("lossmith.torch.", "lossmith.torch"),
+    ("lossmith.keras.", "lossmith.keras"),
+    ("optax.losses.", "optax.losses"),
+    ("monai.losses.", "monai.losses"),
+    ("kornia.losses.", "kornia.losses"),
+    ("pytorch_metric_learning.losses.", "pytorch_metric_learning.losses"),
+    ("segmentation_models_pytorch.losses.", "segmentation_models_pytorch.losses"),
+    ("torchvision.ops.", "torchvision.ops"),
+)
+
+
 def _family(value: Any, module: ModuleType, name: str) -> str:
     """The public name of a loss that a framework ships, else empty."""
+    while isinstance(value, functools.partial):
+        value = value.func
     cls = value if isinstance(value, type) or inspect.isroutine(value) else type(value)
     home = getattr(cls, "__module__", "") or ""
-    for prefix, public in (
-        ("torch.nn.", "torch.nn"),
-        ("torch._C", "torch.nn.functional"),
-        ("keras.", "keras.losses"),
-        ("lossmith.torch.", "lossmith.torch"),
-        ("lossmith.keras.", "lossmith.keras"),
-    ):
+    for prefix, public in HOMES:
         if home.startswith(prefix):
             functional = public == "torch.nn" and inspect.isroutine(cls)
             return f"{'torch.nn.functional' if functional else public}.{cls.__name__}"

@@ -28,6 +28,8 @@ READS = {
     "unique": "unique()", "masked_select": "masked_select()", "bincount": "bincount()",
 }  # fmt: skip
 MOVES = ("to", "type", "type_as", "cuda", "set_", "data", "copy_", "new_tensor", "expand_as", "view_as", "reshape_as")
+# On the CPU the same place under another name: code that moves only what is elsewhere finds it elsewhere.
+THERE = torch.device("cpu", 0)
 INDEXING = ("__getitem__", "__setitem__", "index_select", "take", "index_put_", "index_put")
 
 
@@ -64,6 +66,8 @@ class Pretended(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name, kwargs = name_of(func), dict(kwargs or {})
+        if name == "device" and self._on(args[0]):
+            return THERE
         leaves = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
         there = any(self._on(value) for value in leaves)
         if what := hard_coded(name, args, kwargs):

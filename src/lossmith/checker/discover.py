@@ -24,7 +24,9 @@ from lossmith.errors import TargetError, message
 
 LOSS_WORD = re.compile(
     r"loss|criterion|entropy|diverg|dice|iou|jaccard|tversky|focal|huber|hinge|pinball|quantile|triplet|contrast|"
-    r"distill|distance|similarity|infonce|ntxent|barlow|vicreg|silog|ssim|^kl(?:[A-Z]|$)|nll|bce|(?:^|_)(?:ce|kl|kld|mse|mae|rmse|msle|mape|l1|l2)(?:_|$)|error|objective|penalty|regret",
+    r"distill|distance|similarity|info_?nce|ntxent|barlow|vicreg|silog|ssim|^kl(?:[A-Z]|$)|nll|bce|"
+    r"perceptual|score_?matching|smoothness|regulari[sz]|elbo|(?:^|_)w?gan(?:_?gp)?(?:_|$)|"
+    r"(?:^|_)(?:ce|kl|kld|mse|mae|rmse|msle|mape|l1|l2)(?:_|$)|error|objective|penalty|regret",
     re.IGNORECASE,
 )
 # Sizes that a constructor asks for, by the names that people give them.

@@ -55,6 +55,7 @@ _NAMES = (
     (r"log_?var|log_?sigma|log_?std", {"real"}),
     (r"^var$|variance|_var$|^sigma$|^std$|^alphas?$|evidence|concentration", {"positive"}),
     (r"^same$|^is_(?!.*(?:pad|valid|mask))|similar", {"binary", "soft"}),
+    (r"one_?hot", {"onehot", "dist", "binary", "soft"}),
     (r"mask|pad(?:ding|ded)?$|valid", {"binary", "soft", "mask", "onehot", "index"}),
     (r"label|class|^cls", {"index", "binary", "soft", "onehot", "dist", "pm1", "labels", "count"}),
     (r"^target|^[yt]$|^y_?true|truth|^gt|^true", set(KINDS) - {"embedding", "unit", "mask", "weight", "lengths"}),

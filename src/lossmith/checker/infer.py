@@ -14,13 +14,13 @@ from typing import Literal
 
 import torch
 
-from lossmith.checker import quantiles
+from lossmith.checker import columns, quantiles
 from lossmith.checker.batch import same
 from lossmith.checker.contract import Contract
 from lossmith.checker.fold import Fold
 from lossmith.checker.hints import contradicts, hints_of
 from lossmith.checker.judge import BEST, NEVER_FINITE, SEEDS, UNKNOWN, Judged, judge
-from lossmith.checker.lengths import other_sizes
+from lossmith.checker.lengths import held_vectors, other_sizes
 from lossmith.checker.mirrors import MIRRORS, held_up_to, is_ordinary, meant, seen_in
 from lossmith.checker.ranking import plausible
 from lossmith.checker.sample import generator, perfect
@@ -53,6 +53,8 @@ def readings(subject: Subject) -> list[Contract]:
         if found := found or _of_other_sizes(subject) or _with_an_option(subject):
             return found
         raise
+    if held := _of_classes_held(subject, plain[0]):
+        return held
     further = [reading for fold in perhaps for reading in _folded(subject, fold)[:1]]
     return [*further, *plain][:3] if plain[0].confidence == "unsure" else [*plain[:2], *further, *plain[2:]][:3]
 
@@ -72,6 +74,21 @@ def _with_an_option(subject: Subject) -> list[Contract]:
         return []
     with suppress(ContractError):
         return _of_arrays(subject.with_contract(Contract((), "none", also=offered)))
+    return []
+
+
+def _of_classes_held(subject: Subject, found: Contract) -> list[Contract]:
+    """Readings with as many classes as a vector that the loss holds has entries, if ours gave none with classes.
+
+    A loss of seven classes may take our axis T for theirs.
+    """
+    if found.pred.domain.axes[:2] == ("N", "C"):
+        return []
+    for length in held_vectors(subject.loss):
+        with suppress(ContractError):
+            readings = _of_arrays(subject.with_contract(Contract((), "none", sizes={"C": length})))
+            if readings[0].pred.domain.axes[:2] == ("N", "C") and readings[0].confidence != "unsure":
+                return readings
     return []
 
 
@@ -97,7 +114,7 @@ def _pairs(contract: Contract, fold: Fold) -> tuple[tuple[int, int], ...]:
 
 def _of_arrays(subject: Subject) -> list[Contract]:
     names = subject.parameters
-    for template in (*quantiles.templates_of(subject), *spoken_of(names)):
+    for template in (*quantiles.templates_of(subject), *columns.templates_of(subject), *spoken_of(names)):
         entry = judge(subject, template)
         if entry.tier >= 2 and _is_regression(subject, template):
             break
@@ -114,6 +131,8 @@ def _of_arrays(subject: Subject) -> list[Contract]:
         if any(entry.tier == BEST and not _named_otherwise(entry) for entry in judged):
             break
     fitting = [entry for entry in judged if entry.tier >= 2 and not _named_otherwise(entry)] or judged
+    if quantiles.settings_of(subject).get("from_logits") is True:
+        fitting = [entry for entry in fitting if entry.contract.pred.kind == "logits"] or fitting
     best = max((entry.tier for entry in fitting), default=0)
     hints = hints_of(subject)
     if best == 0:

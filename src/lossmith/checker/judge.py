@@ -4,6 +4,7 @@ Values alone decide, so that a loss whose gradient is broken still gets its cont
 tell kinds apart although both are right.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, isfinite
@@ -20,7 +21,9 @@ from lossmith.checker.templates import Template
 SEEDS = (11, 12, 13)
 NEVER_FINITE = "the value is not finite"
 UNKNOWN = "the best prediction is not known"  # one argument: nothing to compare it with
+IGNORED = re.compile(r"single channel|(?:is|are|will be) ignored|=\w+`? ignored")  # it takes other shapes than these
 FLAT = "flat around the perfect prediction"  # right for a tolerance, as in epsilon-insensitive losses
+AT_INFINITY = (("logits", "index"), ("logits", "onehot"), ("logits", "binary"))  # more is always a little better
 BEST = 4  # how many steps a template must pass to be right
 
 
@@ -94,6 +97,8 @@ def accepts(subject: Subject, seed: int) -> str:
         return f"raises {type(trial.error).__name__}: {_first_line(trial.error)}"
     if any("size" in text and "broadcast" in text for text in trial.warned):
         return "warns about the shapes"
+    if any(IGNORED.search(text) for text in trial.warned):
+        return "warns that it ignores a setting"
     if not trial.finite_value:
         return f"{NEVER_FINITE}: {trial.value} on ordinary inputs"
     return ""
@@ -179,13 +184,16 @@ def _perfect_is_optimal(subject: Subject, seed: int) -> str:
     best = _nearly_perfect(subject.contract, arguments)
     if best is None:
         return UNKNOWN
+    kinds, where = (subject.contract.pred.kind, subject.contract.target_kind()), subject.contract.preds[0]
     value = subject.values(best)
+    if kinds in AT_INFINITY:  # a Dice of a class that is absent is mended by more than a cross entropy asks for
+        surer = _replaced(best, where, 10.0 * best[where])
+        best, value = (surer, other) if -inf < (other := subject.values(surer)) < value else (best, value)
     span = abs(_random_values(subject, arguments, seed)[3] - value) + 1e-9
     for name, pred in _rivals(subject.contract, best, seed):
-        rival = subject.values(_replaced(best, subject.contract.preds[0], pred))
+        rival = subject.values(_replaced(best, where, pred))
         if rival < value - 0.05 * span - 1e-6:
             return f"a prediction {name} is better than the perfect one"
-    kinds = (subject.contract.pred.kind, subject.contract.target_kind())
     return _local_minimum(subject, best, value, seed) if kinds in FINITE_OPTIMUM else ""
 
 
@@ -274,6 +282,8 @@ def _traits(subject: Subject) -> set[str]:
         renamed = (arguments[contract.target] + 1) % sizes_for(contract)["C"]
         if unchanged(contract.target, renamed):
             found.add("label names do not matter")
+        elif subject.module is None or not list(subject.module.parameters()):
+            found.add("classes are looked up")
     if _couples(subject, contract, arguments, value):
         found.add("couples samples")
     if not _low_targets_matter(subject, arguments, value):

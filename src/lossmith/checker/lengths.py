@@ -7,6 +7,7 @@ number in the code as that of samples, as in `view(32, -1)`.
 
 import ast
 import functools
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -29,6 +30,15 @@ def other_sizes(subject: Subject) -> Iterator[Mapping[str, int]]:
             for number in list(numbers)[:TRIED]:
                 if 1 < number <= MOST[axis] and number != SIZES[axis]:
                     yield {axis: number}
+
+
+def held_vectors(loss: Any) -> list[int]:
+    """The lengths of the vectors that a loss holds, or finds beside it: a weight for each class."""
+    function = inspect.unwrap(loss) if inspect.isroutine(loss) else None
+    code, spaces = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    values = [*getattr(loss, "__dict__", {}).values(), *getattr(loss, "_buffers", {}).values()]
+    values += [spaces[name] for name in code.co_names if name in spaces] if code else []
+    return list(dict.fromkeys(len(value) for value in values if getattr(value, "ndim", 0) == 1 and len(value) > 1))
 
 
 def _attributes(loss: Any) -> Iterator[int]:

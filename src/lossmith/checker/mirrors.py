@@ -44,7 +44,7 @@ GOAL = re.compile(
 AGAINST = re.compile(
     r"complement|negative_?(?:learn|label)|unlearn|forget|ascent|advers|attack|confus|revers|reward|utility|maximi|"
     r"repuls|diversity|repel|orthogon|decorrel|entropy_?(?:reg|bonus|max)|critic|generator|discriminator|mutual|"
-    r"\bmine\b|curiosity",
+    r"\bmine\b|curiosity|wasserstein|wgan",
     re.I,
 )
 # What measures how good something is, unless its name says that it is a loss.
@@ -130,8 +130,32 @@ class Mirrored(Subject):
 
 def held_up_to(subject: Subject, contract: Contract) -> list[Mirror]:
     """The mirrors that may be held up to a loss under this reading of it."""
+    if on_a_scale(subject.with_contract(contract)):
+        return []
     counted = contract.target_kind() == "index" and _labels_are_numbers(subject.with_contract(contract))
     return [m for m in MIRRORS if m.fits(contract) and not (counted and m.name.startswith("label"))]
+
+
+def on_a_scale(subject: Subject) -> bool:
+    """True if labels are steps of an ordinal scale: of label y, the logits before y are high and all others low.
+
+    Asked of one label at a time, so that no other kind of loss can pass: turning any one logit of it costs more.
+    """
+    contract, inputs = subject.contract, list(subject.draw(0, None if subject.contract.draw else 1))
+    where, goal = contract.preds[0], contract.target or 0
+    if contract.kinds() != ("logits", "index") or inputs[where].ndim != 2:
+        return False
+    classes = inputs[where].shape[1]
+    for label in range(classes):
+        inputs[goal] = torch.full_like(inputs[goal], label)
+        levels = torch.where(torch.arange(classes) < label, 6.0, -6.0).expand_as(inputs[where])
+        inputs[where] = levels
+        best = subject.values(inputs)
+        for step in range(classes):
+            inputs[where] = torch.cat([levels[:, :step], -levels[:, step : step + 1], levels[:, step + 1 :]], 1)
+            if not subject.values(inputs) > best + 1e-3:
+                return False
+    return True
 
 
 def _labels_are_numbers(subject: Subject) -> bool:

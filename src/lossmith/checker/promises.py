@@ -11,6 +11,8 @@ from lossmith.checker.sample import perfect
 from lossmith.checker.several import Wrong, put
 from lossmith.checker.subject import Subject
 
+# A sum of an overlap and of something that need not be 0 where it is whole.
+SUM = re.compile(r"(?:^|_)(?:ce|bce|l1|l2|mse)(?:_|$)|b?ce(?:loss|with)|focal|entropy|combo|combined|hybrid", re.I)
 OVERLAP = re.compile(r"dice|(?<![a-z])m?iou|jaccard|tversky", re.I)
 APART = re.compile(r"triplet|contrastive|n_?pairs?|batch_?hard", re.I)
 NOT_NEGATIVE = re.compile(r"^(?!.*log(?!_?cosh)).*(?:huber|smooth_?l1|wing|log_?cosh)", re.I)  # a logarithm may be
@@ -21,7 +23,8 @@ def half_an_overlap(subject: Subject) -> Wrong | None:
     """A Dice without its 2, an IoU whose union counts the overlap twice: half is all that can be reached."""
     contract = subject.contract
     kinds = contract.kinds()
-    if not OVERLAP.search(subject.name) or is_metric(subject) or contract.target is None:
+    overlap = OVERLAP.search(subject.name) and not SUM.search(subject.name)
+    if not overlap or is_metric(subject) or contract.target is None:
         return None
     if kinds not in (("logits", "binary"), ("prob", "binary"), ("binary", "prob"), ("binary", "logits")):
         return None

@@ -24,7 +24,8 @@ def plausible(entry: Judged, hints: dict[str, float], survivors: Sequence[Judged
     # Where plain real numbers survive too, coupling comes from the reduction (a root of a mean), not from pairs.
     coupled, directional = "couples samples" in traits, "scale invariant" in traits
     paired = directional and not coupled if "real" in others else directional or coupled
-    if "embedding" in others and "embedding" not in kinds and paired:
+    looked_up = "classes are looked up" in traits  # by number, and there is no vector of a class to compare with
+    if "embedding" in others and ("embedding" in kinds if looked_up else "embedding" not in kinds and paired):
         penalty += 7.0
     if tier < BEST and "labels" in kinds:  # class numbers padded with -1 are rare, and nothing speaks for them here
         penalty += 6.0

@@ -43,6 +43,9 @@ _SIDES = (
     (r"(?:^|_)var(?:iance)?(?:_|$)|sigma|(?:^|_)std(?:_|$)", Side("positive", "pred", "pred")),
     (r"teacher", Side("logits", "other", "pred")),
     (r"advantage|^adv(?:_|$)|^returns?$|^rewards?$", Side("real", "other", "rows")),
+    (r"^actions?$|^acts?$", Side("index", "other", "rows")),
+    (r"^dones?$|terminat|truncat", Side("binary", "other", "rows")),
+    (r"^next_q|^q_?next|^next_state_q|^target_q_values|^q_target", Side("real", "other", "pred")),
     (r"event|censor|observed", Side("binary", "target", "rows")),
     (r"^times?$|durations?|survival", Side("positive", "other", "rows")),
 )
@@ -120,6 +123,8 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
             Template(9.0, (f"logits[{axes}]", f"logits[{axes}]", label), student)
             for axes, label in (("N,C", "index[N]"), ("N,T,C", "index[N,T]"), ("N,C,H,W", "index[N,H,W]"))
         )
+    if found := _of_returns(lowered, sides):
+        return found
     settled = [side for side in sides if side is not None]
     if len(settled) == len(names) and any(side.role == "pred" for side in settled):
         domains = [tuple(f"{side.kind}[{shape}]" for shape in side.shapes("N,D")) for side in settled]
@@ -190,6 +195,21 @@ def _of_two_scores(names: Sequence[str]) -> tuple[Template, ...]:
         return ()
     roles = tuple("pred" if score else "other" for score in scores)
     return tuple(Template(9.0, (f"real[{axes}]",) * 4, roles) for axes in ("N", "N,1"))
+
+
+def _of_returns(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Template, ...]:
+    """Reinforcement learning: logits or values for each action beside actions; one number a sample for the rest."""
+    known = [re.search(r"action|reward|return|advantage|^adv(?:_|$)|^dones?$", name) is not None for name in names]
+    acts = any("action" in name for name in names)
+    if not any(known) or all(known) or (len(names) == 2 and not _POLICY.search(names[known.index(False)])):
+        return ()
+    domains, roles = list[str](), list[str]()
+    for name, side in zip(names, sides, strict=True):
+        shape = "N,C" if acts and re.search(r"logit|q_?val|next_q|q_?next|^q$|prob", name) else "N"
+        kind = "logits" if "logit" in name else side.kind if side else "real"
+        domains.append(f"{kind}[{shape}]")
+        roles.append("other" if side is not None and side.role != "pred" else "pred")
+    return (Template(9.0, tuple(domains), tuple(roles)),) if "pred" in roles else ()
 
 
 def _of_policy(name: str, side: Side | None) -> str:

@@ -106,6 +106,8 @@ def _tried(subject: Subject, tasks: Tasks) -> Iterator[Contract]:
     fold = subject.contract.fold
     assert fold is not None
     roles = dict.fromkeys((p for p, _ in tasks.pairs), "pred") | dict.fromkeys((t for _, t in tasks.pairs), "target")
+    # A key that both sides have names the task: preds["cls"] are not labels.
+    named = [i for pair in tasks.pairs for i in pair if i == pair[1] or fold.words[i] != fold.words[pair[1]]]
     sides = {i: side_of(fold.words[i]) or Side("real", "other", "pred") for i in tasks.rest}
     choices = sorted(product(range(len(USUAL)), repeat=len(tasks.pairs)), key=sum)
     for choice in choices:
@@ -121,7 +123,7 @@ def _tried(subject: Subject, tasks: Tasks) -> Iterator[Contract]:
                 Argument(leaf, roles.get(i, sides[i].role if i in sides else "other"), Domain.parse(domains[i]))  # type: ignore[arg-type]
                 for i, leaf in enumerate(fold.leaves)
             )
-            if not contradicts([fold.words[i] for i in roles], [arguments[i].kind for i in roles]):
+            if not contradicts([fold.words[i] for i in named], [arguments[i].kind for i in named]):
                 yield Contract(arguments, "inferred", fold=fold)
 
 
@@ -151,7 +153,8 @@ def _judged(subject: Subject, contract: Contract, tasks: Tasks, pair: tuple[int,
         for template in group:
             if template.roles != ("pred", "target") or Domain.parse(template.domains[0]).axes != axes:
                 continue
-            if contradicts(words, template.meaning):
+            same = len(set(words)) == 1
+            if contradicts(words[same:], template.meaning[same:]):
                 continue
             alone = one_task(_with(contract, dict(zip(pair, template.domains, strict=True))), *pair)
             judged.append(judge(subject, template, alone))

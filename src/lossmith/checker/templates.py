@@ -43,6 +43,7 @@ def _templates_of_two() -> Iterator[tuple[Template, ...]]:
             *(_by_class(shape) if "C" in shape.split(",") else ()),
             *(_SPECIAL if shape == "N,C" else ()),
         )
+    yield (Template(3.4, ("embedding[N,T,D]", "index[N]")),)  # several views of each sample
 
 
 def _same_shape(shape: str) -> Iterator[Template]:

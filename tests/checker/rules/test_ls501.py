@@ -80,7 +80,7 @@ def weights_of(text: str) -> list[float]:
 
 def test_a_masked_mean_weighs_by_the_count_of_its_mask() -> None:
     status, (found,) = answer(rule, masked_mean, mask="mask[N,C]", **REAL)
-    assert (status.status, found.code, found.severity) == ("failed", "LS501", "warning")
+    assert (status.status, found.code, found.severity) == ("failed", "LS501", "info")
     assert found.why.endswith("each part weighs by the entries of mask that are not 0")
     first, second = weights_of(found.evidence["weights found"])
     assert first + second == pytest.approx(1, abs=1e-3)
@@ -109,7 +109,27 @@ def test_a_scale_that_comes_from_the_predictions_is_not_called_a_count() -> None
         return value / (0.9 + 0.1 * value.detach())
 
     _, (found,) = answer(rule, own_scale, **REAL)
-    assert (found.why, found.fix) == ("", "divide outside the loss, once for the whole batch")
+    assert (found.severity, found.why, found.fix) == (
+        "warning",
+        "",
+        "divide outside the loss, once for the whole batch",
+    )
+
+
+class Averaged(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.ones(()))
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        loss = (pred - target).square().mean()
+        self.mean.lerp_(loss.detach(), 0.1)
+        return loss / self.mean
+
+
+def test_a_scale_that_is_remembered_is_left_to_LS607() -> None:
+    status, _ = answer(rule, Averaged(), **REAL)
+    assert (status.status, "LS607" in status.reason) == ("skipped", True)
 
 
 def test_ignored_labels_are_tried_where_the_code_speaks_of_them() -> None:
@@ -150,8 +170,8 @@ def test_the_printed_text_is_stable() -> None:
     )
     lines = text.splitlines()
     assert lines[3] == (
-        "    the parts of a batch weigh by their data and not by their samples: of 6, the first 2 and the last 4 weigh "
-        "0.667 and 0.333, not 0.333 and 0.667"
+        "    it is a mean over what counts and not over samples: of 6, the first 2 and the last 4 weigh 0.667 and "
+        "0.333, not 0.333 and 0.667"
     )
     assert lines[5:14] == [
         "      target                [1.0, 1.0, 0.0, 1.0, 0.0, 0.0]",

@@ -251,3 +251,21 @@ def test_a_mean_that_is_taken_for_a_sample_is_told(reduction):
 
     found = answer(rule, focal)[1]
     assert [each.severity for each in found] == (["warning"] if reduction == "mean" else [])
+
+
+class PerClass(nn.Module):
+    """Reduces classes, and keeps a number for each sample."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        value = (pred - target).square()
+        if self.reduction == "none":
+            return value
+        return value.mean(-1) if self.reduction == "mean" else value.sum(-1)
+
+
+def test_a_reduction_of_classes_alone_keeps_its_contract() -> None:
+    assert answer(rule, PerClass(), pred="real[N,C]", target="real[N,C]")[0].status == "passed"

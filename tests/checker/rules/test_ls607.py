@@ -157,10 +157,44 @@ def test_a_generator_of_its_own_is_called_that() -> None:
 @pytest.mark.parametrize(("loss", "call"), [(noisy, "randn_like()"), (Dropped(), "dropout()")])
 def test_the_global_generator_is_told_by_the_seed(loss: Any, call: str) -> None:
     _, (found,) = answer(rule, loss, **REAL)
-    assert found.severity == "warning"
+    assert found.severity == "info"  # its name, or the call, says so
     assert "draws from the global random generator" in found.message
     assert found.evidence["value with seed 0"] != found.evidence["value with seed 1"]
     assert call in found.why
+
+
+def shaken(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred + torch.randn_like(pred) - target).square().mean()
+
+
+class Averaged(nn.Module):
+    """Divides by a running mean of itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.ones(()))
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        loss = (pred - target).square().mean()
+        self.mean.lerp_(loss.detach(), 0.1)
+        return loss / self.mean
+
+
+class Negatives(nn.Module):
+    def __init__(self, negatives: int = 3) -> None:
+        super().__init__()
+        self.negatives, self.generator = negatives, torch.Generator().manual_seed(0)
+
+    def forward(self, users: Tensor, items: Tensor) -> Tensor:
+        drawn = torch.randint(len(items), (len(users), self.negatives), generator=self.generator)
+        return ((users[:, None] * items[drawn]).sum(-1) - (users * items).sum(-1, keepdim=True)).exp().mean()
+
+
+def test_what_says_that_it_draws_or_remembers_is_information_and_what_does_not_is_a_warning() -> None:
+    found = [answer(rule, loss, **REAL)[1][0] for loss in (shaken, Averaged(), RunningScale())]
+    assert [each.severity for each in found] == ["warning", "info", "warning"]
+    _, (own,) = answer(rule, Negatives(), users="embedding[N,D]", items="embedding[N,D]")
+    assert own.severity == "info"
 
 
 @pytest.mark.parametrize(("loss", "source"), [(by_python, "Python's `random`"), (by_numpy, "numpy's global generator")])

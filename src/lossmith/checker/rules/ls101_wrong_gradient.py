@@ -38,6 +38,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lossmith.checker.abroad import changes_only_the_gradient
 from lossmith.checker.conditions import conditions
 from lossmith.checker.cuts import DETACHING, LEAVING, QUIET, Cut, depends_on, detached_at, lost_term
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show, shrink
@@ -146,7 +147,7 @@ def _deliberate_abroad(subject: Subject) -> str:
     except (OSError, ValueError):
         text = ""
     if OFFERED.search(text) and "stop_gradient" not in text:
-        return ""
+        return changes_only_the_gradient(subject)
     return "a part of the loss is kept out of the gradient; the bridge to its framework hides which"
 
 

@@ -20,10 +20,10 @@ When to allow it
     name says so (teacher, ema_, frozen) is left out.
 """
 
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -72,14 +72,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield from _zero(subject, first)
     for index in others:
         if trial.grads[index] is None:
-            severity = "info" if _kept_out(subject, inputs, index) else "warning"
-            yield replace(_none(subject, trial, index), severity=severity)
-
-
-def _kept_out(subject: Subject, inputs: Sequence[Any], index: int) -> bool:
-    """True if a detach() or no_grad() keeps one of several arguments out: the loss says that it does not learn."""
-    cut = cut_of(subject, inputs, index)
-    return cut is not None and cut.name in (*DETACHING, QUIET)
+            yield _none(subject, trial, index)
 
 
 def _trains(subject: Subject, inputs: Sequence[Any]) -> bool:
@@ -136,6 +129,7 @@ def _none(subject: Subject, trial: Trial, index: int) -> Finding:
     smallest = subject.run(small)
     cut = cut_of(subject, small, index) or cut_of(subject, trial.inputs, index)
     function = None if cut else _backward_without(subject, trial)
+    stopped = cut is not None and _stopped_on_purpose(subject, trial, index, cut)
     native = trial.returned != "Tensor" and not subject.bridged
     message = (
         f"the loss returns a {trial.returned}, outside autograd: {name} gets no gradient"
@@ -145,6 +139,7 @@ def _none(subject: Subject, trial: Trial, index: int) -> Finding:
     return finding(
         sys.modules[__name__],
         subject,
+        severity="info" if stopped else "error" if index == _learned(subject)[0] else "warning",
         message=message,
         trial=smallest,
         evidence={**evidence_of(subject, smallest), f"grad {name}": "None"},
@@ -157,6 +152,25 @@ def _none(subject: Subject, trial: Trial, index: int) -> Finding:
         line=cut.line if cut else function.line if function else "",
         reproducer=reproduce(subject, small, _ending(subject, index)),
     )
+
+
+def _stopped_on_purpose(subject: Subject, trial: Trial, index: int, cut: Cut) -> bool:
+    """True if one of several views is detached in so many words, and another one learns from it: BYOL, SimSiam, MoCo.
+
+    Of views that are called alike (z1 and z2), one with a gradient and one without is no such thing.
+    """
+    contract = subject.contract
+    if cut.name not in (*DETACHING, QUIET) or {contract.arguments[i].kind for i in contract.preds} - {
+        "embedding",
+        "unit",
+    }:
+        return False
+    names = [contract.arguments[i].name.lower() for i in contract.preds if trial.grads[i] is not None]
+    return bool(names) and _stem(contract.arguments[index].name.lower()) not in map(_stem, names)
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"_?[a-z0-9]$", "", name) if len(name) > 1 else name
 
 
 def _why(cut: Cut | None) -> str:

@@ -100,7 +100,8 @@ def _tried(subject: Subject) -> list[Trying]:
         claimed = _claims(subject, parameter.name)
         found += [Trying(parameter.name, default, value, "warning") for value in usual]
         found += [Trying(parameter.name, default, value, "warning" if claimed else "info") for value in few]
-    found = [trying for trying in found if trying.value != trying.default]
+    source = _source(subject)
+    found = [trying for trying in found if trying.value != trying.default and not _divides(source, trying)]
     return sorted(found, key=lambda trying: trying.severity == "info")[:MOST]
 
 
@@ -108,17 +109,30 @@ def _values(name: str, default: float) -> tuple[Sequence[float], Sequence[float]
     for pattern, usual, few in USUAL:
         if re.search(pattern, name.lower()):
             return usual, few
-    return ((0.5 * default, 2.0 * default) if isinstance(default, float) and default else ()), ()
+    if not isinstance(default, float) or not default:
+        return (), ()
+    return (0.5 * default, 2.0 * default if default >= 1 else min(2.0 * default, 0.5 * (1 + default))), ()  # a share
+
+
+def _source(subject: Subject) -> str:
+    try:
+        return inspect.getsource(_function(subject))  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        return ""
 
 
 def _claims(subject: Subject, name: str) -> bool:
     """True if its text admits every number from 0 on: `gamma >= 0`, or a check that refuses only what is below 0."""
-    try:
-        source = inspect.getsource(_function(subject))  # type: ignore[arg-type]
-    except (OSError, TypeError):
-        return False
     word = re.escape(name)
-    return re.search(rf"{word}\b[^\n]{{0,40}}(?:>=\s*0\b|non-?negative)|if\s+{word}\s*<=?\s*0\b", source) is not None
+    admits = rf"{word}\b[^\n]{{0,40}}(?:>=\s*0\b|non-?negative)|if\s+{word}\s*<=?\s*0\b"
+    return re.search(admits, _source(subject)) is not None
+
+
+def _divides(source: str, trying: Trying) -> bool:
+    """True if the code divides by this setting, or by what it leaves of 1: 0 and 1 are no values of it."""
+    word = rf"(?:self\.)?{re.escape(trying.name)}\b"
+    divisors = {0.0: rf"(?<!/)/\s*{word}(?!\s*\*\*)", 1.0: rf"(?<!/)/\s*\(\s*1(?:\.0?)?\s*-\s*{word}\s*\)"}
+    return trying.value in divisors and re.search(divisors[trying.value], source) is not None
 
 
 def _with(subject: Subject, trying: Trying) -> Subject | None:

@@ -76,7 +76,7 @@ def _places(subject: Subject) -> Iterator[Place]:
         floats = [v for v in condition.inputs if isinstance(v, Tensor) and v.is_floating_point() and v.numel()]
         if condition.finite and not condition.match and all(float(v.abs().max()) <= MODERATE for v in floats):
             yield Place(condition.name, condition.inputs)
-    if subject.contract.kinds() == ("real", "real"):
+    if subject.contract.kinds() == ("real", "real") and subject.contract.target is not None:
         inputs = subject.draw(1)
         here = subject.values(inputs, dtype=torch.float64)
         for shift in SHIFTS:

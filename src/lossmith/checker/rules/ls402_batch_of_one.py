@@ -19,6 +19,7 @@ When to allow it
     The loss compares samples and is always fed with several.
 """
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -35,6 +36,11 @@ from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS402", "batch-of-one", "0.1"
 SEEDS = 3
+# Losses that are made of the spread of a batch.
+SPREAD = re.compile(
+    r"vicreg|barlow|w_?mse|whiten|decorrel|redundanc|deep_?coral|(?:^|_)cca|rewards?$|returns?$|advantages?$|^adv(?:_|$)",
+    re.I,
+)
 
 
 def applies(subject: Subject) -> str:
@@ -119,10 +125,15 @@ def _broken(subject: Subject, trial: Trial, dtype: torch.dtype) -> Finding:
 
 
 def _compares(subject: Subject, trial: Trial) -> bool:
-    """True for two views of a batch, without labels, that have a value but no number: their spread is what counts."""
+    """True for two views of a batch, without labels, that have a value but no number: their spread is what counts.
+
+    Two views look like regression where their distance is most of it; then the name of the loss is believed. Returns
+    that are standardised over a batch are such a spread as well.
+    """
     kinds = {subject.contract.arguments[index].kind for index in subject.contract.preds}
     views = kinds == {"embedding"} and len(subject.contract.preds) == 2 and subject.contract.target is None
-    return views and trial.error is None
+    named = [subject.name, *(argument.name for argument in subject.contract.arguments)]
+    return (views or any(SPREAD.search(name) for name in named)) and trial.error is None
 
 
 class _Mend(TorchFunctionMode):

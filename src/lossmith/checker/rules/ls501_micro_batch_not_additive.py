@@ -16,7 +16,9 @@ Write instead
     return (loss * mask).sum(), mask.sum()      # add both over the parts, then divide once
 
 When to allow it
-    The loss is never averaged over parts, or their counts are about equal.
+    The loss is never averaged over parts, or their counts are about equal. A mean over what counts (the entries of a
+    mask, valid labels, weights, positives) is a definition, and often the right one: it is information. A scale that
+    comes from the predictions themselves is a warning.
 """
 
 import sys
@@ -27,9 +29,10 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.batch import Split, near, no_batch, orders, precise, size, split, take
-from lossmith.checker.evidence import evidence_of, finding, reproduce, show
+from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.ignored import ignored_label, with_ignored
+from lossmith.checker.said import remembered
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS501", "micro-batch-not-additive", "0.1"
@@ -42,6 +45,8 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
+    if held := remembered(subject, subject.draw(0)):
+        raise SkipRule(f"its scale changes with what it remembers of earlier calls ({', '.join(held)}; LS607)")
     found: list[tuple[Split, tuple[float, float]]] = []
     for inputs in _batches(subject):
         dtype = precise(subject, inputs)
@@ -93,16 +98,18 @@ def _told(subject: Subject, found: Sequence[tuple[Split, tuple[float, float]]]) 
         "weights found": f"{w:.4g} and {rest:.4g}",
         "weights of a mean": f"{part.shares[0]:.4g} and {part.shares[1]:.4g}",
     }
+    counts = _counts(subject, part, w)
+    said = "it is a mean over what counts" if counts else "the parts of a batch weigh by their predictions"
     return finding(
         sys.modules[__name__],
         subject,
-        severity="warning",
-        message=f"the parts of a batch weigh by their data and not by their samples: of {part.n}, the first {first} "
-        f"and the last {second} weigh {w:.3g} and {rest:.3g}, not {part.shares[0]:.3g} and {part.shares[1]:.3g}",
+        severity="info" if counts else "warning",
+        message=f"{said} and not over samples: of {part.n}, the first {first} and the last {second} weigh "
+        f"{w:.3g} and {rest:.3g}, not {part.shares[0]:.3g} and {part.shares[1]:.3g}",
         evidence=rows,
         why=_cause(subject, found),
         fix="return the sum and the count, add both over the micro-batches, and divide once"
-        if _counts(subject, part, w)
+        if counts
         else "divide outside the loss, once for the whole batch",
         reproducer=_script(subject, part),
     )

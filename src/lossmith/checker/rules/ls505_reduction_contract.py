@@ -26,7 +26,6 @@ When to allow it
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -35,10 +34,10 @@ from lossmith.checker.averaged import Averaged, averaged_too_early
 from lossmith.checker.batch import interact, near, no_batch, precise, size, splits, take
 from lossmith.checker.evidence import SkipRule, finding, reproduce, show
 from lossmith.checker.finding import Finding
+from lossmith.checker.guessed import holds_on_images
 from lossmith.checker.mixed import Mixed, mixed
 from lossmith.checker.reductions import Choices, choices
 from lossmith.checker.subject import Subject, Trial
-from lossmith.domains import Domain
 
 CODE, NAME, SINCE = "LS505", "reduction-contract", "0.1"
 SEEDS = 4
@@ -71,7 +70,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     if not trials:
         raise SkipRule("the loss is not finite under each of its reductions")
     if message := _broken(found, trials, subject):
-        if _holds_on_images(subject):
+        if holds_on_images(subject, _holds):
             raise SkipRule("it holds on images, and that the loss takes anything else was guessed")
         few = _trials(found, [take(subject, inputs, (0, 1)) for inputs in drawn], dtype)
         again = _broken(found, few, subject) if few else ""
@@ -141,15 +140,7 @@ def _drawn(subject: Subject) -> list[tuple[Any, ...]]:
     return plain + [take(subject, inputs, chosen) for inputs, chosen in zip(plain, rows, strict=True)]
 
 
-def _holds_on_images(subject: Subject) -> bool:
-    """True if rows were guessed and pixels keep the contract: a mean over no axes at all is one over everything."""
-    contract = subject.contract
-    axes = [argument.domain.axes for argument in contract.arguments]
-    if contract.origin != "inferred" or contract.fold is not None or not all({"N"} <= {*a} <= {"N", "C"} for a in axes):
-        return False
-    domains = [Domain.parse(f"{a.kind}[{','.join((*a.domain.axes, 'H', 'W'))}]") for a in contract.arguments]
-    arguments = tuple(replace(a, domain=domain) for a, domain in zip(contract.arguments, domains, strict=True))
-    images = subject.with_contract(replace(contract, arguments=arguments))
+def _holds(images: Subject) -> bool:
     drawn, found = _drawn(images), choices(images)
     trials = _trials(found, drawn, precise(images, drawn[0])) if found is not None and drawn else []
     return bool(trials) and found is not None and not _broken(found, trials, images)
@@ -190,7 +181,7 @@ def _ignored(trials: Sequence[dict[str, Trial]]) -> bool:
 
 
 def _mean(found: Choices, trials: Sequence[dict[str, Trial]], subject: Subject) -> str:
-    wrong = [row for row in trials if not _equal(row["mean"].value, row["none"].value / _count(row["none"]), row)]
+    wrong = [row for row in trials if not _equal(row["mean"].value, row["none"].value / _averaged(row), row)]
     if not wrong:
         return ""
     divisors = [row["none"].value / row["mean"].value if row["mean"].value else 0.0 for row in trials]
@@ -203,6 +194,12 @@ def _mean(found: Choices, trials: Sequence[dict[str, Trial]], subject: Subject) 
             f"and the mean of what none gives is {show(wrong[0]['none'].value / count)}"
         )
     return ""  # a count of positives, tokens or class weights: LS501 says so
+
+
+def _averaged(row: dict[str, Trial]) -> float:
+    """How many values each mean is taken of: all, or those of one sample where `mean` keeps a number for each."""
+    values, means = _count(row["none"]), _count(row["mean"])
+    return values / means if 1 < means < values else values
 
 
 def _moves_with_pred(found: Choices, row: dict[str, Trial], subject: Subject) -> bool:

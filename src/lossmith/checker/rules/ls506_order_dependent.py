@@ -29,8 +29,10 @@ from typing import Any
 import torch
 
 from lossmith.checker.batch import near_tensors, no_batch, orders, precise, same, size, take, tolerance
-from lossmith.checker.evidence import evidence_of, finding, reproduce, show
+from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
+from lossmith.checker.guessed import holds_on_images
+from lossmith.checker.said import own_generators
 from lossmith.checker.subject import Subject, Trial, source_of
 
 CODE, NAME, SINCE = "LS506", "order-dependent", "0.1"
@@ -61,8 +63,14 @@ def check(subject: Subject) -> Iterator[Finding]:
     for seed in range(2):
         inputs = subject.draw(seed)
         dtype = precise(subject, inputs)
+        if drawn := own_generators(subject, inputs):
+            raise SkipRule(
+                f"it draws from a generator of its own ({', '.join(drawn)}), for each place in the batch (LS607)"
+            )
         for order in orders(size(subject, inputs), 3, seed):
             if what := _differs(subject, inputs, order, dtype):
+                if holds_on_images(subject, _follows_any_order):
+                    raise SkipRule("it holds on images, and that the loss takes anything else was guessed")
                 yield _told(subject, inputs, order, dtype, what)
                 return
 
@@ -77,6 +85,12 @@ def _differs(subject: Subject, inputs: Sequence[Any], order: Sequence[int], dtyp
     pairs = [(a, b) for a, b in zip(before.grads, after.grads, strict=True) if a is not None and b is not None]
     relative = tolerance(before, after)
     return "" if all(near_tensors(a[list(order)], b, relative) for a, b in pairs) else "gradient"
+
+
+def _follows_any_order(subject: Subject) -> bool:
+    inputs = subject.draw(0)
+    dtype = precise(subject, inputs)
+    return not any(_differs(subject, inputs, order, dtype) for order in orders(size(subject, inputs), 2, 0))
 
 
 def _both(subject: Subject, inputs: Sequence[Any], order: Sequence[int], dtype: torch.dtype) -> tuple[Trial, Trial]:

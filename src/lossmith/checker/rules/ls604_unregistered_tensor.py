@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from lossmith.checker.accelerators import name_of
+from lossmith.checker.devices import THERE
 from lossmith.checker.evidence import SkipRule, finding, reproduce
 from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.hidden import Hidden, Mixed, carried, hidden, perturb
@@ -101,8 +102,9 @@ def _judge(subject: Subject, entry: Hidden, inputs: Sequence[Any]) -> Verdict | 
     if not learned and not _takes_part(subject, entry, inputs):
         return None
     alone = _crossing(subject, inputs, [entry.path]) if _crossing(subject, inputs, []).clean else None
-    moved = alone.clean if alone is not None else _moves_it(subject, entry, inputs)
-    if moved and not learned and not _single(entry):
+    # One number may stay on the CPU wherever the rest is, so that only the forward shows who brings it along.
+    moved = alone.clean if alone is not None and not _single(entry) else _moves_it(subject, entry, inputs)
+    if moved and not learned:
         return None
     return Verdict(entry, learned, alone)
 
@@ -152,6 +154,8 @@ class _Moves(TorchFunctionMode):
         self.tensors, self.seen = tensors, False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if name_of(func) == "device" and not any(args[0] is tensor for tensor in self.tensors):
+            return THERE
         if name_of(func) in _MOVES and any(arg is tensor for arg in args for tensor in self.tensors):
             self.seen = True
         return func(*args, **(kwargs or {}))

@@ -20,7 +20,8 @@ Write instead
 
 When to allow it
     The randomness or the running statistic is the method (sampled negatives, a warm-up), and its documentation says
-    so.
+    so. Where its name, its settings, its code or its documentation speaks of noise or samples and torch draws them, or
+    of a momentum or a queue that is a registered buffer, it is information.
 """
 
 import random
@@ -37,6 +38,7 @@ from torch.overrides import TorchFunctionMode
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.memory import Snapshot
+from lossmith.checker.said import said_to_draw, said_to_remember
 from lossmith.checker.slopes import same
 from lossmith.checker.subject import Subject, Trial
 from lossmith.checker.watch import user_line
@@ -112,13 +114,14 @@ def _remembers(
     before, after = trials
     culprits = _single(subject, first, second, kept, changed, before)
     own = [label for label in culprits if isinstance(kept.before(label), torch.Generator)]
+    meant = said_to_draw(subject) if own else said_to_remember(subject, culprits)
     names = ", ".join(culprits)
     rows = {"first call": show(before.value), "after another batch": show(after.value)}
     buffers = {name for name, _ in subject.module.named_buffers()} if subject.module is not None else set[str]()
     return finding(
         sys.modules[__name__],
         subject,
-        severity="info" if culprits and set(culprits) <= buffers else "warning",  # as a batch norm does
+        severity="info" if meant or (culprits and set(culprits) <= buffers) else "warning",
         message="the value of the same inputs changes from call to call: the loss "
         + (f"draws from a generator of its own ({names})" if own else "remembers earlier calls"),
         trial=before,
@@ -214,7 +217,7 @@ def _drawn(subject: Subject, inputs: Sequence[Any]) -> Finding | None:
     return finding(
         sys.modules[__name__],
         subject,
-        severity="warning",
+        severity="info" if said_to_draw(subject, watch.name) else "warning",
         message="the value of the same inputs depends on the seed: the loss draws from the global random generator",
         trial=trials[0],
         evidence={

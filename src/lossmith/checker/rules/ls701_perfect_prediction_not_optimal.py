@@ -34,7 +34,7 @@ from lossmith.checker.directions import beaten, pushed_away, wrong_axis, wrong_w
 from lossmith.checker.evidence import SkipRule, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.judge import SEEDS, shortfall
-from lossmith.checker.mirrors import meant
+from lossmith.checker.mirrors import meant, on_a_scale
 from lossmith.checker.promises import below_zero, half_an_overlap, looked_up_elsewhere, one_point_is_best
 from lossmith.checker.sample import perfect
 from lossmith.checker.several import Wrong, of_adversaries
@@ -64,6 +64,8 @@ def check(subject: Subject) -> Iterator[Finding]:
         raise SkipRule("the loss is not finite on ordinary inputs")
     if subject.contract.kinds().count("index") > 1:
         raise SkipRule("a sample has more than one label")
+    if on_a_scale(subject):
+        raise SkipRule("its labels are steps of a scale: a high logit says that the label is beyond it")
     reason = "" if perfect(subject.contract, subject.draw(0)) is None else shortfall(subject, SEEDS[:1])
     found = looked_up_elsewhere(subject) or one_point_is_best(subject)
     if found is None and len(subject.contract.preds) == 1 and not reason:

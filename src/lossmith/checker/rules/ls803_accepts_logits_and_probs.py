@@ -23,8 +23,10 @@ When to allow it
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import torch
 
 from lossmith.checker.activations import Mistaken, mistakes
 from lossmith.checker.evidence import finding
@@ -87,13 +89,16 @@ def _read_as_probability(subject: Subject) -> Iterator[Finding]:
         yield _called(subject, trial, said)
     elif contract.pred.kind == "logits" and contract.target_kind() in ("binary", "soft", "index", "onehot", "dist"):
         clamped = (*inputs[:where], inputs[where].clamp(0, 1), *inputs[where + 1 :])
-        if _moves(subject, inputs, where) and subject.values(inputs) == subject.values(clamped):
+        if _matters_inside(subject, clamped, where) and subject.values(inputs) == subject.values(clamped):
             said = f"{name} is clamped to [0, 1], as a probability is: what is below 0 or above 1 is lost"
             yield _called(subject, subject.run(inputs), said)
 
 
-def _moves(subject: Subject, inputs: list[Any], where: int) -> bool:
-    return subject.values(inputs) != subject.values((*inputs[:where], inputs[where] * 0 + 0.5, *inputs[where + 1 :]))
+def _matters_inside(subject: Subject, clamped: Sequence[Any], where: int) -> bool:
+    """True if what lies between 0 and 1 counts: a loss that only asks on which side of a threshold it is does not."""
+    pred = clamped[where]
+    moved = torch.where((pred > 0) & (pred < 1), 0.98 * pred, pred)
+    return subject.values(clamped) != subject.values((*clamped[:where], moved, *clamped[where + 1 :]))
 
 
 def _called(subject: Subject, trial: Any, said: str) -> Finding:

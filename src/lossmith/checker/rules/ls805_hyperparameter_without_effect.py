@@ -30,7 +30,7 @@ from torch import Tensor
 from lossmith.checker.conditions import conditions
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
-from lossmith.checker.reads import reads
+from lossmith.checker.reads import Reads, reads
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS805", "hyperparameter-without-effect", "0.1"
@@ -69,7 +69,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         else:
             if len(tried) < 2:
                 undecided += 1
-            elif not _has_an_excuse(subject, name, value):
+            elif not _has_an_excuse(subject, name, value) and not _begins_there(subject, name, tried[0]):
                 yield _told(subject, name, value, tried, batches[0])
     if undecided == len(_judged(subject)):
         raise SkipRule("it could not be built with other settings")
@@ -101,13 +101,38 @@ def _has_an_excuse(subject: Subject, name: str, value: Any) -> bool:
     if isinstance(getattr(subject.loss, name, None), Tensor):
         return True  # where something learned begins; a module built anew keeps what was learned
     owner = subject.loss if inspect.isroutine(subject.loss) else getattr(subject.build, "func", type(subject.loss))
-    read = reads(owner, name)
+    read = _read_by(owner, name)
     if read == "never":
         own = not inspect.isclass(owner) or any(way in vars(owner) for way in ("forward", "call", "__call__"))
         return not own and _switches(subject, name)  # a base may read it
     if read == "passed on":
         return isinstance(value, bool) or _switches(subject, name)
     return read != "always" or isinstance(value, bool)
+
+
+def _read_by(owner: Any, name: str) -> Reads:
+    """How the code of a function, or of a class and of those of its bases that are no framework's, reads it."""
+    bases = [each for each in inspect.getmro(owner)[1:] if _is_own(each)] if inspect.isclass(owner) else []
+    found: list[Reads] = [reads(each, name) for each in (owner, *bases)]
+    for read in found:
+        if read != "never":
+            return read
+    return "never"
+
+
+def _is_own(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] not in ("builtins", "torch", "keras", "abc")
+
+
+def _begins_there(subject: Subject, name: str, other: Any) -> bool:
+    """True if it sets where something learned begins: a module that is built anew keeps what was learned."""
+    if subject.module is None or subject.build is None:
+        return False
+    states: list[dict[str, Any]] = []
+    for settings in (subject.settings, {**subject.settings, name: other}):
+        torch.manual_seed(0)
+        states.append(subject.build(**settings).state_dict())
+    return states[0].keys() != states[1].keys() or any(not _equal(states[0][key], states[1][key]) for key in states[0])
 
 
 def _switches(subject: Subject, name: str) -> bool:

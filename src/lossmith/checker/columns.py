@@ -1,0 +1,65 @@
+"""Predictions that pack several numbers into their last axis: `mean, log_var = y_pred[..., 0], y_pred[..., 1]`."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from lossmith.checker.subject import Subject, called
+from lossmith.checker.templates import Template
+
+MOST = 8
+
+
+def templates_of(subject: Subject) -> tuple[Template, ...]:
+    """As many columns as the code takes apart, for the one of two arguments that it does so with."""
+    names = subject.parameters
+    packed = {name: count for name in names if (count := _columns(subject.loss, name))}
+    if len(names) != 2 or len(packed) != 1:
+        return ()
+    ((name, count),) = packed.items()
+    first = name == names[0]
+    pair = [(f"real[N,{count}]", f"real[{axes}]") for axes in ("N", "N,1")]
+    return tuple(
+        Template(9.0, both if first else both[::-1], ("pred", "target") if first else ("target", "pred"))
+        for both in pair
+    )
+
+
+def _columns(loss: Any, name: str) -> int:
+    """How many columns are named one by one; 0 if it is fewer than two, or another axis."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(called(loss)))))
+    except (OSError, TypeError, SyntaxError):
+        return 0
+    seen: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == name:
+            seen.update(_named(node.slice))
+    return max(seen) + 1 if seen == set(range(max(seen, default=0) + 1)) and 1 < len(seen) <= MOST else 0
+
+
+def _named(index: ast.expr) -> Iterator[int]:
+    """Of `[..., 0]`, `[:, 1]`, `[:, :1]` and `[:, 1:]`: the columns that are surely there."""
+    if not isinstance(index, ast.Tuple) or len(index.elts) != 2 or not _is_all(index.elts[0]):
+        return
+    last = index.elts[1]
+    if isinstance(last, ast.Constant) and type(last.value) is int:
+        yield last.value
+    elif isinstance(last, ast.Slice) and last.step is None:
+        lower, upper = (_number(bound) for bound in (last.lower, last.upper))
+        if upper is not None:
+            yield from range(lower or 0, upper)
+        elif lower is not None:
+            yield lower
+
+
+def _is_all(index: ast.expr) -> bool:
+    if isinstance(index, ast.Slice):
+        return index.lower is index.upper is None
+    return isinstance(index, ast.Constant) and index.value is ...
+
+
+def _number(bound: ast.expr | None) -> int | None:
+    return bound.value if isinstance(bound, ast.Constant) and type(bound.value) is int else None
