@@ -175,16 +175,18 @@ def sweep(subject: Subject, answers: Answers, selection: Selection) -> None:
     excused = reviewed(subject)
     rules = all_rules()
     open_ = {code for code, status in answers.statuses.items() if status.status not in ("failed", "allowed")}
-    if not any(code in SWEPT and code not in excused and selection.wants(code) for code in open_):
+    if not any(code in SWEPT and selection.wants(code) for code in open_):
         return  # building the variants costs as much as asking them
     for variant in variants(subject):
         asked = replace(variant.subject, brief=not subject.deep)
         for code in variant.rules:
             status = answers.statuses.get(code)
-            if status is None or status.status in ("failed", "allowed") or code in excused or not selection.wants(code):
+            if status is None or status.status in ("failed", "allowed") or not selection.wants(code):
                 continue
             there = Answers()
             _run_rule(rules[code], asked, there, excused)
+            if there.statuses[code].status == "allowed":
+                answers.statuses[code] = there.statuses[code]
             found = [finding for finding in there.findings if finding.severity != "info"]
             if found:
                 told = [replace(one, message=f"with {variant.name}: {one.message}") for one in found]
