@@ -19,9 +19,9 @@ from lossmith.checker.memory import Snapshot
 from lossmith.checker.subject import Subject, called
 
 DRAWS = re.compile(
-    r"nois|drop|sampl|random|stochast|gumbel|re?param|mix|perturb|jitter|augment|monte|(?:^|_)mc(?:_|$)|bayes|negatives|"
-    r"(?:^|_)(?:eps|epsilon|rng|generator|vae|elbo|gp|wgan\w*|smoothgrad)(?:_|$)|variational|interpol|diffus|denois|"
-    r"slic(?:ed|es)|project|shuffl|permut",
+    r"nois|drop|sampl(?:ed|ing|er)|(?:re|sub)sampl|random|stochast|gumbel|re?param|(?:cut)?mix(?:up|$)|perturb|jitter|"
+    r"augment|monte|(?:^|_)mc(?:_|$)|bayes|negatives|(?:^|_)(?:eps|epsilon|rng|generator|vae|elbo|gp|wgan\w*|smoothgrad)"
+    r"(?:_|$)|variational|interpol|diffus|denois|slic(?:ed|es)|shuffl|permut",
     re.I,
 )
 REMEMBERS = re.compile(
@@ -29,6 +29,7 @@ REMEMBERS = re.compile(
     r"iterat|steps?(?:_|\b|$)|previous|accumulat",
     re.I,
 )
+SMALL = ("eps", "epsilon")  # handed in, it keeps a divisor from 0; made in the code, it is the noise of a latent
 # Functions that are called for nothing but their noise; rand and randn_like may be a slip of whoever was debugging.
 METHODS = re.compile(r"dropout|gumbel_softmax|multinomial|bernoulli|rrelu|poisson|randperm|randint|rsample|sample")
 
@@ -76,14 +77,15 @@ def _own_words(subject: Subject) -> tuple[str, ...]:
 
 def _settings(owner: Any) -> Sequence[str]:
     try:
-        return tuple(inspect.signature(owner).parameters)
+        return tuple(name for name in inspect.signature(owner).parameters if name not in SMALL)
     except (TypeError, ValueError):
         return ()
 
 
 def _names(code: CodeType) -> Sequence[str]:
     """What its code calls its own values; the functions that it calls are not asked."""
+    handed = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     return (
-        *code.co_varnames,
+        *(name for name in code.co_varnames if name not in SMALL or name not in handed),
         *(name for inner in code.co_consts if isinstance(inner, CodeType) for name in _names(inner)),
     )

@@ -63,8 +63,8 @@ _METRIC = re.compile(
 _QUEUE = re.compile(r"queue|memory|bank|negatives$")
 # A step of Q-learning; a mixture of Gaussians; two scores and what each is worth.
 _Q_STEP = {
-    "pred": (r"^q(?:_?(?:values?|s|pred|sa|eval|all))?$|^current_q|^state_action", "logits[N,C]"),
-    "other": (r"next.*q|q.*next|target_q|q_?target", "logits[N,C]"),
+    "pred": (r"^q(?:_?(?:values?|s|pred|sa|eval|all))?$|^current_q|^state_action", "real[N,C]"),
+    "other": (r"next.*q|q.*next|target_q|q_?target", "real[N,C]"),
     "target": (r"^acts?$|actions?", "index[N]"),
     "reward": (r"^rs?$|rewards?|returns?", "real[N]"),
     "done": (r"dones?|terminal|terminated|not_?done|masks?|^d$", "binary[N]"),
@@ -203,6 +203,8 @@ def _of_returns(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Tem
     acts = any("action" in name for name in names)
     if not any(known) or all(known) or (len(names) == 2 and not _POLICY.search(names[known.index(False)])):
         return ()
+    if any(re.search(r"action.*(?:hat|pred)|pred.*action", name) for name in names):
+        return ()  # beside actions: a regression
     domains, roles = list[str](), list[str]()
     for name, side in zip(names, sides, strict=True):
         shape = "N,C" if acts and re.search(r"logit|q_?val|next_q|q_?next|^q$|prob", name) else "N"

@@ -45,6 +45,7 @@ LOGITS = (0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 16.5)
 MARGINAL = 8.0  # beyond this logit a flat region is the usual guard against log(0): for information
 PROBS = (0.3, 0.1, 0.03, 0.005)
 PLACES = (-30.0, -5.0, -2.0, 2.0, 5.0, 30.0)
+POWERS = re.compile(r"ms_?d?ssim|multi_?scale", re.I)  # a contrast below 0 has no power: by definition it counts as 0
 OPPOSITE = "where an image is the negative of its target"
 MEANT = re.compile(r"trunc|clip|ramp|robust|trim|redescend|tukey|saturat|\bppo\b|surrogate|\bcap(?:ped|_)", re.I)
 CAPPED = re.compile(
@@ -163,7 +164,7 @@ def _beyond(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[list[Place]]:
     if goal is None or inputs[goal].shape != pred.shape:
         return
     everywhere = torch.ones_like(pred, dtype=torch.bool)
-    if pred.ndim == 4:
+    if pred.ndim == 4 and not POWERS.search(subject.name):
         target = inputs[goal]  # around 4, as brightness is: the mean is right, and what lies around it is turned
         turned = (_put(subject, inputs, 4.0 - size * target, 4.0 + target) for size in (0.5, 1.0))
         yield [Place(OPPOSITE, given, everywhere) for given in turned]
