@@ -118,3 +118,20 @@ def test_a_server_that_does_not_live_is_no_hindrance(tmp_path, monkeypatch):
     forkserver._server.end()
     assert passes(written(tmp_path, PLAIN))
     assert len(begun) > 1
+
+
+def test_a_server_without_a_worker_is_not_waited_for_and_one_with_workers_is():
+    ends = []
+    for served in (False, True):
+        server = forkserver.Server()
+        server.socket, theirs = socket.socketpair()
+        wait = f"import socket; socket.socket(fileno={theirs.fileno()}).recv(1)"
+        endless = "import time; time.sleep(60)"
+        server.process = subprocess.Popen(
+            [sys.executable, "-c", wait if served else endless], pass_fds=[theirs.fileno()]
+        )
+        theirs.close()
+        server.served, process = served, server.process
+        server.end()
+        ends.append(process.returncode)
+    assert ends == [-signal.SIGKILL, 0]

@@ -1,5 +1,7 @@
 """What the keras faces take and refuse, on one back end; run by `test_keras_backends.py` like `backend_faces.py`."""
 
+import traceback
+
 import keras
 import numpy as np
 import pytest
@@ -83,3 +85,20 @@ def test_a_face_that_differs_from_its_formula_is_refused_when_it_is_made():
 
         class Same(faces.Loss, formula=formulas.huber, differs=("delta",)):
             delta: float = 1.0
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="autograph is TensorFlow's")
+def test_tensorflow_rewrites_nothing_of_a_face(monkeypatch):
+    """Its autograph would spend seconds on code that has nothing to be rewritten."""
+    import tensorflow as tf
+
+    own, rewritten = formulas.huber.body, []
+
+    def watching(ops, *arrays, **settings):
+        rewritten.extend(one.name for one in traceback.extract_stack() if "autograph_generated" in one.filename)
+        return own(ops, *arrays, **settings)
+
+    monkeypatch.setattr(formulas.huber, "body", watching)
+    loss = faces.Huber()
+    tf.function(lambda y, p: loss(y, p))(tf.zeros((2, 3)), tf.ones((2, 3)))
+    assert set(rewritten) == {"<lambda>"}  # the user's own

@@ -18,6 +18,7 @@ TOLD = [
     ("TextDiceLoss", "LS204", "without positives every prediction costs 1, right or wrong"),
     ("nan_safe_mse", "LS205", "target may be NaN where it is not known: the value is NaN then"),
     ("reg_l1_loss", "LS205", "what mask leaves out still counts in the divisor"),
+    ("act_l1_loss", "LS205", "what is_pad leaves out still counts in the divisor"),
     ("cox_ph_sorted", "LS205", "event, which is 0 and 1, is used as an index"),
     ("vae_loss", "LS505", "the terms of mu, logvar are summed over the batch, those of recon_x averaged"),
     ("dice_of_volumes", "LS505", "it is a sum over the batch, but 1.0 comes once"),

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lossmith.checker.subject import Subject, called
+from lossmith.checker.signature import called, source_of
+from lossmith.checker.subject import Subject
 
 OFFERED = re.compile(r"@.*custom_(?:gradient|vjp|jvp)")
 POINTS = np.array([0.3, -1.2, 2.1, 0.7], dtype=np.float32)
@@ -31,9 +32,6 @@ def _hand_written(loss: Any) -> Iterator[tuple[str, Any]]:
     function = called(loss)
     function = inspect.unwrap(getattr(function, "python_function", getattr(function, "__func__", function)))
     for name, value in getattr(function, "__globals__", {}).items():
-        if type(value).__name__ in ("custom_vjp", "custom_jvp"):
+        known = type(value).__name__ in ("custom_vjp", "custom_jvp")
+        if known or (inspect.isroutine(value) and OFFERED.match(source_of(inspect.unwrap(value)))):
             yield name, value
-        elif inspect.isroutine(value):
-            with suppress(OSError, TypeError):
-                if OFFERED.match(inspect.getsource(inspect.unwrap(value))):
-                    yield name, value

@@ -2,11 +2,11 @@
 
 import ast
 import inspect
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from lossmith.checker.subject import Subject, called
+from lossmith.checker.signature import called, tree_of
+from lossmith.checker.subject import Subject
 from lossmith.checker.templates import Template
 
 MOST = 8
@@ -29,9 +29,8 @@ def templates_of(subject: Subject) -> tuple[Template, ...]:
 
 def _columns(loss: Any, name: str) -> int:
     """How many columns are named one by one; 0 if it is fewer than two, or another axis."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(called(loss)))))
-    except (OSError, TypeError, SyntaxError):
+    tree = tree_of(inspect.unwrap(called(loss)))
+    if tree is None:
         return 0
     seen: set[int] = set()
     for node in ast.walk(tree):

@@ -19,7 +19,7 @@ from lossmith.checker.contract import PRED_NAMES, TARGET_NAMES
 from lossmith.checker.frameworks import framework_of, names_in
 from lossmith.checker.place import Place
 from lossmith.checker.sample import SIZES
-from lossmith.checker.subject import required_parameters
+from lossmith.checker.signature import required_parameters
 from lossmith.errors import TargetError, message
 
 LOSS_WORD = re.compile(

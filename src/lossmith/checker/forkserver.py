@@ -75,6 +75,7 @@ class Server:
         self.socket: socket.socket | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self.read: dict[str, str] = {}
+        self.served = False
 
     def start(self, orders: int, events: int, environment: Mapping[str, str]) -> Forked | None:
         """A fork, or None where the server does not live: what it fails on, a worker of its own can tell."""
@@ -121,18 +122,18 @@ class Server:
                 os.close(reading)
                 raise ConnectionError("the server has gone")
             said += more
+        self.served = True
         return Forked(int(said), reading)
 
     def end(self) -> None:
-        """Let the server and what it runs go. At its imports it runs nothing yet: it is not waited for."""
+        """Let the server and what it runs go. Before its first worker, at its imports, it is not waited for."""
         if self.socket is not None and self.process is not None:
             self.socket.close()
-            try:
-                self.process.wait(1.0)
-            except subprocess.TimeoutExpired:
+            if not self.served:  # else it ends its workers first, and then itself
                 self.process.kill()
-                self.process.wait()
+            self.process.wait()
         self.socket = self.process = None
+        self.served = False
 
 
 _server = Server()

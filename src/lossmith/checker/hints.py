@@ -1,9 +1,9 @@
 """Words that speak for a kind: in the name of a loss, its parameters and its code. They rank; they never exclude."""
 
-import inspect
 import re
 from collections.abc import Sequence
 
+from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject
 from lossmith.domains import KINDS
 
@@ -26,13 +26,8 @@ _HINTS = (
 
 def hints_of(subject: Subject) -> dict[str, float]:
     """Words in the loss's name, parameters and code that speak for a kind. They rank; they never exclude."""
-    loss = subject.loss
-    try:
-        thing = type(loss) if not inspect.isroutine(loss) and not isinstance(loss, type) else loss
-        source = inspect.getsource(thing)
-    except (OSError, TypeError):
-        source = ""
-    text = f"{subject.name} {' '.join(subject.parameters)}\n" + re.sub(r'""".*?"""|#[^\n]*', "", source, flags=re.S)
+    source = re.sub(r'""".*?"""|#[^\n]*', "", source_of(subject.loss), flags=re.S)
+    text = f"{subject.name} {' '.join(subject.parameters)}\n{source}"
     found: dict[str, float] = {}
     for pattern, kinds in _HINTS:
         if re.search(pattern, text, re.IGNORECASE | re.MULTILINE):

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject
 
 IGNORE_NAMES = ("ignore_index", "ignore_label", "padding_idx", "pad_token_id", "ignore_value")
@@ -42,11 +43,7 @@ def _in_the_code(loss: Any) -> int | None:
     thing = loss if inspect.isroutine(loss) or isinstance(loss, type) else type(loss)
     if thing.__module__.partition(".")[0] in ("torch", "keras"):
         return None
-    try:
-        source = inspect.getsource(thing)
-    except (OSError, TypeError):
-        return None
-    match = _COMPARED.search(source)
+    match = _COMPARED.search(source_of(thing))
     return int(match[1]) if match else None
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from lossmith.checker.ignored import ignored_label, with_ignored
 from lossmith.checker.sample import class_axis
-from lossmith.checker.subject import Subject, source_of
+from lossmith.checker.signature import source_of
+from lossmith.checker.subject import Subject
 
 SELECTS = re.compile(r"mask|valid|pad|ignore|keep|present|observed", re.IGNORECASE)
 SAID = ("command line", "declared", "decorator", "annotation", "pyproject.toml")

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lossmith.checker.sample import SIZES
-from lossmith.checker.subject import Subject, source_of
+from lossmith.checker.signature import source_of, tree_of
+from lossmith.checker.subject import Subject
 
 _IMAGES = re.compile(r"conv2d|Conv2d|pool2d|Pool2d|interpolate|unfold|fft")  # a window, a pyramid
 MOST = {"C": 128, "D": 128, "N": 64}
@@ -56,9 +57,8 @@ def _attributes(loss: Any) -> Iterator[int]:
 
 
 def _literals(loss: Any) -> Iterator[int]:
-    try:
-        tree = ast.parse(source_of(loss))
-    except SyntaxError:
+    tree = tree_of(loss)
+    if tree is None:
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and type(node.value) is int:

@@ -7,7 +7,6 @@ the name, the default and the annotation agree on what kind of thing it is; what
 import ast
 import functools
 import inspect
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +15,7 @@ import torch
 
 from lossmith.checker.ignored import IGNORE_NAMES
 from lossmith.checker.reductions import STARRED, literals
+from lossmith.checker.signature import tree_of
 from lossmith.checker.subject import Subject
 
 Kind = Literal["weight", "ignored", "number", "switch", "word"]
@@ -107,9 +107,8 @@ def class_weights(subject: Subject, name: str = "weight") -> torch.Tensor | None
 def _compared(subject: Subject, name: str) -> Sequence[str]:
     """The strings that the code of a loss compares this setting with."""
     loss: Any = subject.loss.func if isinstance(subject.loss, functools.partial) else subject.loss
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(loss if inspect.isroutine(loss) else type(loss))))
-    except (OSError, TypeError, SyntaxError):
+    tree = tree_of(loss)
+    if tree is None:
         return []
     found: dict[str, None] = {}
     for node in ast.walk(tree):

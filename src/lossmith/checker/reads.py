@@ -1,10 +1,10 @@
 """How a loss's own code reads one of its settings: never, on every call, or only in a branch that may not be taken."""
 
 import ast
-import inspect
-import textwrap
 from collections.abc import Iterator
 from typing import Any, Literal
+
+from lossmith.checker.signature import tree_of
 
 Reads = Literal["never", "always", "in a branch", "passed on", "unknown"]
 _BRANCHES = (ast.If, ast.IfExp, ast.Match, ast.For, ast.While, ast.Try, ast.comprehension, ast.BoolOp)
@@ -12,9 +12,8 @@ _BRANCHES = (ast.If, ast.IfExp, ast.Match, ast.For, ast.While, ast.Try, ast.comp
 
 def reads(thing: Any, name: str) -> Reads:
     """From the source of a class or a function; `self.name = name` alone is no reading."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
-    except (OSError, TypeError, SyntaxError):
+    tree = tree_of(thing)
+    if tree is None:
         return "unknown"
     found = list(_found(tree, name, "always"))
     if "**" in found:

@@ -16,7 +16,8 @@ import torch
 
 from lossmith.checker.frameworks import copy_of
 from lossmith.checker.memory import Snapshot
-from lossmith.checker.subject import Subject, called
+from lossmith.checker.signature import called
+from lossmith.checker.subject import Subject
 
 DRAWS = re.compile(
     r"nois|drop|sampl(?:ed|ing|er)|(?:re|sub)sampl|random|stochast|gumbel|re?param|(?:cut)?mix(?:up|$)|perturb|jitter|"

@@ -43,7 +43,7 @@ _SIDES = (
     (r"(?:^|_)var(?:iance)?(?:_|$)|sigma|(?:^|_)std(?:_|$)", Side("positive", "pred", "pred")),
     (r"teacher", Side("logits", "other", "pred")),
     (r"advantage|^adv(?:_|$)|^returns?$|^rewards?$", Side("real", "other", "rows")),
-    (r"^actions?$|^acts?$", Side("index", "other", "rows")),
+    (r"^act(?:ion)?s?$", Side("index", "other", "rows")),
     (r"^dones?$|terminat|truncat", Side("binary", "other", "rows")),
     (r"^next_q|^q_?next|^next_state_q|^target_q_values|^q_target", Side("real", "other", "pred")),
     (r"event|censor|observed", Side("binary", "target", "rows")),
@@ -56,6 +56,7 @@ _PREFERENCE = re.compile(
 )
 _OLD = re.compile(r"(?:^|_)(?:ref(?:erence)?|old|behaviou?r)(?:_|$)")
 _POLICY = re.compile(r"(?:^|_)(?:new|policy|old|ref(?:erence)?|cur(?:rent)?)?_?log_?(?:p|pi|prob)s?(?:_|$|old|new)")
+_ACTED = re.compile(r"^act(?:ion)?s?$", re.I)
 _MIXED = re.compile(r"^(?:y|targets?|labels?)_?[ab12]$")  # of mixup: two labels for each sample
 _METRIC = re.compile(
     r"^(?:a|p|n|anc|anchors?|pos(?:itives?)?|neg(?:atives?)?\d?|quer(?:y|ies)|q|k|keys?)(?:_?(?:emb\w*|feat\w*|vec\w*|z|\d))?$"
@@ -107,7 +108,7 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         return found
     if found := _of_q_step(lowered) or _of_mixture(lowered) or _of_two_scores(lowered):
         return found
-    sides = [side_of(name) for name in names]
+    sides = _sides_of(names)
     if len(names) >= 3 and sum(bool(_POLICY.search(name)) for name in lowered) >= 2:
         roles = tuple(_of_policy(name, side) for name, side in zip(lowered, sides, strict=True))
         kinds = tuple("mask" if side and side.kind == "mask" else "real" for side in sides)
@@ -201,10 +202,10 @@ def _of_returns(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Tem
     """Reinforcement learning: logits or values for each action beside actions; one number a sample for the rest."""
     known = [re.search(r"action|reward|return|advantage|^adv(?:_|$)|^dones?$", name) is not None for name in names]
     acts = any("action" in name for name in names)
+    if any(_ACTED.search(name) and side is None for name, side in zip(names, sides, strict=True)):
+        return ()  # actions that are to be met
     if not any(known) or all(known) or (len(names) == 2 and not _POLICY.search(names[known.index(False)])):
         return ()
-    if any(re.search(r"action.*(?:hat|pred)|pred.*action", name) for name in names):
-        return ()  # beside actions: a regression
     domains, roles = list[str](), list[str]()
     for name, side in zip(names, sides, strict=True):
         shape = "N,C" if acts and re.search(r"logit|q_?val|next_q|q_?next|^q$|prob", name) else "N"
@@ -236,8 +237,16 @@ def groups_of(names: Sequence[str]) -> tuple[tuple[Template, ...], ...]:
 
 
 def _sides_of(names: Sequence[str]) -> list[Side | None]:
-    """Beside a prediction, its target and a log-variance, `mean` is that of a latent, as `mu` is."""
+    """What each name says beside the others.
+
+    Beside a prediction, its target and a log-variance, `mean` is that of a latent, as `mu` is; `actions` beside
+    `actions_hat` are numbers to be met, and no choice among classes.
+    """
     sides = [side_of(name) for name in names]
+    guessed = {re.sub(r"^pred(?:icted)?_|_(?:hat|pred)$", "", name.lower()) for name in names if side_of(name) is None}
+    sides = [
+        None if _ACTED.search(name) and name.lower() in guessed else s for name, s in zip(names, sides, strict=True)
+    ]
     goals = [bool(re.search(r"target|^gt|(?:^|_)gt_|true", name.lower())) for name in names]
     classes = [i for i, name in enumerate(names) if re.search(r"^(?:labels?|class(?:es)?|cls)$", name.lower())]
     if len(names) == 3 and len(classes) == 1 and sum(goals) == 1 and not goals[classes[0]]:

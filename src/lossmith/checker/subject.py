@@ -1,20 +1,16 @@
 """The loss under examination: called in any precision, from a fresh copy each time, with everything recorded."""
 
-import functools
-import inspect
-import textwrap
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lossmith.checker.accelerators import OnCpu, is_missing
-from lossmith.checker.contract import TARGET_NAMES, Contract
+from lossmith.checker.contract import Contract
 from lossmith.checker.frameworks import (
     Framework,
     as_torch,
@@ -27,6 +23,7 @@ from lossmith.checker.frameworks import (
 )
 from lossmith.checker.limits import OverMemory, is_over_memory, limited_call
 from lossmith.checker.sample import draw
+from lossmith.checker.signature import required_parameters
 
 
 @dataclass(frozen=True)
@@ -265,63 +262,6 @@ def _leaf(value: Any, requires_grad: bool) -> Any:
 
 def _texts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
     return tuple(str(entry.message) for entry in caught)
-
-
-def called(loss: Any) -> Any:
-    """The function that computes: forward of a module, call of a Keras loss, the loss itself."""
-    if (isinstance(loss, type) and issubclass(loss, torch.autograd.Function)) or isinstance(loss, nn.Module):
-        return loss.forward
-    if not inspect.isroutine(loss) and hasattr(loss, "call") and not isinstance(loss, functools.partial):
-        return loss.call
-    return loss
-
-
-def source_of(loss: Any) -> str:
-    """The code of a function or of a class; empty where there is none to read."""
-    try:
-        return textwrap.dedent(
-            inspect.getsource(loss if inspect.isroutine(loss) or isinstance(loss, type) else type(loss))
-        )
-    except (OSError, TypeError):
-        return ""
-
-
-def required_parameters(loss: Any) -> tuple[str, ...]:
-    """Names of the positional parameters without a default; the first two if all have one.
-
-    A target that may be left out (`targets=None`) belongs to a prediction all the same.
-    """
-    try:
-        parameters = list(inspect.signature(called(loss)).parameters.values())
-    except (TypeError, ValueError):  # builtins without a signature
-        return ("pred", "target")
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if isinstance(loss, type) and positional and positional[0].name in ("ctx", "self"):
-        positional = positional[1:]
-    required = [p.name for p in positional if p.default is p.empty]
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters) and len(required) < 2:
-        return ("pred", "target")
-    if len(required) == 1 and len(positional) > 1 and _may_be_left_out(positional[1]):
-        required.append(positional[1].name)
-    return tuple(required or [p.name for p in positional[:2]])
-
-
-def optional_parameters(loss: Any) -> tuple[str, ...]:
-    """Names of the positional parameters that come right after the required ones and are None by default."""
-    required = required_parameters(loss)
-    try:
-        parameters = [p for p in inspect.signature(called(loss)).parameters.values() if p.name not in ("ctx", "self")]
-    except (TypeError, ValueError):
-        return ()
-    if tuple(p.name for p in parameters[: len(required)]) != required:
-        return ()
-    rest = parameters[len(required) :]
-    unset = (p.kind is p.POSITIONAL_OR_KEYWORD and p.default is None for p in rest)
-    return tuple(p.name for p, _ in zip(rest, takewhile(bool, unset), strict=False))
-
-
-def _may_be_left_out(parameter: inspect.Parameter) -> bool:
-    return parameter.default is None and parameter.name.lower() in TARGET_NAMES
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import ast
 import functools
 import inspect
 import sys
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType
@@ -17,8 +16,9 @@ from typing import Any
 from torch import Tensor
 
 from lossmith.checker.fold import Fold, Holder
+from lossmith.checker.signature import called, required_parameters, tree_of
 from lossmith.checker.spoken import side_of
-from lossmith.checker.subject import Subject, called, required_parameters
+from lossmith.checker.subject import Subject
 
 SCALES = 3  # entries of a list whose length the code leaves open
 TASKS = ("a", "b")  # keys of a dictionary whose keys the code leaves open
@@ -92,11 +92,8 @@ def _uses(loss: Any, names: tuple[str, ...]) -> dict[str, Uses] | None:
 
 
 def _tree(function: Any) -> ast.FunctionDef | None:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function))))
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return None
-    first = tree.body[0] if tree.body else None
+    tree = tree_of(inspect.unwrap(function))
+    first = tree.body[0] if tree is not None and tree.body else None
     return first if isinstance(first, ast.FunctionDef) else None
 
 

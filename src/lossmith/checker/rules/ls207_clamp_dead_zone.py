@@ -37,6 +37,7 @@ from lossmith.checker.conditions import hard_targets, other_class, right_side
 from lossmith.checker.evidence import SkipRule, finding, shrink
 from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.sample import class_axis, generator, perfect
+from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS207", "clamp-dead-zone", "0.1"
@@ -92,10 +93,7 @@ def _says_so(subject: Subject) -> bool:
     first = (function.__doc__ or "").strip().partition("\n")[0]
     if MEANT.search(f"{subject.name} {' '.join(subject.settings)} {first}"):
         return True
-    try:
-        return CAPPED.search(inspect.getsource(function)) is not None
-    except (OSError, TypeError):
-        return False
+    return CAPPED.search(source_of(function)) is not None
 
 
 def _put(subject: Subject, inputs: tuple[Any, ...], pred: Tensor, target: Tensor | None = None) -> tuple[Any, ...]:

@@ -30,6 +30,7 @@ from lossmith.checker.build import built
 from lossmith.checker.evidence import SkipRule, evidence_of, finding
 from lossmith.checker.faults import faults
 from lossmith.checker.finding import Finding, Severity
+from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS209", "hyperparameter-cliff", "0.1"
@@ -100,7 +101,7 @@ def _tried(subject: Subject) -> list[Trying]:
         claimed = _claims(subject, parameter.name)
         found += [Trying(parameter.name, default, value, "warning") for value in usual]
         found += [Trying(parameter.name, default, value, "warning" if claimed else "info") for value in few]
-    source = _source(subject)
+    source = source_of(_function(subject))
     found = [trying for trying in found if trying.value != trying.default and not _divides(source, trying)]
     return sorted(found, key=lambda trying: trying.severity == "info")[:MOST]
 
@@ -114,18 +115,11 @@ def _values(name: str, default: float) -> tuple[Sequence[float], Sequence[float]
     return (0.5 * default, 2.0 * default if default >= 1 else min(2.0 * default, 0.5 * (1 + default))), ()  # a share
 
 
-def _source(subject: Subject) -> str:
-    try:
-        return inspect.getsource(_function(subject))  # type: ignore[arg-type]
-    except (OSError, TypeError):
-        return ""
-
-
 def _claims(subject: Subject, name: str) -> bool:
     """True if its text admits every number from 0 on: `gamma >= 0`, or a check that refuses only what is below 0."""
     word = re.escape(name)
     admits = rf"{word}\b[^\n]{{0,40}}(?:>=\s*0\b|non-?negative)|if\s+{word}\s*<=?\s*0\b"
-    return re.search(admits, _source(subject)) is not None
+    return re.search(admits, source_of(_function(subject))) is not None
 
 
 def _divides(source: str, trying: Trying) -> bool:

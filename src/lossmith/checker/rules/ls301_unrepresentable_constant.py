@@ -28,7 +28,8 @@ import torch
 from lossmith.checker.evidence import SkipRule, finding
 from lossmith.checker.faults import DTYPES, Fault, faults, supports
 from lossmith.checker.finding import Finding, Severity
-from lossmith.checker.subject import Subject, source_of
+from lossmith.checker.signature import source_of
+from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS301", "unrepresentable-constant", "0.1"
 HALF = re.compile(

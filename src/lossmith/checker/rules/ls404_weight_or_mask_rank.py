@@ -33,6 +33,7 @@ import torch
 from lossmith.checker.batch import near, near_tensors, no_batch, precise, tolerance
 from lossmith.checker.evidence import evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding, Severity
+from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial
 from lossmith.checker.weighing import Weighing, powers, weighings
 
@@ -152,10 +153,7 @@ def _of_a_square(subject: Subject, weighing: Weighing) -> Severity:
 def _body(subject: Subject) -> str:
     """The code of the call, without its signature and its checks."""
     function = subject.loss if inspect.isroutine(subject.loss) else getattr(subject.loss, "forward", None)
-    try:
-        source = inspect.getsource(function) if function is not None else ""
-    except (OSError, TypeError):
-        return ""
+    source = source_of(function) if function is not None else ""
     return re.sub(r"^\s*assert [^\n]*", "", source.partition("):")[2], flags=re.M)
 
 

@@ -34,6 +34,7 @@ from lossmith.checker.batch import Split, no_batch, precise, size, split
 from lossmith.checker.evidence import evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.known import is_shipped
+from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS503", "size-dependent-scale", "0.1"
@@ -169,10 +170,7 @@ def _says_sum(subject: Subject) -> bool:
     thing = loss if inspect.isroutine(loss) else type(loss)
     if subject.settings.get("reduction", getattr(loss, "reduction", "")) in ("sum", "batchmean"):
         return True
-    try:
-        comments = " ".join(re.findall(r"#[^\n]*", inspect.getsource(thing)))
-    except (OSError, TypeError):
-        comments = ""
+    comments = " ".join(re.findall(r"#[^\n]*", source_of(thing)))
     documented = f"{inspect.getdoc(thing) or ''} {inspect.getdoc(getattr(thing, 'forward', None)) or ''}"
     return SUMS.search(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", f"{subject.name} {comments} {documented}")) is not None
 

@@ -33,7 +33,8 @@ from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce,
 from lossmith.checker.finding import Finding
 from lossmith.checker.guessed import holds_on_images
 from lossmith.checker.said import own_generators
-from lossmith.checker.subject import Subject, Trial, source_of
+from lossmith.checker.signature import source_of
+from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS506", "order-dependent", "0.1"
 NEIGHBOURS = re.compile(r"\.roll\(|\broll\(|\[::-1\]|\.flip\(0\)")

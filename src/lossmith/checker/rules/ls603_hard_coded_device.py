@@ -20,7 +20,6 @@ When to allow it
     The loss is meant for one kind of machine, and says so.
 """
 
-import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +27,7 @@ from pathlib import Path
 from lossmith.checker.devices import Event, Pretended, watched
 from lossmith.checker.evidence import SkipRule, finding, reproduce
 from lossmith.checker.finding import Finding
+from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS603", "hard-coded-device", "0.1"
@@ -46,13 +46,11 @@ def applies(subject: Subject) -> str:
 
 def _code(subject: Subject) -> str:
     """The source of the loss, and the lines of its file that stand outside of everything."""
-    loss = subject.loss
     try:
-        own = inspect.getsource(loss if inspect.isroutine(loss) or isinstance(loss, type) else type(loss))
         lines = Path(subject.file).read_text(encoding="utf-8").splitlines() if subject.file else []
-    except (OSError, TypeError, ValueError):
-        return ""
-    return own + "\n".join(line for line in lines if line[:1].isalpha())
+    except (OSError, ValueError):
+        lines = []
+    return source_of(subject.loss) + "\n".join(line for line in lines if line[:1].isalpha())
 
 
 def check(subject: Subject) -> Iterator[Finding]:

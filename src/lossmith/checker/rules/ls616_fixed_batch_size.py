@@ -35,7 +35,8 @@ from lossmith.checker.batch import near, no_batch, refused, size, take
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce
 from lossmith.checker.finding import Finding
 from lossmith.checker.options import options
-from lossmith.checker.subject import Subject, Trial, source_of
+from lossmith.checker.signature import source_of
+from lossmith.checker.subject import Subject, Trial
 from lossmith.checker.watch import user_line
 
 CODE, NAME, SINCE = "LS616", "fixed-batch-size", "0.1"
