@@ -6,3 +6,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "torch")
 # Most of jax's time here is LLVM's; the passes over the graph, which could change a formula, still run.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest tests first: left to the end, they would keep one worker busy and the others idle."""
+    items.sort(key=lambda item: "test_the_faces_hold_on_the_back_end" not in item.name)
