@@ -1,6 +1,8 @@
 """A loss at many points at once is the loss at each of them, whichever way it was computed."""
 
+import jax.numpy as jnp
 import pytest
+import tensorflow as tf
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -70,6 +72,33 @@ def test_value_slope_and_curvature_are_those_of_the_loss(how, loss, dtype):
     torch.testing.assert_close(made.value, X**3, **near)
     torch.testing.assert_close(made.slopes[0], 3 * X**2, **near)
     torch.testing.assert_close(made.curvature, 6 * X, **near)
+
+
+def smooth_in_jax(pred, target):
+    return jnp.mean((pred - target) ** 3)
+
+
+def smooth_in_tensorflow(pred, target):
+    return tf.reduce_mean((pred - target) ** 3)
+
+
+@pytest.mark.parametrize("loss", [smooth_in_jax, smooth_in_tensorflow])
+def test_another_framework_maps_its_own_loss_and_has_no_second_derivative_here(loss):
+    one = subject(loss)
+    (move,) = path_of(one).moves.values()
+    made = many.at_many(one, move, (X,), dtype=torch.float64, second=True)
+    assert made.how == "vmap"
+    torch.testing.assert_close(made.value, X**3)
+    torch.testing.assert_close(made.slopes[0], 3 * X**2)
+    assert made.curvature is None
+    assert curve_of(one).series[0].curvature == []
+
+
+def test_a_bridge_refuses_a_second_derivative_which_would_be_zero():
+    pred = torch.tensor([1.0, 2.0], requires_grad=True)
+    value = subject(smooth_in_jax).call(smooth_in_jax, (pred, torch.zeros(2)))
+    with pytest.raises(RuntimeError, match="second derivative"):
+        torch.autograd.grad(value, pred, create_graph=True)
 
 
 def test_a_way_that_gives_another_answer_is_not_believed():

@@ -1,8 +1,9 @@
 """A loss at many points in one call: its value and its derivatives by the numbers that move its arguments.
 
-Three ways, the first that works: `torch.func.vmap` over the loss; one large batch, where the loss gives a value for
-each sample; a loop. The first two are compared with plain calls at a few points before they are believed: a loss
-that draws random numbers, keeps state or mixes samples is not the same loss a thousand at a time.
+Three ways, the first that works: the map of the loss's framework (`torch.func.vmap`, `jax.vmap`); one large batch,
+where the loss gives a value for each sample; a loop. The first two are compared with plain calls at a few points
+before they are believed: a loss that draws random numbers, keeps state or mixes samples is not the same loss a
+thousand at a time.
 """
 
 import warnings
@@ -24,7 +25,8 @@ AGREE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 0.05, torch.f
 
 @dataclass(frozen=True)
 class Values:
-    """At each point: the total, its derivative by each number, and its second derivative by the first, if asked for.
+    """At each point: the total, its derivative by each number, and its second derivative by the first, if it was asked
+    for and can be had: not from a framework that hands back numbers.
 
     `how` is vmap, batch or loop.
     """
@@ -49,10 +51,12 @@ def at_many(
 ) -> Values:
     """The loss at all points, computed in `dtype`. `rounded`: its arguments hold only what that dtype can."""
     places = tuple(point.double() for point in points)
+    second = second and not subject.bridged
     once = _once(subject, move, dtype, rounded)
     sample = torch.linspace(0, len(places[0]) - 1, min(5, len(places[0]))).round().long()
     plain = _loop(once, tuple(place[sample] for place in places), False)
-    for how, totals in (("vmap", _vmapped(once)), ("batch", _batched(subject, move, dtype, rounded))):
+    for how, way in (("vmap", _mapped), ("batch", _batched)):
+        totals = way(subject, move, dtype, rounded)
         if totals is None:
             continue
         try:
@@ -89,8 +93,20 @@ def _round(value: Tensor, dtype: torch.dtype | None) -> Tensor:
     return value if dtype is None else value + (value.to(dtype).to(value.dtype) - value).detach()
 
 
-def _vmapped(once: Totals) -> Totals:
-    return torch.func.vmap(once, randomness="same")
+def _mapped(subject: Subject, move: Move, dtype: torch.dtype, rounded: torch.dtype | None) -> Totals:
+    """By the map of the loss's framework. Torch's may see what does not move unmapped: a mask can still choose rows."""
+    if not subject.bridged:
+        return torch.func.vmap(_once(subject, move, dtype, rounded), randomness="same")
+
+    def totals(*numbers: Tensor) -> Tensor:
+        values = subject.call_each(subject.twin(dtype), _cast(_rows(move, numbers), dtype, rounded))
+        return values.double().flatten(1).sum(1) if values.ndim > 1 else values.double()
+
+    return totals
+
+
+def _rows(move: Move, numbers: Sequence[Tensor]) -> tuple[Any, ...]:
+    return torch.func.vmap(lambda *one: move(*one))(*numbers)
 
 
 def _batched(subject: Subject, move: Move, dtype: torch.dtype, rounded: torch.dtype | None) -> Totals | None:
@@ -105,8 +121,7 @@ def _batched(subject: Subject, move: Move, dtype: torch.dtype, rounded: torch.dt
     loss, mean = each.twin(dtype), getattr(offered, "subjects", {}).get("mean") is not None
 
     def totals(*numbers: Tensor) -> Tensor:
-        rows = torch.func.vmap(lambda *one: move(*one))(*numbers)
-        flat = [value.flatten(0, 1) if isinstance(value, Tensor) else value for value in rows]
+        flat = [value.flatten(0, 1) if isinstance(value, Tensor) else value for value in _rows(move, numbers)]
         values, _ = as_tensor(each.call(loss, _cast(tuple(flat), dtype, rounded)))
         found = values.double().reshape(len(numbers[0]), -1)
         return found.mean(1) if mean and not _sums(subject) else found.sum(1)

@@ -15,6 +15,7 @@ from lossmith.checker.frameworks import (
     Framework,
     as_torch,
     copy_of,
+    each_as_torch,
     first_of,
     framework_of,
     in_dtype,
@@ -146,10 +147,16 @@ class Subject:
             return self._twins[dtype]
 
     def call(self, loss: Any, inputs: Sequence[Any]) -> Any:
+        return as_torch(self._folded(loss), self.framework)(*inputs)
+
+    def call_each(self, loss: Any, rows: Sequence[Any]) -> Any:
+        """What the loss returns for each entry along one more axis in front of every argument."""
+        return each_as_torch(self._folded(loss), self.framework)(*rows)
+
+    def _folded(self, loss: Any) -> Callable[..., Any]:
         function = loss.apply if isinstance(loss, type) and issubclass(loss, torch.autograd.Function) else loss
         fold = self.contract.fold
-        folded = function if fold is None else lambda *row: function(*fold.pack(row))
-        return as_torch(folded, self.framework)(*inputs)
+        return function if fold is None else lambda *row: function(*fold.pack(row))
 
     def draw(self, seed: int = 0, n: int | None = None) -> tuple[Any, ...]:
         return draw(self.contract, seed + 10_000 * self.seed, n)

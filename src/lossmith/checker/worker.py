@@ -29,7 +29,7 @@ def main(events: int) -> None:
     _be_quiet()
     os.register_at_fork(after_in_child=_end_at_once)
     faulthandler.enable(open(job["crash_file"], "w", encoding="utf-8"))  # noqa: SIM115  (lives as long as the process)
-    _choose_backend(job["target"])
+    _set_frameworks(job["target"])
     fence(writable_places(job["folder"]))
     _work(job, pipe, orders)
     pipe.flush()
@@ -48,12 +48,14 @@ def _end_at_once() -> None:
     os._exit(0)
 
 
-def _choose_backend(target: str) -> None:
-    """Keras computes with torch here, unless the user's environment or the file itself speaks for another."""
+def _set_frameworks(target: str) -> None:
+    """What a framework reads when it is imported. Keras computes with torch, unless the user's environment or the file
+    itself speaks for another."""
     from lossmith.checker.load import imports_of
     from lossmith.checker.place import Place
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # half of a check is XLA on operations it uses once
     place = Place.parse(target)
     used = imports_of(place.source) if place.is_file else {place.source.partition(".")[0]}
     chosen = (
