@@ -17,6 +17,7 @@ from lossmith.checker.resolve import Declared
 from lossmith.cli import main
 from lossmith.errors import LossmithError, SettingError
 from lossmith.forging import emit_tests, tree
+from lossmith.forging.forged import forge_from
 from lossmith.forging.original import expressed
 from lossmith.forging.parse import parse
 from lossmith.forging.plan import plan
@@ -244,6 +245,12 @@ def test_a_traced_loss_carries_tests_that_pass_in_every_framework(to, carried):
     own = [tags for name, tags in cases if name == f"test_tilted_{to.replace('-', '_')}"]
     assert len(own) >= 3, said
     assert not any("failure" in tags or "error" in tags for tags in own), said
+
+
+@pytest.mark.parametrize("asked", [{"to": "latex", "with_tests": True}, {"out": "loss.txt"}, {"name": "not a name"}])
+def test_what_cannot_be_written_is_refused_before_anything_is_traced(asked):
+    with pytest.raises(SettingError):  # not TargetError: nobody has looked for the file
+        forge_from("nowhere.py:Nothing", **asked)
 
 
 def test_a_traced_loss_is_written_as_latex(carried):

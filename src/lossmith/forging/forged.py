@@ -93,16 +93,11 @@ def forge(
     except ModuleNotFoundError as error:
         raise missing_extra("lossmith forge", str(error.name), "prove") from None
 
-    require_target(to)
+    place = require_output(to, out, with_tests, force)
     chosen = TARGETS[to]
-    if to == "latex" and with_tests:
-        raise SettingError("--with-tests: LaTeX has no tests")
     require_name(name)
     given = params if isinstance(params, Mapping) else _together(params)
     numbers = require_params(given)
-    place = None
-    if out is not None:
-        place = require_place(out, ".tex" if to == "latex" else ".py", force, with_tests)
     made = plan(expression, name, numbers, rewrite=rewrite, pred=pred, target=target)
     if chosen.boosts:
         from lossmith.forging.emit_boosting import require_scores
@@ -170,8 +165,9 @@ def forge_from(
         from lossmith.forging.original import read
     except ModuleNotFoundError as error:
         raise missing_extra("lossmith forge", str(error.name), "prove") from None
-    if "to" in how:
-        require_target(how["to"])
+    require_output(**{word: how[word] for word in ("to", "out", "with_tests", "force") if word in how})
+    if name is not None:
+        require_name(name)
     found = read(target, settings, pred, goal)
     kinds = dict(zip(("pred", "target"), found.kinds, strict=True))
     called = name or "".join(part[:1].upper() + part[1:] for part in found.name.split("_"))
@@ -179,11 +175,17 @@ def forge_from(
     return replace(made, notes=(*found.notes, *made.notes))
 
 
-def require_target(to: str) -> None:
+def require_output(
+    to: str = "torch-function", out: str | Path | None = None, with_tests: bool = False, force: bool = False
+) -> Path | None:
+    """Where to write, before anything is traced or derived for it."""
     from lossmith.forging.targets import TARGETS
 
     if to not in TARGETS:
         raise SettingError(message(f"--to {str(to)[:40]!r}: not a target", {"targets": ", ".join(TARGETS)}))
+    if to == "latex" and with_tests:
+        raise SettingError("--with-tests: LaTeX has no tests")
+    return None if out is None else require_place(out, ".tex" if to == "latex" else ".py", force, with_tests)
 
 
 def _together(params: Sequence[str]) -> dict[str, float]:
