@@ -17,7 +17,10 @@ from lossmith.spec import FORMULAS
 
 BATCH = (5,)
 CASES = [(name, i) for name in formulas.__all__ for i in range(len(alternatives(FORMULAS[name])))]
-pytestmark = pytest.mark.parametrize(("name", "choice"), CASES)
+each = pytest.mark.parametrize(("name", "choice"), CASES)
+# Each is compiled in its face too (tests/torch_faces/test_torch_module.py): one of each module is compiled by itself.
+BY_ITSELF = {FORMULAS[name].body.__module__: name for name in formulas.__all__}.values()
+each_module = pytest.mark.parametrize(("name", "choice"), [case for case in CASES if case[0] in BY_ITSELF])
 
 
 def given(name, choice):
@@ -39,28 +42,26 @@ def own(made):
     return [batched(patterns[0]) for patterns in made.shapes.arguments]
 
 
-# Through autograd's own trace a compilation takes thrice as long: one formula of each module goes that way.
-WHOLE_WAY = {FORMULAS[name].body.__module__: name for name in formulas.__all__}.values()
-
-
+@each_module
 def test_torch_compile_takes_it_as_one_graph(name, choice):
     made, arrays, values, slope = given(name, choice)
     tensors = [torch.tensor(a) for a in arrays]
     tensors[0].requires_grad_()
     torch.compiler.reset()
-    backend = "aot_eager" if name in WHOLE_WAY else "eager"
-    total = torch.compile(lambda *x: made(*x), fullgraph=True, backend=backend)(*tensors)
+    total = torch.compile(lambda *x: made(*x), fullgraph=True, backend="aot_eager")(*tensors)
     same(total.detach(), values)
     same(torch.autograd.grad(total.sum(), tensors[0])[0], slope)
 
 
+@each
 def test_torch_func_maps_its_gradient_over_samples(name, choice):
     made, arrays, _, slope = given(name, choice)
     axes = tuple(0 if each else None for each in own(made))
-    each = torch.func.vmap(torch.func.grad(lambda *x: made(*x).sum()), in_dims=axes)
-    same(each(*(torch.tensor(a) for a in arrays)), slope)
+    mapped = torch.func.vmap(torch.func.grad(lambda *x: made(*x).sum()), in_dims=axes)
+    same(mapped(*(torch.tensor(a) for a in arrays)), slope)
 
 
+@each
 def test_torch_export_takes_any_length_of_batch(name, choice):
     made, arrays, values, _ = given(name, choice)
     module = type("Module", (torch.nn.Module,), {"forward": lambda self, *x: made(*x)})()
@@ -73,6 +74,7 @@ def test_torch_export_takes_any_length_of_batch(name, choice):
     same(exported.module()(*(t[:3] if each else t for t, each in zip(tensors, own(made), strict=True))), values[:3])
 
 
+@each
 def test_torch_differentiates_it_twice(name, choice):
     made, arrays, _, _ = given(name, choice)
     tensors = [torch.tensor(a) for a in arrays]
@@ -82,6 +84,7 @@ def test_torch_differentiates_it_twice(name, choice):
     assert curvature.isfinite().all()
 
 
+@each
 def test_jax_compiles_and_maps_its_gradient(name, choice):
     made, arrays, values, slope = given(name, choice)
     axes = tuple(0 if each else None for each in own(made))
@@ -95,12 +98,13 @@ def test_jax_compiles_and_maps_its_gradient(name, choice):
         same(got, want)
 
 
-def test_tensorflow_traces_it_with_an_unknown_batch(name, choice):
+@each
+def test_tensorflow_compiles_it_for_an_unknown_batch(name, choice):
     made, arrays, values, slope = given(name, choice)
     shapes = [[None, *a.shape[1:]] if each else a.shape for a, each in zip(arrays, own(made), strict=True)]
     signature = [tf.TensorSpec(shape, a.dtype) for shape, a in zip(shapes, arrays, strict=True)]
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature, jit_compile=True)
     def traced(*x):
         with tf.GradientTape() as tape:
             tape.watch(x[0])
@@ -112,11 +116,7 @@ def test_tensorflow_traces_it_with_an_unknown_batch(name, choice):
     same(got_slope, slope)
 
 
-def test_tensorflow_compiles_it(name, choice):
-    made, arrays, values, _ = given(name, choice)
-    same(tf.function(lambda *x: made(*x), jit_compile=True)(*map(tf.constant, arrays)), values)
-
-
+@each
 def test_a_symbolic_keras_tensor_gets_the_declared_shape(name, choice):
     made, arrays, values, _ = given(name, choice)
     pairs = list(zip(arrays, own(made), strict=True))
@@ -129,6 +129,7 @@ def test_a_symbolic_keras_tensor_gets_the_declared_shape(name, choice):
     same(keras.ops.convert_to_numpy(model([tf.constant(a) for a, each in pairs if each])), values)
 
 
+@each
 def test_the_values_have_the_declared_shape_for_any_batch(name, choice):
     made = FORMULAS[name]
     for batch in ((), (2, 3), (0,), (3, 0, 2)):
