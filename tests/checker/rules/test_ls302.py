@@ -43,6 +43,16 @@ def test_a_cast_and_stable_forms_are_innocent():
         assert answer(rule, loss)[0].status == "passed"
 
 
+def test_a_quotient_of_what_has_become_zero_is_information():
+    def odds(logits, target):
+        p = logits.sigmoid()
+        return (target * (1 - p) / p + (1 - target) * p / (1 - p)).mean()
+
+    _, (found,) = answer(rule, odds, pred="logits[N,C]", target="binary[N,C]")
+    assert found.severity == "info"
+    assert found.evidence["value"] in ("inf", "nan")
+
+
 def test_a_fused_kernel_that_fails_by_itself_is_information():
     _, (found,) = answer(rule, on_probabilities, pred="prob[N,C]", target="binary[N,C]")
     assert found.severity == "info"
