@@ -88,6 +88,9 @@ def _beaten(subject: Subject, seed: int, everywhere: bool) -> Wrong | None:
     goods = [good for far in FARS if (good := perfect(contract, inputs, far)) is not None]
     if not goods:
         return None
+    if "T" in contract.pred.domain.axes:  # of a language model: each step is to predict the next one
+        steps = contract.pred.domain.axes.index("T")
+        goods += [put(good, where, torch.roll(good[where], -1, steps)) for good in goods]
     good = min(goods, key=lambda each: _finite(subject.values(each)))
     value, ordinary = subject.values(good), subject.values(inputs)
     preds = [draw(contract, 1000 * seed + k)[where] for k in range(6)]

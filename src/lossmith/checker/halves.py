@@ -28,7 +28,9 @@ MEANT = re.compile(
 
 def meant_for_half(subject: Subject) -> bool:
     """True if its name or its code speaks of half precision."""
-    return NAMED.search(subject.name) is not None or MEANT.search(f"{subject.name} {source_of(subject.loss)}") is not None
+    return (
+        NAMED.search(subject.name) is not None or MEANT.search(f"{subject.name} {source_of(subject.loss)}") is not None
+    )
 
 
 _AT_ZERO = ("log", "div", "true_divide", "reciprocal", "rsqrt", "pow")

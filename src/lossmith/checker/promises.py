@@ -3,11 +3,14 @@
 import re
 
 import torch
+from torch import Tensor
 
 from lossmith.checker.activations import Activations
+from lossmith.checker.contract import Contract
 from lossmith.checker.judge import SEEDS
 from lossmith.checker.mirrors import is_metric
-from lossmith.checker.sample import perfect
+from lossmith.checker.quantiles import levels_of
+from lossmith.checker.sample import draw, perfect
 from lossmith.checker.several import Wrong, put
 from lossmith.checker.subject import Subject
 
@@ -87,3 +90,42 @@ def looked_up_elsewhere(subject: Subject) -> Wrong | None:
     axis = watch.crossed[0][0]
     said = f"log_softmax runs along axis {axis}, and the loss looks for the classes on another: they are not compared"
     return Wrong(said, "log_softmax along the axis of the classes: dim=1 before nll_loss", inputs, inputs)
+
+
+def costs_in_spite_of_its_name(subject: Subject) -> bool:
+    """True if what is called a score or an overlap has a lower value for the perfect prediction than for most."""
+    best = perfect(subject.contract, subject.draw(SEEDS[0])) if is_metric(subject) else None
+    if best is None:
+        return False
+    return all(_lower_than_most(subject, seed) for seed in SEEDS)
+
+
+def _lower_than_most(subject: Subject, seed: int) -> bool:
+    inputs = subject.draw(seed)
+    best = perfect(subject.contract, inputs)
+    others = [put(inputs, subject.contract.preds[0], pred) for pred in _others(subject.contract)]
+    return best is not None and subject.values(best) < sorted(subject.values(other) for other in others)[3]
+
+
+def levels_turned(subject: Subject) -> Wrong | None:
+    """Quantiles in columns, of which every one that is exact costs more than one that is off."""
+    contract, shown = subject.contract, None
+    if not levels_of(subject)[1] or contract.target is None or len(contract.preds) != 1:
+        return None
+    where = contract.preds[0]
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        target = inputs[contract.target].reshape(len(inputs[contract.target]), -1)
+        if inputs[where].ndim != 2 or target.shape[1] != 1:
+            return None
+        good = put(inputs, where, target.expand_as(inputs[where]))
+        low, high = (put(inputs, where, good[where] + step) for step in (-3.0, 3.0))
+        if not max(subject.values(low), subject.values(high)) < subject.values(good):
+            return None
+        said = "predictions that equal their target cost more than any that are off, on either side"
+        shown = shown or Wrong(said, "turn the sign: take the larger of q * e and (q - 1) * e", good, low)
+    return shown
+
+
+def _others(contract: Contract) -> list[Tensor]:
+    return [draw(contract, 1000 * SEEDS[0] + k)[contract.preds[0]] for k in range(6)]

@@ -42,6 +42,7 @@ _SIDES = (
     (r"^mu$|(?:^|_)(?:z|latent|q)_?(?:mu|mean)|^latent", Side("real", "pred", "pred")),
     (r"(?:^|_)var(?:iance)?(?:_|$)|sigma|(?:^|_)std(?:_|$)", Side("positive", "pred", "pred")),
     (r"teacher", Side("logits", "other", "pred")),
+    (r"(?:^|_)aux(?:iliary)?(?:_|\d|$)(?!.*(?:label|target|loss|weight|coef))", Side("logits", "pred", "pred")),
     (r"advantage|^adv(?:_|$)|^returns?$|^rewards?$", Side("real", "other", "rows")),
     (r"^act(?:ion)?s?$", Side("index", "other", "rows")),
     (r"^dones?$|terminat|truncat", Side("binary", "other", "rows")),
@@ -52,7 +53,7 @@ _SIDES = (
 # Arguments of one kind: two or more names of one family, and perhaps a label.
 _PREFERENCE = re.compile(
     r"(?:^|_)(?:chosen|rejected|(?:positive|pos|negative|neg)(?:_(?:scores?|logits?|preds?))|fake\w*|generated|"
-    r"(?:d_)?real(?:_\w+)?|winner|loser)(?:_|$)"
+    r"(?:d_)?real(?:_\w+)?|winner|loser)(?:_|$)|^(?:s_?[pn]|(?:sim(?:ilarity)?_)?(?:pos|neg|positive|negative))$"
 )
 _OLD = re.compile(r"(?:^|_)(?:ref(?:erence)?|old|behaviou?r)(?:_|$)")
 _POLICY = re.compile(r"(?:^|_)(?:new|policy|old|ref(?:erence)?|cur(?:rent)?)?_?log_?(?:p|pi|prob)s?(?:_|$|old|new)")
@@ -101,7 +102,9 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
     if all(_PREFERENCE.search(name) for name in lowered):
         roles = tuple("target" if _OLD.search(name) else "pred" for name in lowered)
         if "pred" in roles:
-            return tuple(Template(9.0, (f"real[{axes}]",) * len(names), roles) for axes in ("N", "N,1", "N,T"))
+            likely = any(re.search(r"log_?p", name) for name in lowered)
+            domains = [*(f"real[{axes}]" for axes in ("N", "N,1", "N,T")), *(["logprob[N,T]"] if likely else [])]
+            return tuple(Template(9.0, (domain,) * len(names), roles) for domain in domains)
     if len(names) == 3 and all(_MIXED.search(name) for name in lowered[1:]):
         return (Template(9.0, ("logits[N,C]", "index[N]", "index[N]"), ("pred", "target", "other")),)
     if len(names) in (2, 3) and (found := _against_classes(lowered) or _of_distances(lowered)):
@@ -165,10 +168,15 @@ def _of_q_step(names: Sequence[str]) -> tuple[Template, ...]:
     """Values of all actions now and in the next state, the action, the reward, and whether it was the last step."""
     parts = [next((part for part, (p, _) in reversed(_Q_STEP.items()) if re.search(p, name)), "") for name in names]
     parts = ["other" if re.search(_Q_STEP["other"][0], name) else part for name, part in zip(names, parts, strict=True)]
-    if len(names) < 4 or "" in parts or len(set(parts)) < len(parts) or not {"pred", "other", "target"} <= set(parts):
+    if len(names) < 4 or "" in parts or len(set(parts)) < len(parts) or not {"pred", "other"} <= set(parts):
         return ()
     roles = tuple(part if part in ("pred", "target") else "other" for part in parts)
-    return (Template(9.0, tuple(_Q_STEP[part][1] for part in parts), roles),)
+    domains = tuple(_Q_STEP[part][1] for part in parts)
+    if "target" in parts:
+        return (Template(9.0, domains, roles),)
+    taken = tuple("real[N]" if part == "pred" else domain for part, domain in zip(parts, domains, strict=True))
+    best = tuple("real[N]" if part == "other" else domain for part, domain in zip(parts, taken, strict=True))
+    return (Template(9.0, taken, roles), Template(9.0, best, roles))  # values of the actions that were taken
 
 
 def _of_mixture(names: Sequence[str]) -> tuple[Template, ...]:

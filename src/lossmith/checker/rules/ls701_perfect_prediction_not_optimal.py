@@ -35,9 +35,17 @@ from lossmith.checker.evidence import SkipRule, finding, literal, reproduce, sho
 from lossmith.checker.finding import Finding
 from lossmith.checker.judge import SEEDS, shortfall
 from lossmith.checker.mirrors import meant, on_a_scale
-from lossmith.checker.promises import below_zero, half_an_overlap, looked_up_elsewhere, one_point_is_best
+from lossmith.checker.promises import (
+    below_zero,
+    costs_in_spite_of_its_name,
+    half_an_overlap,
+    levels_turned,
+    looked_up_elsewhere,
+    one_point_is_best,
+)
+from lossmith.checker.quantiles import levels_of
 from lossmith.checker.sample import perfect
-from lossmith.checker.several import Wrong, of_adversaries
+from lossmith.checker.several import GOOD, Wrong, of_adversaries
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS701", "perfect-prediction-not-optimal", "0.1"
@@ -49,6 +57,8 @@ def applies(subject: Subject) -> str:
     contract = subject.contract
     if len(contract.preds) > 1:
         return ""
+    if levels_of(subject)[1] or any(GOOD.search(argument.name.lower()) for argument in contract.arguments):
+        return ""
     if contract.target is None or perfect(contract, subject.draw(0)) is None:
         return "it is not known which prediction is perfect"
     return ""
@@ -58,7 +68,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     if (found := of_adversaries(subject)) is not None:
         yield _told(subject, found)
         return
-    if meant(subject):
+    if meant(subject) and not costs_in_spite_of_its_name(subject):
         raise SkipRule("its name says that it is to be large, or that it works against something")
     if not subject.run(subject.draw(0), grad=False).finite_value:
         raise SkipRule("the loss is not finite on ordinary inputs")
@@ -66,6 +76,9 @@ def check(subject: Subject) -> Iterator[Finding]:
         raise SkipRule("a sample has more than one label")
     if on_a_scale(subject):
         raise SkipRule("its labels are steps of a scale: a high logit says that the label is beyond it")
+    if (found := levels_turned(subject)) is not None:
+        yield _told(subject, found)
+        return
     reason = "" if perfect(subject.contract, subject.draw(0)) is None else shortfall(subject, SEEDS[:1])
     found = looked_up_elsewhere(subject) or one_point_is_best(subject)
     if found is None and len(subject.contract.preds) == 1 and not reason:
