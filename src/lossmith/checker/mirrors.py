@@ -55,7 +55,7 @@ GOOD = re.compile(
 GOOD_FUNCTION = re.compile(
     r"f1|f_?beta|precision|recall|^r2|r_?squared?|pearson|ccc|concord|auc|kappa|mcc|dice|jaccard|tversky|overlap", re.I
 )
-COST = re.compile(r"loss|criterion|cost|error|penalty|objective|nll|divergence|distance", re.I)
+COST = re.compile(r"loss|criterion|cost|error|penalty|objective|nll|divergence|distance|^neg(?:ative)?_", re.I)
 SAYS_SO = re.compile(r"(?:higher|larger|more) is better|maximi[sz]|reward|adversar|complementary|gradient ascent", re.I)
 
 

@@ -22,7 +22,7 @@ from lossmith.checker.subject import Subject
 
 UP = re.compile(r"(?:^|_)(?:chosen|winner|pos(?:itive)?s?)(?:_|$)")
 DOWN = re.compile(r"(?:^|_)(?:rejected|loser|neg(?:ative)?s?)(?:_|$)")
-SCORE = re.compile(r"score|logit|log_?p|reward|chosen|rejected|pred")
+SCORE = re.compile(r"score|logit|log_?p|reward|chosen|rejected|pred|^s_|sim(?:ilarity)?_")
 NEAR = re.compile(r"^p(?:os\w*)?$|positive")
 AWAY = re.compile(r"^n(?:eg\w*)?$|negative")
 REAL = re.compile(r"(?:^|_)real(?:_|$)")

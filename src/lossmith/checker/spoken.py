@@ -45,7 +45,7 @@ _SIDES = (
     (r"(?:^|_)aux(?:iliary)?(?:_|\d|$)(?!.*(?:label|target|loss|weight|coef))", Side("logits", "pred", "pred")),
     (r"advantage|^adv(?:_|$)|^returns?$|^rewards?$", Side("real", "other", "rows")),
     (r"^act(?:ion)?s?$", Side("index", "other", "rows")),
-    (r"^dones?$|terminat|truncat", Side("binary", "other", "rows")),
+    (r"^(?:not_?)?dones?$|terminat|truncat", Side("binary", "other", "rows")),
     (r"^next_q|^q_?next|^next_state_q|^target_q_values|^q_target", Side("real", "other", "pred")),
     (r"event|censor|observed", Side("binary", "target", "rows")),
     (r"^times?$|durations?|survival", Side("positive", "other", "rows")),
@@ -53,7 +53,8 @@ _SIDES = (
 # Arguments of one kind: two or more names of one family, and perhaps a label.
 _PREFERENCE = re.compile(
     r"(?:^|_)(?:chosen|rejected|(?:positive|pos|negative|neg)(?:_(?:scores?|logits?|preds?))|fake\w*|generated|"
-    r"(?:d_)?real(?:_\w+)?|winner|loser)(?:_|$)|^(?:s_?[pn]|(?:sim(?:ilarity)?_)?(?:pos|neg|positive|negative))$"
+    r"(?:d_)?real(?:_\w+)?|winner|loser)(?:_|$)|"
+    r"^(?:(?:s|sim|similarity|scores?|logits?|preds?|out(?:put)?s?|rewards?)_?)?(?:pos|neg|positive|negative)$|^s_?[pn]$"
 )
 _OLD = re.compile(r"(?:^|_)(?:ref(?:erence)?|old|behaviou?r)(?:_|$)")
 _POLICY = re.compile(r"(?:^|_)(?:new|policy|old|ref(?:erence)?|cur(?:rent)?)?_?log_?(?:p|pi|prob)s?(?:_|$|old|new)")
@@ -62,6 +63,7 @@ _MIXED = re.compile(r"^(?:y|targets?|labels?)_?[ab12]$")  # of mixup: two labels
 _METRIC = re.compile(
     r"^(?:a|p|n|anc|anchors?|pos(?:itives?)?|neg(?:atives?)?\d?|quer(?:y|ies)|q|k|keys?)(?:_?(?:emb\w*|feat\w*|vec\w*|z|\d))?$"
 )
+_PAIR = re.compile(r"^(?:anc|quer)")
 _QUEUE = re.compile(r"queue|memory|bank|negatives$")
 # A step of Q-learning; a mixture of Gaussians; two scores and what each is worth.
 _Q_STEP = {
@@ -97,6 +99,8 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
     lowered = [name.lower() for name in names]
     if len(names) == 3 and _QUEUE.search(lowered[-1]) and all(_METRIC.search(name) for name in lowered[:2]):
         return (Template(9.0, ("embedding[N,D]", "embedding[N,D]", "embedding[K,D]"), ("pred", "pred", "other")),)
+    if len(names) == 2 and all(_METRIC.search(name) for name in lowered) and _PAIR.search(lowered[0]):
+        return (Template(9.0, ("embedding[N,D]", "embedding[N,D]"), ("pred", "pred")),)
     if len(names) >= 3 and all(_METRIC.search(name) for name in lowered):
         return (Template(9.0, ("embedding[N,D]",) * len(names), ("pred",) * len(names)),)
     if all(_PREFERENCE.search(name) for name in lowered):

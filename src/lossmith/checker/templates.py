@@ -114,7 +114,13 @@ def _templates_of_three() -> Iterator[Template]:
 
 
 def _templates_of_one() -> Iterator[Template]:
-    for rank, domain in ((3.0, "real[N,C,H,W]"), (2.0, "embedding[N,D]"), (1.0, "real[N]")):
+    for rank, domain in (
+        (3.0, "real[N,C,H,W]"),
+        (2.0, "embedding[N,D]"),
+        (1.0, "real[N]"),
+        (0.5, "prob[N,C]"),
+        (0.4, "positive[N,C]"),
+    ):
         yield Template(rank, (domain,), ("pred",))
 
 

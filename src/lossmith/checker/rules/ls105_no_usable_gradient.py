@@ -171,7 +171,8 @@ def _stopped_on_purpose(subject: Subject, trial: Trial, index: int, cut: Cut) ->
     if contract.target is not None and not looks_like_target(contract.arguments[contract.target].name):
         other = subject.run(trial.inputs, wrt=(contract.target,)).grads
         return bool(other) and other[contract.target] is not None and bool(other[contract.target].any())
-    if {contract.arguments[i].kind for i in contract.preds} - {"embedding", "unit"}:
+    embedded = not {contract.arguments[i].kind for i in contract.preds} - {"embedding", "unit"}
+    if not embedded and index == _learned(subject)[0]:
         return False
     names = [contract.arguments[i].name.lower() for i in contract.preds if trial.grads[i] is not None]
     return bool(names) and _stem(contract.arguments[index].name.lower()) not in map(_stem, names)

@@ -107,8 +107,9 @@ def _tried(subject: Subject) -> list[Trying]:
 
 
 def _values(name: str, default: float) -> tuple[Sequence[float], Sequence[float]]:
+    share = len(name) == 1 and 0 < default < 0.5  # a probability, and no power
     for pattern, usual, few in USUAL:
-        if re.search(pattern, name.lower()):
+        if re.search(pattern, name.lower()) and not share:
             return usual, few
     if not isinstance(default, float) or not default:
         return (), ()

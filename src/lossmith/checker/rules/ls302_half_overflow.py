@@ -22,6 +22,8 @@ When to allow it
 import sys
 from collections.abc import Iterator
 
+import torch
+
 from lossmith.checker.evidence import SkipRule, finding
 from lossmith.checker.faults import Precision, faults, supports
 from lossmith.checker.finding import Finding
@@ -40,6 +42,9 @@ def applies(subject: Subject) -> str:
 
 def check(subject: Subject) -> Iterator[Finding]:
     refused = [reason for precision in HALVES if (reason := supports(subject, precision))]
+    if any("without overflow" in reason for reason in refused):
+        yield _refused(subject)
+        return
     if len(refused) == len(HALVES):
         raise SkipRule("; ".join(refused))
     known = {fault.condition.name for fault in faults(subject, "float32")}
@@ -49,6 +54,7 @@ def check(subject: Subject) -> Iterator[Finding]:
                 continue  # told by LS301, or not a matter of half precision
             fused = fault.blame is not None and fault.blame.operation in FUSED
             grave = overflows(subject, fault) or (meant_for_half(subject) and not fault.condition.degenerate)
+            grave = grave and len(subject.contract.arguments) > 1  # what a single one may hold is a guess
             yield finding(
                 sys.modules[__name__],
                 subject,
@@ -60,3 +66,15 @@ def check(subject: Subject) -> Iterator[Finding]:
                 line=fault.line,
             )
             return
+
+
+def _refused(subject: Subject) -> Finding:
+    """A constant such as -1e9 that float16 cannot hold: torch raises where a mask is filled with it."""
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="error" if meant_for_half(subject) else "info",
+        message="a constant is beyond the range of float16: it raises there",
+        trial=subject.run(subject.draw(1), dtype=torch.float16),
+        fix="take the constant from the precision: torch.finfo(x.dtype).min",
+    )

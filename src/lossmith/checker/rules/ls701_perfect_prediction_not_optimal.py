@@ -108,7 +108,7 @@ def _is_said(subject: Subject, reason: str) -> bool:
         return any("box" in argument.name.lower() for argument in contract.arguments)
     named = "logit" in contract.pred.name.lower() and contract.target is not None
     labels = named and CLASSES.search(contract.arguments[contract.target or 0].name.lower()) is not None
-    return labels and contract.kinds() == ("logits", "index")
+    return labels and contract.kinds() in (("logits", "index"), ("logits", "binary"))
 
 
 def _told(subject: Subject, wrong: Wrong) -> Finding:
