@@ -107,3 +107,10 @@ def test_the_reproducer_prints_the_gradient_of_the_teacher(tmp_path: Path) -> No
 @each_shipped
 def test_shipped_losses_take_data(family: str) -> None:
     assert answer(rule, shipped(family))[0].status == "not applicable"
+
+
+def test_what_a_reference_policy_gave_is_stored_without_a_graph():
+    def preference(chosen, rejected, ref_chosen, ref_rejected):
+        return -F.logsigmoid(0.1 * (chosen - rejected - ref_chosen + ref_rejected)).mean()
+
+    assert {found.severity for found in answer(rule, preference)[1]} == {"info"}

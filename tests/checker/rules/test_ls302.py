@@ -75,3 +75,19 @@ def test_what_is_printed():
     assert "LS302 half-overflow  error, measured" in text
     assert "    the value is not finite in float16, with logits of 20 on the wrong side\n" in text
     assert "    allow   --ignore LS302\n" in text
+
+
+def masked_scores(logits, target):
+    return F.cross_entropy(logits.masked_fill(logits > 3, -1e9), target)
+
+
+def half_masked_scores(logits, target):
+    return masked_scores(logits, target)
+
+
+def test_a_constant_beyond_float16_is_told_where_it_raises():
+    said = [
+        answer(rule, loss, pred="logits[N,C]", target="index[N]")[1] for loss in (masked_scores, half_masked_scores)
+    ]
+    assert [found.severity for (found,) in said] == ["info", "error"]
+    assert "beyond the range of float16" in said[0][0].message

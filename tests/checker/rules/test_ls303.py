@@ -109,3 +109,13 @@ def test_the_reproducer_prints_the_float32_value(tmp_path: Path):
         float(lines[0][len("tensor(") :].partition(",")[0]), rel=1e-3
     )
     assert torch.tensor(float(found.evidence["value in float64"])).isfinite()
+
+
+def test_distances_of_all_pairs_by_a_product_of_matrices_are_information():
+    def relations(pred, target):
+        square = pred.square().sum(1)
+        near = (square[:, None] + square[None] - 2 * pred @ pred.T).clamp(min=1e-6).sqrt()
+        return (near - torch.cdist(target, target).detach()).square().mean()
+
+    (found,) = answer(rule, relations, **REAL)[1]
+    assert found.severity == "info"

@@ -166,7 +166,8 @@ def _stopped_on_purpose(subject: Subject, trial: Trial, index: int, cut: Cut) ->
     contract = subject.contract
     if cut.name not in (*DETACHING, QUIET):
         return False
-    if "autograd.grad(" in source_of(subject.loss) and subject.module is not None and any(subject.module.parameters()):
+    learns = subject.module is not None and next(subject.module.parameters(), None) is not None
+    if learns and "autograd.grad(" in source_of(subject.loss):
         return True
     if contract.target is not None and not looks_like_target(contract.arguments[contract.target].name):
         other = subject.run(trial.inputs, wrt=(contract.target,)).grads

@@ -79,9 +79,10 @@ def check(subject: Subject) -> Iterator[Finding]:
     if (found := levels_turned(subject)) is not None:
         yield _told(subject, found)
         return
-    reason = "" if perfect(subject.contract, subject.draw(0)) is None else shortfall(subject, SEEDS[:1])
+    known = perfect(subject.contract, subject.draw(0)) is not None
+    reason = shortfall(subject, SEEDS[:1]) if known else ""
     found = looked_up_elsewhere(subject) or one_point_is_best(subject)
-    if found is None and len(subject.contract.preds) == 1 and not reason:
+    if found is None and len(subject.contract.preds) == 1 and known and not reason:
         found = wrong_axis(subject) or pushed_away(subject) or half_an_overlap(subject) or below_zero(subject)
     elif found is None:
         found = wrong_way(subject) or (wrong_axis(subject) if len(subject.contract.preds) == 1 else None)
