@@ -13,6 +13,7 @@ from shipped import each_shipped, shipped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lossmith.checker.handwritten import HandWritten
 from lossmith.checker.rules import ls101_wrong_gradient as rule
 from lossmith.checker.slopes import slope
 
@@ -230,18 +231,22 @@ class OneBranch(torch.autograd.Function):
     def forward(ctx: Any, pred: Tensor, target: Tensor) -> Tensor:
         d = pred - target
         ctx.save_for_backward(d)
-        return torch.where(d.abs() < 0.5, d * d, d.abs() - 0.25).sum()
+        return torch.where(d.abs() < 0.1, 5 * d * d, d.abs() - 0.05).sum()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (d,) = ctx.saved_tensors
-        return grad * torch.where(d.abs() < 0.5, d, d.sign()), None
+        return grad * torch.where(d.abs() < 0.1, 5 * d, d.sign()), None
 
 
 def test_a_backward_that_is_wrong_in_one_branch_is_no_surrogate() -> None:
     (found,) = answer(rule, OneBranch.apply, **REAL)[1]
     assert found.severity == "error"
     assert "OneBranch" in found.why
+    pred, target = torch.full((300,), 5.0, dtype=torch.float64), torch.zeros(300, dtype=torch.float64)
+    pred[3] = 0.05  # one of 300 in the wrong branch hides in any sum
+    assert HandWritten(OneBranch, (pred, target)).exact is False
+    assert HandWritten(OneBranch, (pred + 1, target)).exact is True
 
 
 @pytest.mark.parametrize("cut", [lambda term: term.data, Tensor.detach])
