@@ -98,12 +98,15 @@ class HandWritten:
             incoming = factor * (1.5 + torch.rand(output.shape, generator=g)).to(output.dtype)
             leaves = [value for value in live if _is_float(value)]
             grads = torch.autograd.grad(output, leaves, incoming, allow_unused=True)
+            given = iter(grads)  # what its backward returns None for is not differentiated: a target, a label
+            away = [None if d is None or next(given) is None else d for d in away]
             with torch.no_grad():
                 up, down = (self.cls.apply(*_moved(self.args, away, step)) for step in (STEP, -STEP))
         except Exception:  # it cannot be called alone
             return None
         directions = [value for value in away if value is not None]
-        along = sum(float((g * d).sum()) for g, d in zip(grads, directions, strict=True) if g is not None)
+        returned = [grad for grad in grads if grad is not None]
+        along = sum(float((g * d).sum()) for g, d in zip(returned, directions, strict=True))
         return along, float(((up - down) * incoming).sum()) / (2 * STEP)
 
     def _floats(self) -> list[Tensor]:
