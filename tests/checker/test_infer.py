@@ -333,7 +333,12 @@ def circle(sp, sn):
     return F.softplus(torch.logsumexp(sn, 0) - torch.logsumexp(sp, 0))
 
 
+def bradley_terry(rating_i, rating_j, outcome):
+    return F.binary_cross_entropy_with_logits(rating_i - rating_j, outcome)
+
+
 NAMED = [
+    (bradley_terry, ("real", "real", "binary")),
     (negative_binomial, ("positive", "positive", "count")),
     (one_step, ("real", "real", "real", "binary")),
     (with_auxiliary, ("logits", "index", "logits")),
@@ -345,3 +350,10 @@ NAMED = [
 @pytest.mark.parametrize(("loss", "kinds"), NAMED)
 def test_names_of_several_arguments_are_read_together(loss, kinds):
     assert infer(Subject.of(loss.__name__, loss))[0].kinds() == kinds
+
+
+def test_only_what_is_called_so_is_a_length():
+    def weighed(eps_pred, eps, snr):
+        return ((snr.clamp(max=5.0) / snr) * (eps_pred - eps).square().mean(1)).mean()
+
+    assert "lengths" not in infer(Subject.of("weighed", weighed))[0].kinds()

@@ -57,9 +57,14 @@ _NAMES = (
 )
 
 
+_COUNTS = re.compile(r"len|num|count|size|steps|^n_|_n$|valid|dur|^l$|ends?$")
+
+
 def contradicts(names: Sequence[str], kinds: Sequence[str]) -> bool:
     """True if a parameter is called what its kind is not: `labels` that are embeddings, `logits` that are boxes."""
     for name, kind in zip(names, kinds, strict=True):
+        if kind == "lengths" and not _COUNTS.search(name.lower()):
+            return True
         possible = next((fit for pattern, fit in _NAMES if re.search(pattern, name.lower())), None)
         if possible is not None and kind not in possible:
             return True

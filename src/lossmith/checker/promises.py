@@ -19,6 +19,8 @@ SUM = re.compile(r"(?:^|_)(?:ce|bce|l1|l2|mse)(?:_|$)|b?ce(?:loss|with)|focal|en
 OVERLAP = re.compile(r"dice|(?<![a-z])m?iou|jaccard|tversky", re.I)
 APART = re.compile(r"triplet|contrastive|n_?pairs?|batch_?hard", re.I)
 NOT_NEGATIVE = re.compile(r"^(?!.*log(?!_?cosh)).*(?:huber|smooth_?l1|wing|log_?cosh)", re.I)  # a logarithm may be
+DIVERGENCE = re.compile(r"(?:^|_)(?:kl|kld|jsd?)(?:_|$)|kl_?div|kullback|jensen|KLLoss", re.I)
+DISTRIBUTIONS = (("logits", "logits"), ("simplex", "dist"), ("prob", "soft"), ("simplex", "simplex"))
 FLOOR = 0.3  # of an overlap that is whole: a smoothing of 1 costs less, half of the overlap costs 0.5
 
 
@@ -47,7 +49,11 @@ def half_an_overlap(subject: Subject) -> Wrong | None:
 
 def below_zero(subject: Subject) -> Wrong | None:
     """A loss of residuals that is called after one whose least value is 0, and costs less than that at a match."""
-    if subject.contract.kinds() != ("real", "real") or not NOT_NEGATIVE.search(subject.name) or is_metric(subject):
+    if is_metric(subject):
+        return None
+    if subject.contract.kinds() in DISTRIBUTIONS and DIVERGENCE.search(subject.name):
+        return _negative_divergence(subject)
+    if subject.contract.kinds() != ("real", "real") or not NOT_NEGATIVE.search(subject.name):
         return None
     shown: Wrong | None = None
     for seed in SEEDS:
@@ -58,6 +64,19 @@ def below_zero(subject: Subject) -> Wrong | None:
         said = f"it costs {subject.values(good):.3g} where prediction and target are equal, and not 0"
         fix = "look for branches of where that have changed places, or a constant too much"
         shown = shown or Wrong(said, fix, good, good)
+    return shown
+
+
+def _negative_divergence(subject: Subject) -> Wrong | None:
+    """Of two distributions, below 0 on every draw, and 0 where they are one."""
+    shown: Wrong | None = None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        same = put(inputs, 1, inputs[0])
+        if not subject.values(inputs) < -1e-3 or abs(subject.values(same)) > 1e-4:
+            return None
+        said = f"a divergence of {subject.values(inputs):.3g}: it is 0 where both are the same, and less elsewhere"
+        shown = shown or Wrong(said, "turn the sign: the sum of p * (log p - log q)", same, inputs)
     return shown
 
 

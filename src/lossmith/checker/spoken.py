@@ -86,6 +86,7 @@ _OF_CLASSES = re.compile(
     r"prox|prototyp|cent(?:er|re|roid)|class_?(?:emb|vec)|(?:^|_)(?:weights?|w|kernel)$|classifier"
 )
 _LABELS = re.compile(r"label|target|^y(?:_|$)|same|similar")
+_OUTCOME = re.compile(r"label|target|outcome|winner|prefer|^y$|higher|better")
 _DISTANCES = re.compile(r"(?:^|_)(?:dist(?:ance)?s?|d)$")
 
 
@@ -201,8 +202,16 @@ def _of_mixture(names: Sequence[str]) -> tuple[Template, ...]:
 
 
 def _of_two_scores(names: Sequence[str]) -> tuple[Template, ...]:
-    """score_i, score_j, label_i, label_j: a pair of predictions, and what is to be higher."""
-    scores = [bool(re.search(r"^(?:scores?|preds?|s|logits?|outputs?)_?[ij12ab]$", name)) for name in names]
+    """score_i, score_j, label_i, label_j: a pair of predictions, and what is to be higher; or one label for both."""
+    scores = [
+        bool(re.search(r"^(?:scores?|preds?|s|logits?|outputs?|ratings?|r|u)_?[ij12ab]$", name)) for name in names
+    ]
+    if len(names) == 3 and scores == [True, True, False] and _OUTCOME.search(names[2]):
+        return tuple(
+            Template(9.0, (f"real[{axes}]", f"real[{axes}]", f"{label}[{axes}]"), ("pred", "pred", "target"))
+            for label in ("binary", "pm1")
+            for axes in ("N", "N,1")
+        )
     labels = [bool(re.search(r"^(?:labels?|rel|y|targets?|grades?|t)_?[ij12ab]$", name)) for name in names]
     if len(names) != 4 or (sum(scores), sum(labels)) != (2, 2):
         return ()

@@ -119,3 +119,10 @@ def test_distances_of_all_pairs_by_a_product_of_matrices_are_information():
 
     (found,) = answer(rule, relations, **REAL)[1]
     assert found.severity == "info"
+
+
+def test_a_probability_that_no_network_gives_is_not_asked():
+    def odds(p, t):
+        return ((t - p) ** 2 / (p * (1 - p) + 1e-20)).sqrt().mean()
+
+    assert answer(rule, odds, pred="prob[N,C]", target="binary[N,C]")[0].status == "passed"

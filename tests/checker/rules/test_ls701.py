@@ -214,3 +214,16 @@ def test_the_last_axis_of_a_loss_of_rows_are_its_classes():
         return (router_logits.softmax(-1).mean(0) * expert_mask.float().mean(0)).sum()
 
     assert answer(rule, load_balance)[1] == []
+
+
+def divergence(sign):
+    def kl_of_logits(p_logits, q_logits):
+        p, q = p_logits.log_softmax(1), q_logits.log_softmax(1)
+        return sign * (p.exp() * (p - q)).sum(1).mean()
+
+    return kl_of_logits
+
+
+def test_a_divergence_below_zero_has_the_wrong_sign():
+    assert answer(rule, divergence(-1))[0].status == "failed"
+    assert answer(rule, divergence(1))[1] == []

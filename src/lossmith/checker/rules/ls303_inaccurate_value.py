@@ -40,6 +40,7 @@ from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS303", "inaccurate-value", "0.1"
 SHIFTS = (1e3, 1e4)
+TINY = 1e-12
 MODERATE = 10.0  # inputs beyond this are no ordinary ones
 VALUE, GRADIENT = 0.01, 0.05
 
@@ -75,7 +76,8 @@ def _places(subject: Subject) -> Iterator[Place]:
     """What is not finite in float32 here is another rule's, so that only finite conditions are of use."""
     for condition in conditions(subject)[:8]:
         floats = [v for v in condition.inputs if isinstance(v, Tensor) and v.is_floating_point() and v.numel()]
-        if condition.finite and not condition.match and all(float(v.abs().max()) <= MODERATE for v in floats):
+        ordinary = all(float(v.abs().max()) <= MODERATE and not _vanishes(v) for v in floats)
+        if condition.finite and not condition.match and ordinary:
             yield Place(condition.name, condition.inputs)
     if subject.contract.kinds() == ("real", "real") and subject.contract.target is not None:
         inputs = subject.draw(1)
@@ -85,6 +87,11 @@ def _places(subject: Subject) -> Iterator[Place]:
             if near(here, subject.values(moved, dtype=torch.float64), 1e-3):
                 grave = shift < 1e4 and not _multiplies(subject, inputs)
                 yield Place(f"for the same data around {shift:g}", moved, "warning" if grave else "info")
+
+
+def _vanishes(value: Tensor) -> bool:
+    """True if it holds numbers that no network gives, as a probability of 1e-30."""
+    return bool(((value != 0) & (value.abs() < TINY)).any())
 
 
 class _Products(TorchDispatchMode):

@@ -82,8 +82,10 @@ def check(subject: Subject) -> Iterator[Finding]:
     known = perfect(subject.contract, subject.draw(0)) is not None
     reason = shortfall(subject, SEEDS[:1]) if known else ""
     found = looked_up_elsewhere(subject) or one_point_is_best(subject)
+    if found is None:
+        found = below_zero(subject)
     if found is None and len(subject.contract.preds) == 1 and known and not reason:
-        found = wrong_axis(subject) or pushed_away(subject) or half_an_overlap(subject) or below_zero(subject)
+        found = wrong_axis(subject) or pushed_away(subject) or half_an_overlap(subject)
     elif found is None:
         found = wrong_way(subject) or (wrong_axis(subject) if len(subject.contract.preds) == 1 else None)
         if found is None and _is_said(subject, reason):
