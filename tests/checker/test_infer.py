@@ -337,7 +337,12 @@ def bradley_terry(rating_i, rating_j, outcome):
     return F.binary_cross_entropy_with_logits(rating_i - rating_j, outcome)
 
 
+def of_two_passes(logits1, logits2, labels):
+    return F.cross_entropy(logits1, labels) + F.cross_entropy(logits2, labels)
+
+
 NAMED = [
+    (of_two_passes, ("logits", "logits", "index")),
     (bradley_terry, ("real", "real", "binary")),
     (negative_binomial, ("positive", "positive", "count")),
     (one_step, ("real", "real", "real", "binary")),

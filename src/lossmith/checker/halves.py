@@ -2,8 +2,8 @@
 
 Nearly every guard that is right in float32 (`+ 1e-8`, `clamp(max=1 - 1e-7)`) is 0 or 1 in half precision, and most
 losses are called in float32: under autocast torch itself takes logarithms, powers, exponentials and sums there. So
-what vanishes is held against a loss only if it says that it runs in half precision. What overflows is a fault of the
-formula: a stable form has no such intermediate.
+what vanishes is held against a loss only if it says that it runs in half precision. So is what overflows there; a
+product that overflows does so under autocast, too.
 """
 
 import re
@@ -34,10 +34,15 @@ def meant_for_half(subject: Subject) -> bool:
 
 
 _AT_ZERO = ("log", "div", "true_divide", "reciprocal", "rsqrt", "pow")
+# What autocast takes to float32 by itself: in mixed precision these do not overflow.
+_TAKEN_TO_FLOAT32 = ("exp", "cosh", "sinh", "tan.", "pow", "prod", "sum", "cumsum", "cumprod", "norm", "linalg", "mean")
 
 
 class FirstOverflow(TorchDispatchMode):
-    """`overflowed` is true if the first result that is not finite came of finite numbers, and not at a 0."""
+    """`overflowed` is true if the first result that is not finite came of finite numbers, and not at a 0.
+
+    What mixed precision computes in float32 anyway does not count.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +54,7 @@ class FirstOverflow(TorchDispatchMode):
             given = _floats((args, kwargs))
             finite = all(bool(torch.isfinite(v).all()) for v in given)
             at_zero = func.__name__.startswith(_AT_ZERO) and any(bool((v == 0).any()) for v in given)
-            self.overflowed = finite and not at_zero
+            self.overflowed = finite and not at_zero and not func.__name__.startswith(_TAKEN_TO_FLOAT32)
         return output
 
 
@@ -59,7 +64,7 @@ def _floats(values: Any) -> list[Tensor]:
 
 
 def overflows(subject: Subject, fault: Fault) -> bool:
-    """True if the value is lost where a number grows beyond the range, and not at the logarithm or quotient of a 0."""
+    """True if the value is lost where a product grows beyond the range, under autocast too."""
     if fault.what != "value" or subject.bridged:
         return fault.what == "value"
     watch = FirstOverflow()

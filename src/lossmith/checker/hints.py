@@ -20,6 +20,7 @@ _HINTS = (
     (r"weight", {"weight": 0.6}),
     (r"\bvar\b|variance|sigma", {"positive": 1.5}),
     (r"hinge|margin", {"pm1": 0.8}),
+    (r"\b2(?:\.0*)?\s*\*\s*\w+(?:\.float\(\))?\s*-\s*1\b", {"binary": 1.5}),  # signs are made of 0 and 1
     (r"\A\S* p q$|\bkl|jensen|divergence", {"simplex": 1.2, "dist": 0.8, "logprob": 1.0}),
 )
 

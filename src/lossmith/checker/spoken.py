@@ -206,6 +206,9 @@ def _of_two_scores(names: Sequence[str]) -> tuple[Template, ...]:
     scores = [
         bool(re.search(r"^(?:scores?|preds?|s|logits?|outputs?|ratings?|r|u)_?[ij12ab]$", name)) for name in names
     ]
+    heads = [bool(re.search(r"^(?:logits?|outputs?|preds?|outs?)_?[12ab]$", name)) for name in names]
+    if len(names) == 3 and heads == [True, True, False] and _LABELS.search(names[2]):
+        return (Template(9.0, ("logits[N,C]", "logits[N,C]", "index[N]"), ("pred", "pred", "target")),)
     if len(names) == 3 and scores == [True, True, False] and _OUTCOME.search(names[2]):
         return tuple(
             Template(9.0, (f"real[{axes}]", f"real[{axes}]", f"{label}[{axes}]"), ("pred", "pred", "target"))

@@ -2,8 +2,8 @@
 
 What it checks
     In float16 and bfloat16, value and gradient are finite for inputs up to 60 whose true result fits that precision.
-    An intermediate that leaves the range is an error; the logarithm or quotient of what has become 0 is information,
-    unless the loss says that it runs in half precision.
+    In a loss that says it runs in half precision this is an error; in another one only a product that leaves the range
+    is, since autocast takes exponentials, powers, logarithms and sums to float32: what they lose is information.
 
 Why it matters
     exp(12) overflows float16, and so does the sum of a few thousand moderate numbers. Under mixed precision that is a

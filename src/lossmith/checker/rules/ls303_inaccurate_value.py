@@ -67,7 +67,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     for place in _places(subject):
         single, double = subject.run(place.inputs), subject.run(place.inputs, dtype=torch.float64)
         what = _inaccurate(single, double, usual)
-        if what is not None and not (what == "gradient" and _at_a_kink(subject, double)):
+        if what is not None and not _at_a_kink(subject, double, what):
             yield _told(subject, place, single, double, what)
             return
 
@@ -125,14 +125,21 @@ def _inaccurate(single: Trial, double: Trial, usual: Trial) -> str | None:
     return None if off <= GRADIENT * size else "gradient"
 
 
-def _at_a_kink(subject: Subject, double: Trial) -> bool:
-    """True if float64 has other gradients one rounding of float32 away: then none of them is the true one."""
+def _at_a_kink(subject: Subject, double: Trial, what: str) -> bool:
+    """True if float64 answers otherwise one rounding of float32 away: then none of its answers is the true one."""
     g = generator(1)
-    near_by = [v * (1 + 1e-7 * torch.randn(v.shape, generator=g).to(v)) if _is_float(v) else v for v in double.inputs]
+    near_by = [_nudged(v, g) if _is_float(v) else v for v in double.inputs]
     other = subject.run(near_by, dtype=torch.float64)
+    if what == "value":
+        return abs(other.value - double.value) > 0.5 * VALUE * abs(double.value)
     if other.grad is None or double.grad is None:
         return False
     return float((other.grad - double.grad).abs().max()) > GRADIENT * float(double.grad.abs().max())
+
+
+def _nudged(value: Tensor, g: torch.Generator) -> Tensor:
+    noise = 1e-7 * torch.randn(value.shape, generator=g).to(value)
+    return value + noise * (value.abs() + 1e-2)
 
 
 def _is_float(value: Any) -> bool:
