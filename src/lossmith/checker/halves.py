@@ -34,8 +34,8 @@ def meant_for_half(subject: Subject) -> bool:
 
 
 _AT_ZERO = ("log", "div", "true_divide", "reciprocal", "rsqrt", "pow")
-# What autocast takes to float32 by itself: in mixed precision these do not overflow.
-_TAKEN_TO_FLOAT32 = ("exp", "cosh", "sinh", "tan.", "pow", "prod", "sum", "cumsum", "cumprod", "norm", "linalg", "mean")
+# Autocast takes exponentials, powers, logarithms and sums to float32 by itself; these stay in half precision.
+_PRODUCTS = ("mul", "square", "mm", "bmm", "addmm", "baddbmm", "matmul", "dot", "add", "sub", "rsub", "scalar_tensor")
 
 
 class FirstOverflow(TorchDispatchMode):
@@ -54,7 +54,7 @@ class FirstOverflow(TorchDispatchMode):
             given = _floats((args, kwargs))
             finite = all(bool(torch.isfinite(v).all()) for v in given)
             at_zero = func.__name__.startswith(_AT_ZERO) and any(bool((v == 0).any()) for v in given)
-            self.overflowed = finite and not at_zero and not func.__name__.startswith(_TAKEN_TO_FLOAT32)
+            self.overflowed = finite and not at_zero and func.__name__.partition(".")[0].rstrip("_") in _PRODUCTS
         return output
 
 
