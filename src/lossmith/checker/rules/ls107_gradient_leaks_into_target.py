@@ -113,8 +113,8 @@ def _moved_by_likelihood(subject: Subject, index: int) -> bool:
     for i in likely:
         inputs[i] = others[i]
     after = subject.run(inputs, wrt=(index,))
-    pair = before.grads[index] if before.ok else None, after.grads[index] if after.ok else None
-    return pair[0] is not None and pair[1] is not None and not torch.allclose(*pair)
+    one, other = before.grads[index] if before.ok else None, after.grads[index] if after.ok else None
+    return one is not None and other is not None and not torch.allclose(one, other)
 
 
 def _leaks(trial: Trial, index: int) -> bool:
