@@ -308,3 +308,57 @@ def test_a_loss_of_a_difference_is_regression_even_if_nothing_is_best_for_it(los
     (contract, *_) = infer(Subject.of(loss.__name__, loss))
     assert contract.kinds()[:2] == ("real", "real")
     assert contract.confidence == "likely"
+
+
+def negative_binomial(mu, theta, y):
+    low, high = torch.log(theta), torch.log(theta + mu)
+    gammas = torch.lgamma(y + theta) - torch.lgamma(theta) - torch.lgamma(y + 1)
+    return -(theta * (low - high) + y * (torch.log(mu) - high) + gammas).mean()
+
+
+def one_step(q_sa, rewards, next_q_target, done):
+    return F.mse_loss(q_sa, (rewards + 0.9 * next_q_target.max(1).values * (1 - done)).detach())
+
+
+def with_auxiliary(outputs, labels, aux_outputs):
+    return F.cross_entropy(outputs, labels) + 0.4 * F.cross_entropy(aux_outputs, labels)
+
+
+def odds_ratio(chosen_logps, rejected_logps):
+    odds = [one - torch.log(-torch.expm1(one)) for one in (chosen_logps, rejected_logps)]
+    return -F.logsigmoid(odds[0] - odds[1]).mean()
+
+
+def circle(sp, sn):
+    return F.softplus(torch.logsumexp(sn, 0) - torch.logsumexp(sp, 0))
+
+
+def bradley_terry(rating_i, rating_j, outcome):
+    return F.binary_cross_entropy_with_logits(rating_i - rating_j, outcome)
+
+
+def of_two_passes(logits1, logits2, labels):
+    return F.cross_entropy(logits1, labels) + F.cross_entropy(logits2, labels)
+
+
+NAMED = [
+    (of_two_passes, ("logits", "logits", "index")),
+    (bradley_terry, ("real", "real", "binary")),
+    (negative_binomial, ("positive", "positive", "count")),
+    (one_step, ("real", "real", "real", "binary")),
+    (with_auxiliary, ("logits", "index", "logits")),
+    (odds_ratio, ("logprob", "logprob")),
+    (circle, ("real", "real")),
+]
+
+
+@pytest.mark.parametrize(("loss", "kinds"), NAMED)
+def test_names_of_several_arguments_are_read_together(loss, kinds):
+    assert infer(Subject.of(loss.__name__, loss))[0].kinds() == kinds
+
+
+def test_only_what_is_called_so_is_a_length():
+    def weighed(eps_pred, eps, snr):
+        return ((snr.clamp(max=5.0) / snr) * (eps_pred - eps).square().mean(1)).mean()
+
+    assert "lengths" not in infer(Subject.of("weighed", weighed))[0].kinds()

@@ -31,6 +31,7 @@ ROUNDS = {
     "first": ("classes", "regression", "segmentation", "metric", "innocents"),
     "second": ("held_classes", "held_regions", "held_embeddings", "held_numbers"),
     "third": ("fresh",),
+    "fourth": ("fresh_numbers", "fresh_numbers_again"),
 }
 TABLES = tuple(table for tables in ROUNDS.values() for table in tables)
 MEND = re.compile(r"^([ ]*).*?  # mend: (.*)$", re.M)

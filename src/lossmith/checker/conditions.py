@@ -6,6 +6,7 @@ infinite there (a probability of exactly 0 for what happened), so that only what
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import torch
@@ -47,6 +48,7 @@ def conditions(subject: Subject, seed: int = 1) -> list[Condition]:
         found = [(i, each) for i, task in enumerate(tasks) for each in _conditions(task, inputs)]
         new = [each for i, each in found if i == 0 or each.inputs is not inputs]  # ordinary inputs are those of all
         new += _hidden(subject, inputs)
+        new += _silent(subject, inputs)
         new += _further(subject.contract, inputs)
         subject.cache[key] = [each for each in [*new, *proxies] if _within(subject, each)]
     return subject.cache[key]
@@ -85,6 +87,18 @@ def _hidden(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[Condition]:
         zero = inputs[where].clone()
         zero[:1] = 0.0
         yield Condition("where some predictions are 0", _put(subject.contract, inputs, zero), match=True)
+
+
+def _silent(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[Condition]:
+    """Of vectors, one that is 0, as a silent signal and a dead layer give it: where the value is guarded against it."""
+    contract = subject.contract
+    if contract.pred.kind != "embedding" or subject.bridged:
+        return
+    zero = inputs[contract.preds[0]].clone()
+    zero[:1] = 0.0
+    there = _put(contract, inputs, zero)
+    if isfinite(subject.values(there, dtype=torch.float64)):
+        yield Condition("where one vector is 0", there, match=True)
 
 
 def _tasks(contract: Contract) -> list[Contract]:

@@ -19,12 +19,13 @@ Role = Literal["pred", "target", "other"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 TARGET_NAMES = frozenset(
-    "target targets label labels y y_true true truth gt ground_truth t actual expected reference tgt trg lbl".split()
+    "target targets label labels y y_true true truth gt ground_truth t actual expected reference tgt trg lbl yt "
+    "ytrue".split()
 )
 PRED_NAMES = frozenset(
-    "pred preds prediction predictions predicted input inputs output outputs logit logits y_pred y_hat yhat x p prob "
-    "probs probabilities score scores estimate estimated hat log_prob log_probs log_pred student student_logits "
-    "embedding embeddings features z".split()
+    "pred preds prediction predictions predicted input inputs output outputs logit logits y_pred y_hat yhat yp x p "
+    "prob ypred probs probabilities score scores estimate estimated hat log_prob log_probs log_pred student "
+    "student_logits embedding embeddings features z".split()
 )
 # A second network's output: a gradient that reaches it is a leak. Whole words of the name, so that `threshold` is not
 # `old_`; `reference` and `ref` alone are what data is called.

@@ -22,7 +22,7 @@ from lossmith.checker.watch import _inside_function, user_line
 QUIET = "no_grad"
 DETACHING = ("detach", "detach_", "data")
 LEAVING = ("numpy", "__array__", "item", "tolist", "__float__", "__int__", "__bool__", "tensor")
-ADDED = ("item", "__float__", "numpy", "tensor")
+ADDED = ("item", "__float__", "numpy", "tensor", *DETACHING)
 FLAT = (
     *("argmax", "argmin", "argsort", "topk", "one_hot", "nonzero", "count_nonzero", "bucketize", "searchsorted"),
     *("round", "sign", "sgn", "floor", "ceil", "trunc", "heaviside", "floor_divide", "__floordiv__", "isclose"),
@@ -100,7 +100,8 @@ class Tampered(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         name = name_of(func)
-        if name not in LEAVING + FLAT or _inside_function() or not (line := user_line(self.file)):
+        term = name in DETACHING and isinstance(result, Tensor) and result.ndim == 0  # of a sum, and no array of values
+        if not (term or name in LEAVING + FLAT) or _inside_function() or not (line := user_line(self.file)):
             return result
         if name == "tensor" and not _holds_tensor(args):
             return result

@@ -5,6 +5,7 @@ a softmax    along an axis that is not the classes': samples compete with each o
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from lossmith.checker.mirrors import MIRRORS, held_up_to, is_ordinary, seen_in
 from lossmith.checker.sample import class_axis, draw, head, perfect
 from lossmith.checker.several import Wrong, of_several, put
 from lossmith.checker.subject import Subject
+from lossmith.domains import Domain
 
 CLEARLY = 0.05  # of what the values span
 FARS = (1.0, 3.0, 12.0)  # leads of the right logit, of which one must be good: a penalty on logits asks for small ones
@@ -88,6 +90,9 @@ def _beaten(subject: Subject, seed: int, everywhere: bool) -> Wrong | None:
     goods = [good for far in FARS if (good := perfect(contract, inputs, far)) is not None]
     if not goods:
         return None
+    if "T" in contract.pred.domain.axes:  # of a language model: each step is to predict the next one
+        steps = contract.pred.domain.axes.index("T")
+        goods += [put(good, where, torch.roll(good[where], -1, steps)) for good in goods]
     good = min(goods, key=lambda each: _finite(subject.values(each)))
     value, ordinary = subject.values(good), subject.values(inputs)
     preds = [draw(contract, 1000 * seed + k)[where] for k in range(6)]
@@ -103,6 +108,14 @@ def _beaten(subject: Subject, seed: int, everywhere: bool) -> Wrong | None:
         good,
         better,
     )
+
+
+def _takes_rows(subject: Subject) -> bool:
+    rows = Contract(
+        tuple(replace(a, domain=Domain.parse("logits[N,C]")) for a in subject.contract.arguments), "inferred"
+    )
+    twin = subject.with_contract(rows)
+    return len(rows.arguments) == 2 and twin.run(twin.draw(0), grad=False).ok
 
 
 def _of_no_sample(contract: Contract, inputs: Sequence[Any]) -> list[Tensor]:
@@ -166,6 +179,8 @@ def wrong_axis(subject: Subject) -> Wrong | None:
     if len(axes) != 1 or own in axes or len(own_axes) != sum(ndim == pred.ndim for _, ndim in own_axes):
         return None
     axis = axes.pop()
+    if contract.confidence == "unsure" and axis == pred.ndim - 1 and _takes_rows(subject):
+        return None  # its last axis are the classes: it was only read otherwise
     goal = contract.target or 0
     thin = list(inputs)
     thin[contract.preds[0]] = pred.narrow(axis, 0, 1)

@@ -123,6 +123,8 @@ def _ought_to_be_finite(
         return False
     if condition.match and what == "gradient":
         return True  # whatever the derivative is there, NaN is what reaches the weights
+    if what == "gradient" and (blamed := _blame(subject, trial)) is not None and blamed.unselected:
+        return True  # nothing was to flow through that branch, wherever its own values go
     return _moderate_on_the_way(subject, condition, what)
 
 

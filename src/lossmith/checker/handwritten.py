@@ -20,6 +20,7 @@ from lossmith.checker.watch import _nodes, shown
 
 JITTER = 1e-6
 STEP = 1e-5
+SINGLE = 8  # numbers of an argument that are moved alone: a fault may be in one branch
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,12 @@ class HandWritten:
 
     @property
     def exact(self) -> bool | None:
-        """True if its backward is the derivative of its forward along a random direction; None if that is unknown."""
-        pair = self._slopes(1.0)
-        return None if pair is None else abs(pair[0] - pair[1]) <= 0.05 * max(abs(pair[0]), abs(pair[1]))
+        """True if its backward is the derivative of its forward, as a whole and for single numbers; None if unknown."""
+        pairs = [self._slopes(1.0, only) for only in (None, *range(SINGLE))]
+        known = [pair for pair in pairs if pair is not None]
+        if not known:
+            return None
+        return all(abs(a - b) <= 0.05 * max(abs(a), abs(b), 1e-3 * abs(known[0][1])) for a, b in known)
 
     @property
     def ignores_grad_output(self) -> bool:
@@ -79,22 +83,30 @@ class HandWritten:
         once, twice = self._slopes(1.0), self._slopes(2.0)
         return once is not None and twice is not None and once[0] != 0.0 and once[0] == twice[0]
 
-    def _slopes(self, factor: float) -> tuple[float, float] | None:
-        """The derivative along one direction, by its backward and by differences, for a random incoming gradient."""
+    def _slopes(self, factor: float, only: int | None = None) -> tuple[float, float] | None:
+        """The derivative along one direction, by its backward and by differences, for a random incoming gradient.
+
+        `only`: of each argument a single number moves, the one at this place or as many times round.
+        """
         g = torch.Generator().manual_seed(1)
         away = [_like(value, g) if _is_float(value) else None for value in self.args]
+        if only is not None:
+            away = [None if value is None else _single(value, only) for value in away]
         try:
             live = [value.clone().requires_grad_() if _is_float(value) else value for value in self.args]
             output = self.cls.apply(*live)
             incoming = factor * (1.5 + torch.rand(output.shape, generator=g)).to(output.dtype)
             leaves = [value for value in live if _is_float(value)]
             grads = torch.autograd.grad(output, leaves, incoming, allow_unused=True)
+            given = iter(grads)  # what its backward returns None for is not differentiated: a target, a label
+            away = [None if d is None or next(given) is None else d for d in away]
             with torch.no_grad():
                 up, down = (self.cls.apply(*_moved(self.args, away, step)) for step in (STEP, -STEP))
         except Exception:  # it cannot be called alone
             return None
         directions = [value for value in away if value is not None]
-        along = sum(float((g * d).sum()) for g, d in zip(grads, directions, strict=True) if g is not None)
+        returned = [grad for grad in grads if grad is not None]
+        along = sum(float((g * d).sum()) for g, d in zip(returned, directions, strict=True))
         return along, float(((up - down) * incoming).sum()) / (2 * STEP)
 
     def _floats(self) -> list[Tensor]:
@@ -107,6 +119,14 @@ def _is_float(value: Any) -> bool:
 
 def _like(value: Tensor, g: torch.Generator) -> Tensor:
     return torch.randn(value.shape, generator=g, dtype=torch.float32).to(value.dtype)
+
+
+def _single(away: Tensor, place: int) -> Tensor:
+    """The same direction, all 0 but at one place."""
+    kept = torch.zeros_like(away).flatten()
+    if kept.numel():
+        kept[place % kept.numel()] = away.flatten()[place % kept.numel()]
+    return kept.reshape(away.shape)
 
 
 def _moved(args: Sequence[Any], away: Sequence[Tensor | None], step: float) -> list[Any]:

@@ -20,6 +20,7 @@ _HINTS = (
     (r"weight", {"weight": 0.6}),
     (r"\bvar\b|variance|sigma", {"positive": 1.5}),
     (r"hinge|margin", {"pm1": 0.8}),
+    (r"\b2(?:\.0*)?\s*\*\s*\w+(?:\.float\(\))?\s*-\s*1\b", {"binary": 1.5}),  # signs are made of 0 and 1
     (r"\A\S* p q$|\bkl|jensen|divergence", {"simplex": 1.2, "dist": 0.8, "logprob": 1.0}),
 )
 
@@ -57,9 +58,14 @@ _NAMES = (
 )
 
 
+_COUNTS = re.compile(r"len|num|count|size|steps|^n_|_n$|valid|dur|^l$|ends?$")
+
+
 def contradicts(names: Sequence[str], kinds: Sequence[str]) -> bool:
     """True if a parameter is called what its kind is not: `labels` that are embeddings, `logits` that are boxes."""
     for name, kind in zip(names, kinds, strict=True):
+        if kind == "lengths" and not _COUNTS.search(name.lower()):
+            return True
         possible = next((fit for pattern, fit in _NAMES if re.search(pattern, name.lower())), None)
         if possible is not None and kind not in possible:
             return True

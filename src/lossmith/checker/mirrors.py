@@ -55,7 +55,7 @@ GOOD = re.compile(
 GOOD_FUNCTION = re.compile(
     r"f1|f_?beta|precision|recall|^r2|r_?squared?|pearson|ccc|concord|auc|kappa|mcc|dice|jaccard|tversky|overlap", re.I
 )
-COST = re.compile(r"loss|criterion|cost|error|penalty|objective|nll|divergence|distance", re.I)
+COST = re.compile(r"loss|criterion|cost|error|penalty|objective|nll|divergence|distance|^neg(?:ative)?_", re.I)
 SAYS_SO = re.compile(r"(?:higher|larger|more) is better|maximi[sz]|reward|adversar|complementary|gradient ascent", re.I)
 
 
@@ -83,10 +83,14 @@ def is_ordinary(contract: Contract) -> bool:
         return False
     pred, target = contract.pred.name.lower(), contract.arguments[contract.target].name.lower()
     guess = (pred in PRED_NAMES and pred not in ("x", "z")) or GUESS.search(pred) is not None
-    goal = target in TARGET_NAMES or GOAL.search(target) is not None
+    goal = looks_like_target(target)
     plain = len(contract.arguments) == 2 and contract.kinds() == ("real", "real") and target != "y"
     guess = guess or (plain and not GOAL.search(pred))  # what is left beside a target; of labels it may be a distance
     return goal and (guess or (pred == "x" and target != "y"))
+
+
+def looks_like_target(name: str) -> bool:
+    return name.lower() in TARGET_NAMES or GOAL.search(name.lower()) is not None
 
 
 def _turned(contract: Contract, pred: Tensor) -> Tensor:

@@ -3,11 +3,14 @@
 import re
 
 import torch
+from torch import Tensor
 
 from lossmith.checker.activations import Activations
+from lossmith.checker.contract import Contract
 from lossmith.checker.judge import SEEDS
 from lossmith.checker.mirrors import is_metric
-from lossmith.checker.sample import perfect
+from lossmith.checker.quantiles import levels_of
+from lossmith.checker.sample import draw, perfect
 from lossmith.checker.several import Wrong, put
 from lossmith.checker.subject import Subject
 
@@ -16,6 +19,8 @@ SUM = re.compile(r"(?:^|_)(?:ce|bce|l1|l2|mse)(?:_|$)|b?ce(?:loss|with)|focal|en
 OVERLAP = re.compile(r"dice|(?<![a-z])m?iou|jaccard|tversky", re.I)
 APART = re.compile(r"triplet|contrastive|n_?pairs?|batch_?hard", re.I)
 NOT_NEGATIVE = re.compile(r"^(?!.*log(?!_?cosh)).*(?:huber|smooth_?l1|wing|log_?cosh)", re.I)  # a logarithm may be
+DIVERGENCE = re.compile(r"(?:^|_)(?:kl|kld|jsd?)(?:_|$)|kl_?div|kullback|jensen|KLLoss", re.I)
+DISTRIBUTIONS = (("logits", "logits"), ("simplex", "dist"), ("prob", "soft"), ("simplex", "simplex"))
 FLOOR = 0.3  # of an overlap that is whole: a smoothing of 1 costs less, half of the overlap costs 0.5
 
 
@@ -44,7 +49,11 @@ def half_an_overlap(subject: Subject) -> Wrong | None:
 
 def below_zero(subject: Subject) -> Wrong | None:
     """A loss of residuals that is called after one whose least value is 0, and costs less than that at a match."""
-    if subject.contract.kinds() != ("real", "real") or not NOT_NEGATIVE.search(subject.name) or is_metric(subject):
+    if is_metric(subject):
+        return None
+    if subject.contract.kinds() in DISTRIBUTIONS and DIVERGENCE.search(subject.name):
+        return _negative_divergence(subject)
+    if subject.contract.kinds() != ("real", "real") or not NOT_NEGATIVE.search(subject.name):
         return None
     shown: Wrong | None = None
     for seed in SEEDS:
@@ -55,6 +64,19 @@ def below_zero(subject: Subject) -> Wrong | None:
         said = f"it costs {subject.values(good):.3g} where prediction and target are equal, and not 0"
         fix = "look for branches of where that have changed places, or a constant too much"
         shown = shown or Wrong(said, fix, good, good)
+    return shown
+
+
+def _negative_divergence(subject: Subject) -> Wrong | None:
+    """Of two distributions, below 0 on every draw, and 0 where they are one."""
+    shown: Wrong | None = None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        same = put(inputs, 1, inputs[0])
+        if not subject.values(inputs) < -1e-3 or abs(subject.values(same)) > 1e-4:
+            return None
+        said = f"a divergence of {subject.values(inputs):.3g}: it is 0 where both are the same, and less elsewhere"
+        shown = shown or Wrong(said, "turn the sign: the sum of p * (log p - log q)", same, inputs)
     return shown
 
 
@@ -87,3 +109,42 @@ def looked_up_elsewhere(subject: Subject) -> Wrong | None:
     axis = watch.crossed[0][0]
     said = f"log_softmax runs along axis {axis}, and the loss looks for the classes on another: they are not compared"
     return Wrong(said, "log_softmax along the axis of the classes: dim=1 before nll_loss", inputs, inputs)
+
+
+def costs_in_spite_of_its_name(subject: Subject) -> bool:
+    """True if what is called a score or an overlap has a lower value for the perfect prediction than for most."""
+    best = perfect(subject.contract, subject.draw(SEEDS[0])) if is_metric(subject) else None
+    if best is None:
+        return False
+    return all(_lower_than_most(subject, seed) for seed in SEEDS)
+
+
+def _lower_than_most(subject: Subject, seed: int) -> bool:
+    inputs = subject.draw(seed)
+    best = perfect(subject.contract, inputs)
+    others = [put(inputs, subject.contract.preds[0], pred) for pred in _others(subject.contract)]
+    return best is not None and subject.values(best) < sorted(subject.values(other) for other in others)[3]
+
+
+def levels_turned(subject: Subject) -> Wrong | None:
+    """Quantiles in columns, of which every one that is exact costs more than one that is off."""
+    contract, shown = subject.contract, None
+    if not levels_of(subject)[1] or contract.target is None or len(contract.preds) != 1:
+        return None
+    where = contract.preds[0]
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        target = inputs[contract.target].reshape(len(inputs[contract.target]), -1)
+        if inputs[where].ndim != 2 or target.shape[1] != 1:
+            return None
+        good = put(inputs, where, target.expand_as(inputs[where]))
+        low, high = (put(inputs, where, good[where] + step) for step in (-3.0, 3.0))
+        if not max(subject.values(low), subject.values(high)) < subject.values(good):
+            return None
+        said = "predictions that equal their target cost more than any that are off, on either side"
+        shown = shown or Wrong(said, "turn the sign: take the larger of q * e and (q - 1) * e", good, low)
+    return shown
+
+
+def _others(contract: Contract) -> list[Tensor]:
+    return [draw(contract, 1000 * SEEDS[0] + k)[contract.preds[0]] for k in range(6)]

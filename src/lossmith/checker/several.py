@@ -22,7 +22,7 @@ from lossmith.checker.subject import Subject
 
 UP = re.compile(r"(?:^|_)(?:chosen|winner|pos(?:itive)?s?)(?:_|$)")
 DOWN = re.compile(r"(?:^|_)(?:rejected|loser|neg(?:ative)?s?)(?:_|$)")
-SCORE = re.compile(r"score|logit|log_?p|reward|chosen|rejected|pred")
+SCORE = re.compile(r"score|logit|log_?p|reward|chosen|rejected|pred|^s_|sim(?:ilarity)?_")
 NEAR = re.compile(r"^p(?:os\w*)?$|positive")
 AWAY = re.compile(r"^n(?:eg\w*)?$|negative")
 REAL = re.compile(r"(?:^|_)real(?:_|$)")
@@ -64,6 +64,8 @@ def of_several(subject: Subject) -> Wrong | None:
         return _turned_pair(subject) if SAME.search(names[contract.target or 0]) else None
     if (good := _named(names, GOOD)) is not None and len(contract.preds) == 1 and LIKELY.search(contract.pred.name):
         return _turned_policy(subject, good)
+    if good is not None and contract.kinds().count("index") == 1 and len(contract.preds) == 1:
+        return _turned_choice(subject, good, contract.kinds().index("index"))
     if len(contract.preds) == 2 == len(names) and kinds == {"real"} and (latent := _latent(names)) is not None:
         return _not_the_prior(subject, latent)
     if (risk := _of_risk(subject, names)) is not None:
@@ -192,6 +194,24 @@ def _turned_policy(subject: Subject, advantage: int) -> Wrong | None:
         if not subject.values(bad) < subject.values(inputs) < subject.values(good):
             return None
         said = f"it falls as {name} falls where the advantage is positive"
+        shown = shown or Wrong(said, "turn the sign: what is to be large is -loss", good, bad)
+    return shown
+
+
+def _turned_choice(subject: Subject, advantage: int, action: int) -> Wrong | None:
+    """The same for logits of all actions and the number of the one that was taken."""
+    where, shown = subject.contract.preds[0], None
+    name = subject.contract.pred.name
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        if inputs[where].ndim != 2 or inputs[action].ndim != 1 or inputs[advantage].shape != inputs[action].shape:
+            return None
+        taken = torch.zeros_like(inputs[where]).scatter_(1, inputs[action][:, None], 1.0)
+        step = taken * inputs[advantage].sign()[:, None]
+        good, bad = put(inputs, where, inputs[where] + step), put(inputs, where, inputs[where] - step)
+        if not subject.values(bad) < subject.values(inputs) < subject.values(good):
+            return None
+        said = f"it falls as {name} falls for an action of positive advantage"
         shown = shown or Wrong(said, "turn the sign: what is to be large is -loss", good, bad)
     return shown
 

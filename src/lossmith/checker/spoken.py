@@ -42,9 +42,10 @@ _SIDES = (
     (r"^mu$|(?:^|_)(?:z|latent|q)_?(?:mu|mean)|^latent", Side("real", "pred", "pred")),
     (r"(?:^|_)var(?:iance)?(?:_|$)|sigma|(?:^|_)std(?:_|$)", Side("positive", "pred", "pred")),
     (r"teacher", Side("logits", "other", "pred")),
+    (r"(?:^|_)aux(?:iliary)?(?:_|\d|$)(?!.*(?:label|target|loss|weight|coef))", Side("logits", "pred", "pred")),
     (r"advantage|^adv(?:_|$)|^returns?$|^rewards?$", Side("real", "other", "rows")),
     (r"^act(?:ion)?s?$", Side("index", "other", "rows")),
-    (r"^dones?$|terminat|truncat", Side("binary", "other", "rows")),
+    (r"^(?:not_?)?dones?$|terminat|truncat", Side("binary", "other", "rows")),
     (r"^next_q|^q_?next|^next_state_q|^target_q_values|^q_target", Side("real", "other", "pred")),
     (r"event|censor|observed", Side("binary", "target", "rows")),
     (r"^times?$|durations?|survival", Side("positive", "other", "rows")),
@@ -52,7 +53,8 @@ _SIDES = (
 # Arguments of one kind: two or more names of one family, and perhaps a label.
 _PREFERENCE = re.compile(
     r"(?:^|_)(?:chosen|rejected|(?:positive|pos|negative|neg)(?:_(?:scores?|logits?|preds?))|fake\w*|generated|"
-    r"(?:d_)?real(?:_\w+)?|winner|loser)(?:_|$)"
+    r"(?:d_)?real(?:_\w+)?|winner|loser)(?:_|$)|"
+    r"^(?:(?:s|sim|similarity|scores?|logits?|preds?|out(?:put)?s?|rewards?)_?)?(?:pos|neg|positive|negative)$|^s_?[pn]$"
 )
 _OLD = re.compile(r"(?:^|_)(?:ref(?:erence)?|old|behaviou?r)(?:_|$)")
 _POLICY = re.compile(r"(?:^|_)(?:new|policy|old|ref(?:erence)?|cur(?:rent)?)?_?log_?(?:p|pi|prob)s?(?:_|$|old|new)")
@@ -61,6 +63,7 @@ _MIXED = re.compile(r"^(?:y|targets?|labels?)_?[ab12]$")  # of mixup: two labels
 _METRIC = re.compile(
     r"^(?:a|p|n|anc|anchors?|pos(?:itives?)?|neg(?:atives?)?\d?|quer(?:y|ies)|q|k|keys?)(?:_?(?:emb\w*|feat\w*|vec\w*|z|\d))?$"
 )
+_PAIR = re.compile(r"^(?:anc|quer)")
 _QUEUE = re.compile(r"queue|memory|bank|negatives$")
 # A step of Q-learning; a mixture of Gaussians; two scores and what each is worth.
 _Q_STEP = {
@@ -83,6 +86,7 @@ _OF_CLASSES = re.compile(
     r"prox|prototyp|cent(?:er|re|roid)|class_?(?:emb|vec)|(?:^|_)(?:weights?|w|kernel)$|classifier"
 )
 _LABELS = re.compile(r"label|target|^y(?:_|$)|same|similar")
+_OUTCOME = re.compile(r"label|target|outcome|winner|prefer|^y$|higher|better")
 _DISTANCES = re.compile(r"(?:^|_)(?:dist(?:ance)?s?|d)$")
 
 
@@ -96,12 +100,16 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
     lowered = [name.lower() for name in names]
     if len(names) == 3 and _QUEUE.search(lowered[-1]) and all(_METRIC.search(name) for name in lowered[:2]):
         return (Template(9.0, ("embedding[N,D]", "embedding[N,D]", "embedding[K,D]"), ("pred", "pred", "other")),)
+    if len(names) == 2 and all(_METRIC.search(name) for name in lowered) and _PAIR.search(lowered[0]):
+        return (Template(9.0, ("embedding[N,D]", "embedding[N,D]"), ("pred", "pred")),)
     if len(names) >= 3 and all(_METRIC.search(name) for name in lowered):
         return (Template(9.0, ("embedding[N,D]",) * len(names), ("pred",) * len(names)),)
     if all(_PREFERENCE.search(name) for name in lowered):
         roles = tuple("target" if _OLD.search(name) else "pred" for name in lowered)
         if "pred" in roles:
-            return tuple(Template(9.0, (f"real[{axes}]",) * len(names), roles) for axes in ("N", "N,1", "N,T"))
+            likely = any(re.search(r"log_?p", name) for name in lowered)
+            domains = [*(f"real[{axes}]" for axes in ("N", "N,1", "N,T")), *(["logprob[N,T]"] if likely else [])]
+            return tuple(Template(9.0, (domain,) * len(names), roles) for domain in domains)
     if len(names) == 3 and all(_MIXED.search(name) for name in lowered[1:]):
         return (Template(9.0, ("logits[N,C]", "index[N]", "index[N]"), ("pred", "target", "other")),)
     if len(names) in (2, 3) and (found := _against_classes(lowered) or _of_distances(lowered)):
@@ -165,10 +173,15 @@ def _of_q_step(names: Sequence[str]) -> tuple[Template, ...]:
     """Values of all actions now and in the next state, the action, the reward, and whether it was the last step."""
     parts = [next((part for part, (p, _) in reversed(_Q_STEP.items()) if re.search(p, name)), "") for name in names]
     parts = ["other" if re.search(_Q_STEP["other"][0], name) else part for name, part in zip(names, parts, strict=True)]
-    if len(names) < 4 or "" in parts or len(set(parts)) < len(parts) or not {"pred", "other", "target"} <= set(parts):
+    if len(names) < 4 or "" in parts or len(set(parts)) < len(parts) or not {"pred", "other"} <= set(parts):
         return ()
     roles = tuple(part if part in ("pred", "target") else "other" for part in parts)
-    return (Template(9.0, tuple(_Q_STEP[part][1] for part in parts), roles),)
+    domains = tuple(_Q_STEP[part][1] for part in parts)
+    if "target" in parts:
+        return (Template(9.0, domains, roles),)
+    taken = tuple("real[N]" if part == "pred" else domain for part, domain in zip(parts, domains, strict=True))
+    best = tuple("real[N]" if part == "other" else domain for part, domain in zip(parts, taken, strict=True))
+    return (Template(9.0, taken, roles), Template(9.0, best, roles))  # values of the actions that were taken
 
 
 def _of_mixture(names: Sequence[str]) -> tuple[Template, ...]:
@@ -189,8 +202,19 @@ def _of_mixture(names: Sequence[str]) -> tuple[Template, ...]:
 
 
 def _of_two_scores(names: Sequence[str]) -> tuple[Template, ...]:
-    """score_i, score_j, label_i, label_j: a pair of predictions, and what is to be higher."""
-    scores = [bool(re.search(r"^(?:scores?|preds?|s|logits?|outputs?)_?[ij12ab]$", name)) for name in names]
+    """score_i, score_j, label_i, label_j: a pair of predictions, and what is to be higher; or one label for both."""
+    scores = [
+        bool(re.search(r"^(?:scores?|preds?|s|logits?|outputs?|ratings?|r|u)_?[ij12ab]$", name)) for name in names
+    ]
+    heads = [bool(re.search(r"^(?:logits?|outputs?|preds?|outs?)_?[12ab]$", name)) for name in names]
+    if len(names) == 3 and heads == [True, True, False] and _LABELS.search(names[2]):
+        return (Template(9.0, ("logits[N,C]", "logits[N,C]", "index[N]"), ("pred", "pred", "target")),)
+    if len(names) == 3 and scores == [True, True, False] and _OUTCOME.search(names[2]):
+        return tuple(
+            Template(9.0, (f"real[{axes}]", f"real[{axes}]", f"{label}[{axes}]"), ("pred", "pred", "target"))
+            for label in ("binary", "pm1")
+            for axes in ("N", "N,1")
+        )
     labels = [bool(re.search(r"^(?:labels?|rel|y|targets?|grades?|t)_?[ij12ab]$", name)) for name in names]
     if len(names) != 4 or (sum(scores), sum(labels)) != (2, 2):
         return ()

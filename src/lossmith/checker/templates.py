@@ -85,6 +85,14 @@ _SPECIAL = (
 )
 
 
+# Where no three real numbers are accepted: a mean and a width, a mean and a dispersion, and what they are to explain.
+_OF_TWO_PARAMETERS = (
+    (0.9, "real", "positive", "real"),
+    (0.8, "positive", "positive", "count"),
+    (0.7, "positive", "positive", "positive"),
+)
+
+
 def _templates_of_three() -> Iterator[Template]:
     yield Template(6.0, ("embedding[N,D]",) * 3, ("pred", "pred", "pred"))
     yield Template(5.5, ("embedding[N,D]", "embedding[N,D]", "pm1[N]"), ("pred", "pred", "target"))
@@ -98,12 +106,21 @@ def _templates_of_three() -> Iterator[Template]:
     yield Template(5.0, ("real[N]", "real[N]", "pm1[N]"), ("pred", "pred", "target"))
     yield Template(2.0, ("real[N,C]", "real[N,C]", "real[N,C]"), ("pred", "target", "other"))
     yield Template(1.0, ("real[N]", "real[N]", "real[N]"), ("pred", "target", "other"))
+    for rank, *kinds in _OF_TWO_PARAMETERS:
+        for shape in ("N,C", "N"):
+            yield Template(rank, tuple(f"{kind}[{shape}]" for kind in kinds), ("pred", "pred", "target"))
     yield Template(4.6, ("logits[N,C]", "index[N]", "weight[N]"), ("pred", "target", "other"))
     yield Template(4.2, ("real[N,T]", "real[N,T]", "lengths[N]"), ("pred", "target", "other"))
 
 
 def _templates_of_one() -> Iterator[Template]:
-    for rank, domain in ((3.0, "real[N,C,H,W]"), (2.0, "embedding[N,D]"), (1.0, "real[N]")):
+    for rank, domain in (
+        (3.0, "real[N,C,H,W]"),
+        (2.0, "embedding[N,D]"),
+        (1.0, "real[N]"),
+        (0.5, "prob[N,C]"),
+        (0.4, "positive[N,C]"),
+    ):
         yield Template(rank, (domain,), ("pred",))
 
 

@@ -13,6 +13,7 @@ from shipped import each_shipped, shipped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lossmith.checker.handwritten import HandWritten
 from lossmith.checker.rules import ls101_wrong_gradient as rule
 from lossmith.checker.slopes import slope
 
@@ -221,3 +222,45 @@ def test_the_reproducer_prints_both_slopes(tmp_path) -> None:
 def test_shipped_losses_are_clean(family: str) -> None:
     status, findings = answer(rule, shipped(family))
     assert (status.status, findings) == ("passed", [])
+
+
+class OneBranch(torch.autograd.Function):
+    """Its backward forgets beta in the inner branch alone."""
+
+    @staticmethod
+    def forward(ctx: Any, pred: Tensor, target: Tensor) -> Tensor:
+        d = pred - target
+        ctx.save_for_backward(d)
+        return torch.where(d.abs() < 0.1, 5 * d * d, d.abs() - 0.05).sum()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (d,) = ctx.saved_tensors
+        return grad * torch.where(d.abs() < 0.1, 5 * d, d.sign()), None
+
+
+def test_a_backward_that_is_wrong_in_one_branch_is_no_surrogate() -> None:
+    (found,) = answer(rule, OneBranch.apply, **REAL)[1]
+    assert found.severity == "error"
+    assert "OneBranch" in found.why
+    pred, target = torch.full((300,), 5.0, dtype=torch.float64), torch.zeros(300, dtype=torch.float64)
+    pred[3] = 0.05  # one of 300 in the wrong branch hides in any sum
+    assert HandWritten(OneBranch, (pred, target)).exact is False
+    assert HandWritten(OneBranch, (pred + 1, target)).exact is True
+
+
+@pytest.mark.parametrize("cut", [lambda term: term.data, Tensor.detach])
+def test_a_term_that_is_detached_and_added_is_a_warning(cut: Any) -> None:
+    def two_terms(pred: Tensor, target: Tensor) -> Tensor:
+        return F.l1_loss(pred, target) + 0.5 * cut((pred - target).square().mean())
+
+    (found,) = answer(rule, two_terms, **REAL)[1]
+    assert (found.severity, found.fix[:27]) == ("warning", "add the tensor itself, with")
+
+
+def test_a_balance_of_two_terms_that_is_detached_is_meant() -> None:
+    def balanced(pred: Tensor, target: Tensor) -> Tensor:
+        one, other = F.l1_loss(pred, target), F.mse_loss(pred, target)
+        return one + other * (one.detach() / other.detach())
+
+    assert [found.severity for found in answer(rule, balanced, **REAL)[1]] == ["info"]

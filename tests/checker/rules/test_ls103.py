@@ -80,3 +80,21 @@ def test_what_is_printed():
         "the gradient that reaches it is exactly 0, and 0 * inf is NaN\n" in text
     )
     assert "    allow   --ignore LS103\n" in text
+
+
+def log_of_counts(pred, target):
+    present = target > 0
+    return torch.where(present, (torch.log(target) - pred) ** 2, 0.1 * pred**2).mean()
+
+
+def log_of_safe_counts(pred, target):
+    present = target > 0
+    safe = torch.where(present, target, torch.ones_like(target))
+    return torch.where(present, (torch.log(safe) - pred) ** 2, 0.1 * pred**2).mean()
+
+
+def test_a_branch_whose_own_value_has_no_limit_is_told_all_the_same():
+    counts = {"pred": "real[N,C]", "target": "count[N,C]"}
+    (found,) = answer(rule, log_of_counts, **counts)[1]
+    assert "where the target is 0" in found.message
+    assert answer(rule, log_of_safe_counts, **counts)[0].status == "passed"

@@ -67,3 +67,20 @@ def test_what_is_printed():
     assert "    the gradient is not finite where the prediction is perfect\n" in text
     assert "    why     the derivative of Sqrt is not finite there\n" in text
     assert "    fix     add a small constant inside the root or under the quotient (x + 1e-12), " in text
+
+
+def normalised(est, ref, inside):
+    square = [x.square().sum(-1, keepdim=True) for x in (est, ref)]
+    size = [(s + 1e-8).sqrt() if inside else s.sqrt() + 1e-8 for s in square]
+    return 1 - (est / size[0] * ref / size[1]).sum(-1).mean()
+
+
+def test_a_guard_that_is_added_to_the_root_leaves_a_silent_vector_without_a_gradient():
+    vectors = {"est": "embedding[N,D]", "ref": "embedding[N,D]"}
+    (found,) = answer(rule, lambda est, ref: normalised(est, ref, False), **vectors)[1]
+    assert "where one vector is 0" in found.message
+    assert answer(rule, lambda est, ref: normalised(est, ref, True), **vectors)[1] == []
+    assert (
+        answer(rule, lambda est, ref: 1 - (est / est.norm(dim=1, keepdim=True) * ref).sum(-1).mean(), **vectors)[1]
+        == []
+    )

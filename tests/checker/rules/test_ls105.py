@@ -227,3 +227,43 @@ def test_the_reproducer_prints_that_there_is_no_gradient(tmp_path) -> None:
 def test_shipped_losses_are_clean(family: str) -> None:
     status, findings = answer(rule, shipped(family))
     assert (status.status, findings) == ("passed", [])
+
+
+def weak_to_strong(logits_weak: Tensor, logits_strong: Tensor) -> Tensor:
+    return F.kl_div(logits_strong.log_softmax(1), logits_weak.detach().softmax(1), reduction="batchmean")
+
+
+def the_wrong_one(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    return F.kl_div(student_logits.detach().log_softmax(1), teacher_logits.softmax(1), reduction="batchmean")
+
+
+def of_two_critics(q1: Tensor, q2: Tensor, v: Tensor) -> Tensor:
+    return F.mse_loss(q1, v.detach()) + F.mse_loss(q2, v.detach())
+
+
+class SlopePenalty(nn.Module):
+    """The network inside learns; what it is asked at does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(8, 4), nn.Softplus(), nn.Linear(4, 1))
+
+    def forward(self, real: Tensor) -> Tensor:
+        real = real.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(self.net(real).sum(), real, create_graph=True)
+        return slope.square().sum(1).mean()
+
+
+STOPPED = [
+    (weak_to_strong, {"logits_weak": "logits[N,C]", "logits_strong": "logits[N,C]"}, "info"),
+    (the_wrong_one, {"student_logits": "logits[N,C]", "teacher_logits": "logits[N,C]"}, "error"),
+    (SlopePenalty(), {}, "info"),
+]
+
+
+@pytest.mark.parametrize(("loss", "flags", "severity"), STOPPED)
+def test_a_side_that_is_stopped_in_so_many_words_is_information(loss: Any, flags: Any, severity: str) -> None:
+    names = list(flags)
+    declared = {"pred": flags[names[0]], "target": flags[names[1]]} if names else {}
+    (found,) = answer(rule, loss, **declared)[1]
+    assert found.severity == severity

@@ -111,3 +111,10 @@ def test_the_reproducer_prints_one_value_for_two_arguments(tmp_path: Path) -> No
 def test_shipped_losses_use_what_they_take(family: str) -> None:
     status, findings = answer(rule, shipped(family))
     assert (status.status, findings) == ("passed", [])
+
+
+def test_an_argument_of_an_unsure_kind_is_asked_with_other_numbers_too():
+    def weighed(eps_pred, eps, snr):
+        return ((snr.clamp(max=5.0) / snr) * (eps_pred - eps).square().mean(1)).mean()
+
+    assert answer(rule, weighed)[0].status == "passed"

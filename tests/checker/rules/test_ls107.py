@@ -107,3 +107,20 @@ def test_the_reproducer_prints_the_gradient_of_the_teacher(tmp_path: Path) -> No
 @each_shipped
 def test_shipped_losses_take_data(family: str) -> None:
     assert answer(rule, shipped(family))[0].status == "not applicable"
+
+
+def test_what_a_reference_policy_gave_is_stored_without_a_graph():
+    def preference(chosen, rejected, ref_chosen, ref_rejected):
+        return -F.logsigmoid(0.1 * (chosen - rejected - ref_chosen + ref_rejected)).mean()
+
+    assert {found.severity for found in answer(rule, preference)[1]} == {"info"}
+
+
+@pytest.mark.parametrize(("stop", "status"), [(False, "failed"), (True, "passed")])
+def test_values_that_the_likelihoods_move_are_not_detached(stop, status):
+    def two_terms(log_probs, values, rewards):
+        gain = rewards - values
+        weight = gain.detach() if stop else gain
+        return -(log_probs * weight).mean() + 0.5 * gain.square().mean()
+
+    assert answer(rule, two_terms)[0].status.replace("not applicable", "passed") == status

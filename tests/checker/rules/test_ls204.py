@@ -115,3 +115,16 @@ def test_an_empty_box_in_the_place_of_a_missing_one(eps):
         return (1 - inter / (union + eps)).mean()
 
     assert [found.severity for found in answer(rule, iou_loss)[1]] == ([] if eps else ["warning"])
+
+
+def test_a_score_of_positives_is_no_overlap_without_a_smoothing():
+    def f_beta(p, t):
+        hits = (p * t).sum()
+        return 1 - 2 * hits / (p.sum() + t.sum() + 1e-8)
+
+    def dice(p, t):
+        return f_beta(p, t)
+
+    flags = {"pred": "prob[N,C]", "target": "binary[N,C]"}
+    assert answer(rule, f_beta, **flags)[0].status == "passed"
+    assert answer(rule, dice, **flags)[0].status == "failed"

@@ -152,3 +152,10 @@ def test_the_reproducer_prints_a_gradient_of_0(tmp_path: Path):
     """
     _, lines = run_reproducer(tmp_path, rule, source, "image_in_range", **REAL)
     assert "tensor([[0." in lines[-1].replace("-0.", "0.")
+
+
+def test_a_slope_that_fades_until_it_is_rounded_away_is_no_clamp():
+    def soft_sign(forecast, truth):
+        return (1 - torch.tanh(5 * forecast) * truth).mean()
+
+    assert answer(rule, soft_sign, pred="logits[N,C]", target="pm1[N,C]")[0].status == "passed"

@@ -172,3 +172,11 @@ def test_a_log_variance_is_asked_for_its_far_ends(sign):
         return (0.5 * torch.exp(sign * log_var) * (mean - target) ** 2 + 0.5 * log_var).mean()
 
     assert [found.severity for found in answer(rule, likelihood)[1]] == (["error"] if sign > 0 else [])
+
+
+@pytest.mark.parametrize(("sign", "status"), [(-1, "failed"), (1, "passed")])
+def test_the_logarithm_of_a_deviation_is_one_of_a_variance(sign, status):
+    def nll(mean, log_sigma, y):
+        return (0.5 * ((y - mean) / log_sigma.exp()) ** 2 + sign * log_sigma).mean()
+
+    assert answer(rule, nll)[0].status == status

@@ -125,3 +125,18 @@ def test_the_reproducer_builds_the_loss_with_the_setting(tmp_path: Path):
     '''
     _, lines = run_reproducer(tmp_path, rule, source, "Focal", logits="logits[N,C]", target="binary[N,C]")
     assert "nan" in lines[-1] or "inf" in lines[-1]
+
+
+def test_a_power_whose_formula_excludes_a_value_is_not_asked_at_it():
+    def tweedie(pred, target, p=1.5):
+        return (-target * pred ** (1 - p) / (1 - p) + pred ** (2 - p) / (2 - p)).mean()
+
+    assert answer(rule, tweedie, pred="positive[N,C]", target="positive[N,C]")[0].status == "passed"
+
+
+def test_a_small_p_is_a_share_and_no_power():
+    def sparse(pred, p=0.05):
+        q = pred.sigmoid().mean(0).clamp(1e-4, 1 - 1e-4)
+        return -(p * q.log() + torch.log(torch.tensor(1 - p)) * (1 - q)).sum()
+
+    assert answer(rule, sparse, pred="real[N,C]")[0].status == "passed"

@@ -20,6 +20,11 @@ def eps_in_the_log(logits, target):
     return -(target * (p + 1e-8).log() + (1 - target) * (1 - p + 1e-8).log()).mean()
 
 
+def amp_eps_in_the_log(logits, target):
+    """Called under AMP."""
+    return eps_in_the_log(logits, target)
+
+
 def eps_of_the_precision(logits, target):
     eps = torch.finfo(logits.dtype).eps
     p = torch.sigmoid(logits).clamp(eps, 1 - eps)
@@ -48,6 +53,12 @@ def test_an_eps_that_float16_cannot_hold_is_told():
     _, (found,) = answer(rule, eps_in_the_log, pred="logits[N,C]", target="binary[N,C]")
     assert "the constant 1e-08 is 0 in float16" in found.message
     assert found.evidence["value"] in ("nan", "inf")
+    assert found.severity == "info"
+
+
+def test_it_is_an_error_in_a_loss_that_says_it_runs_in_half_precision():
+    _, (found,) = answer(rule, amp_eps_in_the_log, pred="logits[N,C]", target="binary[N,C]")
+    assert found.severity == "error"
 
 
 def test_an_eps_of_the_precision_is_innocent():
@@ -64,5 +75,5 @@ def test_a_loss_that_casts_to_float32_first_is_innocent():
 
 def test_what_is_printed():
     text = printed(rule, eps_in_the_log, pred="logits[N]", target="binary[N]")
-    assert "LS301 unrepresentable-constant  error, measured" in text
+    assert "LS301 unrepresentable-constant  info, measured" in text
     assert "    fix     take the constant from the precision: torch.finfo(x.dtype).eps (here 0.000977)\n" in text

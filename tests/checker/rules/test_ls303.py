@@ -109,3 +109,20 @@ def test_the_reproducer_prints_the_float32_value(tmp_path: Path):
         float(lines[0][len("tensor(") :].partition(",")[0]), rel=1e-3
     )
     assert torch.tensor(float(found.evidence["value in float64"])).isfinite()
+
+
+def test_distances_of_all_pairs_by_a_product_of_matrices_are_information():
+    def relations(pred, target):
+        square = pred.square().sum(1)
+        near = (square[:, None] + square[None] - 2 * pred @ pred.T).clamp(min=1e-6).sqrt()
+        return (near - torch.cdist(target, target).detach()).square().mean()
+
+    (found,) = answer(rule, relations, **REAL)[1]
+    assert found.severity == "info"
+
+
+def test_a_probability_that_no_network_gives_is_not_asked():
+    def odds(p, t):
+        return ((t - p) ** 2 / (p * (1 - p) + 1e-20)).sqrt().mean()
+
+    assert answer(rule, odds, pred="prob[N,C]", target="binary[N,C]")[0].status == "passed"

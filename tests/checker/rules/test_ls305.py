@@ -122,3 +122,11 @@ def test_the_reproducer_prints_the_few_and_the_many(tmp_path: Path):
     _, lines = run_reproducer(tmp_path, rule, source, "sum_of_halves", **REAL)
     assert lines[0].startswith("of 2 samples tensor(")
     assert "of 24576 samples tensor(inf" in lines[1]
+
+
+def test_a_sum_that_overflows_when_half_precision_is_handed_in_is_information():
+    def energy(pred, target):
+        return (pred - target).square().mul(100).sum() / target.square().mul(100).sum()
+
+    (found,) = answer(rule, energy, **REAL)[1]
+    assert (found.severity, "in float16" in found.message) == ("info", True)

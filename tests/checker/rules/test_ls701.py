@@ -142,3 +142,88 @@ def test_the_reproducer_shows_both_costs(tmp_path: Path):
     values = [float(line.partition("(")[2].partition(")")[0]) for line in lines]
     assert values[0] == 0
     assert values[1] < -0.1
+
+
+class Levels(nn.Module):
+    def __init__(self, sign, taus=(0.1, 0.5, 0.9)):
+        super().__init__()
+        self.sign, self.taus = sign, taus
+
+    def forward(self, preds, y):
+        errors = [y - preds[:, i] for i in range(len(self.taus))]
+        pairs = [(q * e, (q - 1) * e) for q, e in zip(self.taus, errors, strict=True)]
+        return sum(torch.max(*pair).mean() if self.sign > 0 else torch.min(*pair).mean() for pair in pairs)
+
+
+def chosen_actions(sign):
+    def policy(logits, actions, advantages):
+        taken = F.log_softmax(logits, -1).gather(1, actions[:, None]).squeeze(1)
+        return -sign * (taken * advantages).mean()
+
+    return policy
+
+
+def enclosing(sign):
+    def giou(boxes1, boxes2):
+        area = [(b[:, 2:] - b[:, :2]).prod(1) for b in (boxes1, boxes2)]
+        low, high = torch.max(boxes1[:, :2], boxes2[:, :2]), torch.min(boxes1[:, 2:], boxes2[:, 2:])
+        inner = (high - low).clamp(min=0).prod(1)
+        union = area[0] + area[1] - inner
+        hull = (torch.max(boxes1[:, 2:], boxes2[:, 2:]) - torch.min(boxes1[:, :2], boxes2[:, :2])).prod(1)
+        return 1 - (inner / union - sign * (hull - union) / hull).mean()
+
+    return giou
+
+
+def one_sided_bce(right):
+    def bce(logit, label):
+        p = torch.sigmoid(logit).clamp(1e-6, 1 - 1e-6)
+        other = 1 - p if right else p
+        return -(0.3 * label * p.log() + 0.7 * (1 - label) * other.log()).mean()
+
+    return bce
+
+
+def similarities(sign):
+    def margin(s_pos, s_neg):
+        return F.relu(sign * (s_neg - s_pos) + 0.5).mean()
+
+    return margin
+
+
+@pytest.mark.parametrize("make", [Levels, chosen_actions, enclosing, similarities])
+def test_names_and_levels_say_which_way(make):
+    assert answer(rule, make(-1))[0].status == "failed"
+    assert answer(rule, make(1))[0].status != "failed"
+
+
+def test_labels_of_yes_and_no_are_asked_as_classes_are():
+    assert answer(rule, one_sided_bce(False))[0].status == "failed"
+    assert answer(rule, one_sided_bce(True))[0].status == "passed"
+
+
+def test_a_language_model_predicts_the_next_step():
+    def causal(logits, labels):
+        return F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+
+    assert answer(rule, causal)[1] == []
+
+
+def test_the_last_axis_of_a_loss_of_rows_are_its_classes():
+    def load_balance(router_logits, expert_mask):
+        return (router_logits.softmax(-1).mean(0) * expert_mask.float().mean(0)).sum()
+
+    assert answer(rule, load_balance)[1] == []
+
+
+def divergence(sign):
+    def kl_of_logits(p_logits, q_logits):
+        p, q = p_logits.log_softmax(1), q_logits.log_softmax(1)
+        return sign * (p.exp() * (p - q)).sum(1).mean()
+
+    return kl_of_logits
+
+
+def test_a_divergence_below_zero_has_the_wrong_sign():
+    assert answer(rule, divergence(-1))[0].status == "failed"
+    assert answer(rule, divergence(1))[1] == []

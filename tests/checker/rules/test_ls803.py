@@ -68,3 +68,11 @@ def test_what_is_printed():
     text = printed(rule, nll_of_softmax, **CLASSES)
     assert "LS803 accepts-logits-and-probs  error, measured" in text
     assert "    fix     use log_softmax in place of softmax\n" in text
+
+
+def test_logits_that_happen_to_lie_between_0_and_1_prove_nothing():
+    def policy(action_logits, sampled, reward):
+        likely = sampled * F.logsigmoid(action_logits) + (1 - sampled) * F.logsigmoid(-action_logits)
+        return -((reward - reward.mean()).detach() * likely).mean()
+
+    assert answer(rule, policy)[1] == []

@@ -185,3 +185,25 @@ def test_functions_are_judged_by_their_keywords_and_the_reproducer_runs(tmp_path
     found, lines = run_reproducer(tmp_path, rule, source, "unused", **REAL)
     assert found.message.startswith("delta changes neither")
     assert len({line.split(" ", 1)[1] for line in lines}) == 1 < len(lines)
+
+
+class Unsmoothed(nn.Module):
+    def __init__(self, smooth: float = 1.0) -> None:
+        super().__init__()
+        self.smooth = smooth
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        return (pred - target).square().mean()
+
+
+class Unguarded(Unsmoothed):
+    def __init__(self, smooth: float = 1e-12) -> None:
+        super().__init__(smooth)
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        return super().forward(pred, target)
+
+
+def test_a_vanishing_number_is_a_guard_whatever_it_is_called() -> None:
+    assert answer(rule, Unguarded(), **REAL)[0].status == "not applicable"
+    assert answer(rule, Unsmoothed(), **REAL)[0].status == "failed"

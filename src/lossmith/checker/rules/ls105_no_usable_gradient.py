@@ -33,7 +33,9 @@ from lossmith.checker.cuts import DETACHING, QUIET, Cut, cut_of
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, shrink
 from lossmith.checker.finding import Finding
 from lossmith.checker.handwritten import HandWritten, surrounding
+from lossmith.checker.mirrors import looks_like_target
 from lossmith.checker.sample import batched
+from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial, as_tensor
 from lossmith.checker.watch import shown
 from lossmith.checker.writes import in_place_lines, written
@@ -157,13 +159,21 @@ def _none(subject: Subject, trial: Trial, index: int) -> Finding:
 def _stopped_on_purpose(subject: Subject, trial: Trial, index: int, cut: Cut) -> bool:
     """True if one of several views is detached in so many words, and another one learns from it: BYOL, SimSiam, MoCo.
 
-    Of views that are called alike (z1 and z2), one with a gradient and one without is no such thing.
+    Of views that are called alike (z1 and z2), one with a gradient and one without is no such thing. What learns may
+    also be what was read as the target, unless it is called so (logits of a weak and of a strong view), or a network
+    inside the loss, for a penalty on its slope.
     """
     contract = subject.contract
-    if cut.name not in (*DETACHING, QUIET) or {contract.arguments[i].kind for i in contract.preds} - {
-        "embedding",
-        "unit",
-    }:
+    if cut.name not in (*DETACHING, QUIET):
+        return False
+    learns = subject.module is not None and next(subject.module.parameters(), None) is not None
+    if learns and "autograd.grad(" in source_of(subject.loss):
+        return True
+    if contract.target is not None and not looks_like_target(contract.arguments[contract.target].name):
+        other = subject.run(trial.inputs, wrt=(contract.target,)).grads
+        return bool(other) and other[contract.target] is not None and bool(other[contract.target].any())
+    embedded = not {contract.arguments[i].kind for i in contract.preds} - {"embedding", "unit"}
+    if not embedded and index == _learned(subject)[0]:
         return False
     names = [contract.arguments[i].name.lower() for i in contract.preds if trial.grads[i] is not None]
     return bool(names) and _stem(contract.arguments[index].name.lower()) not in map(_stem, names)

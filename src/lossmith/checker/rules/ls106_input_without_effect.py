@@ -108,6 +108,9 @@ def _others(subject: Subject, index: int, inputs: Sequence[Any], seed: int) -> I
             new = _rearranged(old, subject.contract.arguments[index].kind, 31 * seed + k)
         if not torch.equal(new, old):
             yield new
+    if subject.contract.confidence == "unsure" and old.is_floating_point():  # it may be of another kind than was read
+        yield 0.1 + 7.0 * torch.rand(old.shape, generator=generator(seed))
+        yield torch.randn(old.shape, generator=generator(seed))
 
 
 def _rearranged(old: Tensor, kind: str, seed: int) -> Tensor:

@@ -32,7 +32,7 @@ from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS107", "gradient-leaks-into-target", "0.1"
 DISTILS = re.compile(r"distil|teacher|student|(?:^|[ _])kd(?:[ _]|$)|target_logits|logits_t")
-STORED = re.compile(r"(?:old|ref(?:erence)?).*log_?p")  # of a policy: computed before, and stored without a graph
+STORED = re.compile(r"(?:old|ref(?:erence)?).*(?:log_?p|chosen|rejected)")  # of a policy: stored without a graph
 VALUES = re.compile(r"^values?$|^v$|baselines?|state_values?|critic")
 POLICY = re.compile(r"actor|policy|pg|reinforce", re.I)
 STOPS = {
@@ -89,6 +89,8 @@ def _coefficients(subject: Subject) -> set[int]:
     """Values of states in the loss of a policy, which is a straight line in them: they weigh, and learn elsewhere."""
     found: set[int] = set()
     for index, argument in enumerate(subject.contract.arguments):
+        if VALUES.search(argument.name.lower()) and _moved_by_likelihood(subject, index):
+            found.add(index)
         if VALUES.search(argument.name.lower()) and POLICY.search(subject.name):
             inputs = [list(subject.draw(1)) for _ in range(3)]
             for step, row in enumerate(inputs):
@@ -97,6 +99,22 @@ def _coefficients(subject: Subject) -> set[int]:
             if abs(low + high - 2 * middle) < 1e-9 * (1 + abs(middle)) and abs(high - low) > 1e-9:
                 found.add(index)
     return found
+
+
+def _moved_by_likelihood(subject: Subject, index: int) -> bool:
+    """True if the gradient of values depends on log-probabilities: the term that trains values holds none of those."""
+    likely = [
+        i for i, a in enumerate(subject.contract.arguments) if re.search(r"log_?p", a.name.lower()) and i != index
+    ]
+    inputs, others = list(subject.draw(1)), subject.draw(2)
+    if not likely or not isinstance(inputs[index], Tensor) or not inputs[index].is_floating_point():
+        return False
+    before = subject.run(inputs, wrt=(index,))
+    for i in likely:
+        inputs[i] = others[i]
+    after = subject.run(inputs, wrt=(index,))
+    one, other = before.grads[index] if before.ok else None, after.grads[index] if after.ok else None
+    return one is not None and other is not None and not torch.allclose(one, other)
 
 
 def _leaks(trial: Trial, index: int) -> bool:

@@ -31,6 +31,7 @@ from torch import Tensor
 from lossmith.checker.evidence import finding, reproduce, shrink
 from lossmith.checker.finding import Finding
 from lossmith.checker.ignored import ignored_label
+from lossmith.checker.promises import OVERLAP
 from lossmith.checker.sample import SIZES, batched, head, perfect
 from lossmith.checker.subject import Subject, Trial
 
@@ -107,9 +108,12 @@ def _constant(subject: Subject, selection: Selection, trial: Trial) -> Finding:
 def _costs_the_same(subject: Subject) -> tuple[Any, ...] | None:
     """The right prediction of a batch without positives, if it costs as much as any other, and no less than wrong ones.
 
-    A loss that leaves such a batch out costs 0 there; one of positives alone never asked for the others.
+    A loss that leaves such a batch out costs 0 there; one of positives alone never asked for the others. An F score and
+    an average precision are of positives by definition: only what is called an overlap is asked.
     """
     contract = subject.contract
+    if not OVERLAP.search(subject.name):
+        return None
     kinds = contract.pred.kind in ("logits", "prob") and contract.target_kind() == "binary"
     if not kinds or len(contract.arguments) != 2:
         return None

@@ -18,7 +18,8 @@ Write instead
 
 When to allow it
     Bad outliers are meant to be without influence. A loss that says so in its name (truncated, clipped, ramp, robust),
-    or that has one constant level for all large residuals (Tukey), is not reported; nor is a guard such as
+    or that has one constant level for all large residuals (Tukey), is not reported; nor is a slope that fades until
+    float64 rounds it to 0 (tanh); nor is a guard such as
     `clamp(1e-7, 1 - 1e-7)`, which is flat only where a probability is all but certain.
 """
 
@@ -43,6 +44,7 @@ from lossmith.checker.subject import Subject, Trial
 CODE, NAME, SINCE = "LS207", "clamp-dead-zone", "0.1"
 SURE = 12.0  # a logit that settles an entry that is not looked at
 LOGITS = (0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 16.5)
+FADED = 1e-8  # of the slope at ordinary inputs
 MARGINAL = 8.0  # beyond this logit a flat region is the usual guard against log(0): for information
 PROBS = (0.3, 0.1, 0.03, 0.005)
 PLACES = (-30.0, -5.0, -2.0, 2.0, 5.0, 30.0)
@@ -82,7 +84,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     for places in _sweeps(subject, inputs):
         values = [subject.values(place.inputs, dtype=torch.float64) for place in places]
         for place, value in zip(places, values, strict=True):
-            if _dead(subject, place) and _above(subject, place, value, values):
+            if _dead(subject, place) and _above(subject, place, value, values) and not _fades(subject, inputs, place):
                 yield _told(subject, place)
                 return
 
@@ -200,6 +202,28 @@ def _dead(subject: Subject, place: Place) -> bool:
         if grad is None or not bool((grad[place.entries] == 0).all()):
             return False
     return True
+
+
+def _fades(subject: Subject, inputs: tuple[Any, ...], place: Place) -> bool:
+    """True if the gradient was next to nothing before it became 0: tanh, whose derivative float64 rounds away.
+
+    Looked at on the straight line from ordinary inputs; a clamp ends a slope at once.
+    """
+    where = subject.contract.preds[0]
+    start, end = inputs[where].double(), place.inputs[where].double()
+    if start.shape != end.shape:
+        return False
+
+    def steepest(s: float) -> float:
+        moved = torch.where(place.entries, torch.lerp(start, end, s), end)
+        grad = subject.run(_put(subject, place.inputs, moved), dtype=torch.float64).grad
+        return 0.0 if grad is None else float(grad[place.entries].abs().max())
+
+    first, low, high = steepest(0.0), 0.0, 1.0
+    for _ in range(30):
+        middle = (low + high) / 2
+        low, high = (middle, high) if steepest(middle) > 0 else (low, middle)
+    return steepest(low) < FADED * first
 
 
 def _near(kind: str, pred: Tensor, step: Tensor) -> Tensor:

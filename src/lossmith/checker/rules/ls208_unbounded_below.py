@@ -40,7 +40,7 @@ from lossmith.checker.sample import head, perfect
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS208", "unbounded-below", "0.1"
-LOG_VARIANCE = re.compile(r"log_?var|log_?sigma2")
+LOG_VARIANCE = re.compile(r"log_?(?:var|sigma|std|scale|b$)|(?:sigma|std|var)_?log")
 CLASSES = ("index", "onehot", "dist")
 PAIRS = {
     "real": ("real", "count"),

@@ -107,8 +107,9 @@ def _tried(subject: Subject) -> list[Trying]:
 
 
 def _values(name: str, default: float) -> tuple[Sequence[float], Sequence[float]]:
+    share = len(name) == 1 and 0 < default < 0.5  # a probability, and no power
     for pattern, usual, few in USUAL:
-        if re.search(pattern, name.lower()):
+        if re.search(pattern, name.lower()) and not share:
             return usual, few
     if not isinstance(default, float) or not default:
         return (), ()
@@ -123,10 +124,11 @@ def _claims(subject: Subject, name: str) -> bool:
 
 
 def _divides(source: str, trying: Trying) -> bool:
-    """True if the code divides by this setting, or by what it leaves of 1: 0 and 1 are no values of it."""
-    word = rf"(?:self\.)?{re.escape(trying.name)}\b"
-    divisors = {0.0: rf"(?<!/)/\s*{word}(?!\s*\*\*)", 1.0: rf"(?<!/)/\s*\(\s*1(?:\.0?)?\s*-\s*{word}\s*\)"}
-    return trying.value in divisors and re.search(divisors[trying.value], source) is not None
+    """True if the code divides by this setting, or by its difference from this value: it is no value of it."""
+    word, value = rf"(?:self\.)?{re.escape(trying.name)}\b", rf"{trying.value:g}(?:\.0*)?"
+    quotient = rf"(?<!/)/\s*{word}(?!\s*\*\*)" if trying.value == 0 else r"(?!)"
+    differs = rf"(?<!/)/[^\n]*\(\s*(?:{value}\s*-\s*{word}|{word}\s*-\s*{value})\s*\)"
+    return re.search(f"{quotient}|{differs}", source) is not None
 
 
 def _with(subject: Subject, trying: Trying) -> Subject | None:

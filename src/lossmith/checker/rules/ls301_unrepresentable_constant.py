@@ -2,7 +2,8 @@
 
 What it checks
     A guard such as `+ 1e-8` or `clamp(1e-7, 1 - 1e-7)` exists in the precision in which the loss runs. It is reported
-    only with an input whose value or gradient is not finite, and becomes finite when the constant is made larger.
+    only with an input whose value or gradient is not finite, and becomes finite when the constant is made larger; for
+    information, if that is so only in half precision, and nothing in the loss says that it runs there.
 
 Why it matters
     float16 has no number between 0 and 6e-8, and nothing between 0.9995 and 1; in float32 1 - 1e-8 is exactly 1. The
@@ -19,7 +20,6 @@ When to allow it
     The loss never sees that precision: it casts its inputs to float32 first (then this rule stays silent by itself).
 """
 
-import re
 import sys
 from collections.abc import Iterator
 
@@ -28,13 +28,10 @@ import torch
 from lossmith.checker.evidence import SkipRule, finding
 from lossmith.checker.faults import DTYPES, Fault, faults, supports
 from lossmith.checker.finding import Finding, Severity
-from lossmith.checker.signature import source_of
+from lossmith.checker.halves import meant_for_half
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS301", "unrepresentable-constant", "0.1"
-HALF = re.compile(
-    r"(?<![a-z])half(?![a-z])|fp16|float16|autocast|(?<![a-z])amp(?![a-z])"
-)  # it is meant for half precision
 
 
 def applies(subject: Subject) -> str:
@@ -72,10 +69,15 @@ def _finding(subject: Subject, fault: Fault) -> Finding:
 
 
 def _severity(subject: Subject, fault: Fault) -> Severity:
-    """Exact matches and zeros are rare, and nearly every guard of a root or a quotient vanishes in float16."""
-    if fault.precision != "float16" or not fault.condition.degenerate:
+    """In half precision nearly every guard vanishes: that matters to a loss that says it runs there.
+
+    Exact matches and zeros are rare in training, and told as a warning.
+    """
+    if fault.precision == "float32":
         return "error"
-    return "warning" if HALF.search(f"{subject.name} {source_of(subject.loss)}") else "info"
+    if not meant_for_half(subject):
+        return "info"
+    return "warning" if fault.condition.degenerate else "error"
 
 
 def _spelled(number: float) -> str:

@@ -3,7 +3,7 @@
 What it checks
     On ordinary inputs the value and the gradient in float32 are within 1 % of those in float64 on the same numbers. A
     loss of two real numbers that does not change when both are shifted is also asked at a shift of 1000, and for
-    information at 10000.
+    information at 10000, or where the distances of all pairs are taken by a product of matrices.
 
 Why it matters
     float32 has seven digits. A variance as E[x^2] - E[x]^2 loses all of them once the mean is a thousand times the
@@ -28,6 +28,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lossmith.checker.batch import near, precise
 from lossmith.checker.conditions import conditions
@@ -39,6 +40,7 @@ from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS303", "inaccurate-value", "0.1"
 SHIFTS = (1e3, 1e4)
+TINY = 1e-12
 MODERATE = 10.0  # inputs beyond this are no ordinary ones
 VALUE, GRADIENT = 0.01, 0.05
 
@@ -65,7 +67,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     for place in _places(subject):
         single, double = subject.run(place.inputs), subject.run(place.inputs, dtype=torch.float64)
         what = _inaccurate(single, double, usual)
-        if what is not None and not (what == "gradient" and _at_a_kink(subject, double)):
+        if what is not None and not _at_a_kink(subject, double, what):
             yield _told(subject, place, single, double, what)
             return
 
@@ -74,7 +76,8 @@ def _places(subject: Subject) -> Iterator[Place]:
     """What is not finite in float32 here is another rule's, so that only finite conditions are of use."""
     for condition in conditions(subject)[:8]:
         floats = [v for v in condition.inputs if isinstance(v, Tensor) and v.is_floating_point() and v.numel()]
-        if condition.finite and not condition.match and all(float(v.abs().max()) <= MODERATE for v in floats):
+        ordinary = all(float(v.abs().max()) <= MODERATE and not _vanishes(v) for v in floats)
+        if condition.finite and not condition.match and ordinary:
             yield Place(condition.name, condition.inputs)
     if subject.contract.kinds() == ("real", "real") and subject.contract.target is not None:
         inputs = subject.draw(1)
@@ -82,7 +85,30 @@ def _places(subject: Subject) -> Iterator[Place]:
         for shift in SHIFTS:
             moved = tuple((value + shift) for value in inputs)
             if near(here, subject.values(moved, dtype=torch.float64), 1e-3):
-                yield Place(f"for the same data around {shift:g}", moved, "warning" if shift < 1e4 else "info")
+                grave = shift < 1e4 and not _multiplies(subject, inputs)
+                yield Place(f"for the same data around {shift:g}", moved, "warning" if grave else "info")
+
+
+def _vanishes(value: Tensor) -> bool:
+    """True if it holds numbers that no network gives, as a probability of 1e-30."""
+    return bool(((value != 0) & (value.abs() < TINY)).any())
+
+
+class _Products(TorchDispatchMode):
+    """Whether matrices are multiplied: distances of all pairs are commonly taken so, for speed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.found = self.found or func.__name__.partition(".")[0] in ("mm", "bmm", "addmm", "baddbmm", "matmul")
+        return func(*args, **(kwargs or {}))
+
+
+def _multiplies(subject: Subject, inputs: tuple[Any, ...]) -> bool:
+    watch = _Products()
+    return subject.run(inputs, grad=False, watch=watch).ok and watch.found
 
 
 def _inaccurate(single: Trial, double: Trial, usual: Trial) -> str | None:
@@ -99,14 +125,21 @@ def _inaccurate(single: Trial, double: Trial, usual: Trial) -> str | None:
     return None if off <= GRADIENT * size else "gradient"
 
 
-def _at_a_kink(subject: Subject, double: Trial) -> bool:
-    """True if float64 has other gradients one rounding of float32 away: then none of them is the true one."""
+def _at_a_kink(subject: Subject, double: Trial, what: str) -> bool:
+    """True if float64 answers otherwise one rounding of float32 away: then none of its answers is the true one."""
     g = generator(1)
-    near_by = [v * (1 + 1e-7 * torch.randn(v.shape, generator=g).to(v)) if _is_float(v) else v for v in double.inputs]
+    near_by = [_nudged(v, g) if _is_float(v) else v for v in double.inputs]
     other = subject.run(near_by, dtype=torch.float64)
+    if what == "value":
+        return abs(other.value - double.value) > 0.5 * VALUE * abs(double.value)
     if other.grad is None or double.grad is None:
         return False
     return float((other.grad - double.grad).abs().max()) > GRADIENT * float(double.grad.abs().max())
+
+
+def _nudged(value: Tensor, g: torch.Generator) -> Tensor:
+    noise = 1e-7 * torch.randn(value.shape, generator=g).to(value)
+    return value + noise * (value.abs() + 1e-2)
 
 
 def _is_float(value: Any) -> bool:

@@ -2,8 +2,8 @@
 
 What it checks
     A sum over many entries is not carried in float16 or bfloat16 by a loss that is given float32 and narrows it
-    itself. In half precision its sum does not overflow within a few thousand ordinary entries; that a loop over samples
-    stalls there is told for information.
+    itself. Given half precision, its sum does not overflow within a few thousand ordinary entries: for information,
+    unless the loss says that it runs there. That a loop over samples stalls there is told for information, too.
 
 Why it matters
     bfloat16 has eight bits: a running sum of ones stops at 256, since 256 + 1 rounds to 256. float16 ends at 65504. A
@@ -30,6 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lossmith.checker.evidence import SkipRule, finding, reproduce, show
 from lossmith.checker.finding import Finding, Severity
+from lossmith.checker.halves import meant_for_half
 from lossmith.checker.sample import SIZES, batched, head
 from lossmith.checker.slopes import narrowed
 from lossmith.checker.subject import Subject, Trial, cast
@@ -145,7 +146,7 @@ def _stalls(subject: Subject) -> Iterator[Finding]:
                 f"on the same numbers",
                 "",
                 {"of 8 samples": f"{show(few[0].value)} and {show(few[1].value)}"},
-                "info" if trial.finite_value else "warning",
+                "warning" if not trial.finite_value and meant_for_half(subject) else "info",
             )
             return
 

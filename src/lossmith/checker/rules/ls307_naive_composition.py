@@ -3,8 +3,8 @@
 What it checks
     log(softmax(x)), log(sigmoid(x)), log(1 - sigmoid(x)), log(1 + exp(x)), log(sum(exp(x))) and log(cosh(x)) are not
     computed one after the other. It is reported only with inputs at which the detour shows: a value or gradient that
-    is not finite up to 100, or a value off by more than 1 % up to 10. What a guard such as `+ 1e-8` hides beyond that
-    is information.
+    is not finite up to 100, or a value off by more than 1 % up to 10. What is off beyond that, or because a guard such
+    as `+ 1e-8` or `clamp(1e-4, ...)` bounds it, is information.
 
 Why it matters
     The exponential overflows or vanishes where its logarithm is an ordinary number. A guard keeps the value finite and
@@ -60,7 +60,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     mildest: tuple[Condition, Severity, str] | None = None
     for condition in conditions(subject):
         if condition.finite and (size := _size(subject, condition)) <= REACHABLE:
-            found = _shows(subject, condition, size)
+            found = _shows(subject, condition, size, guarded=any(rewrite.guarded for rewrite in listed))
             if found is not None and (mildest is None or (found[0] == "warning" and mildest[1] == "info")):
                 mildest = (condition, *found)
     if mildest is not None:
@@ -90,11 +90,11 @@ def _pair(subject: Subject, inputs: tuple[object, ...]) -> tuple[Trial, Trial]:
     return subject.run(inputs), subject.run(inputs, dtype=torch.float64, watch=Stable(subject.file))
 
 
-def _shows(subject: Subject, condition: Condition, size: float) -> tuple[Severity, str] | None:
+def _shows(subject: Subject, condition: Condition, size: float, guarded: bool) -> tuple[Severity, str] | None:
     """How grave the fault is there and what shows it; None if nothing does."""
     what = _fault(subject, *_pair(subject, condition.inputs))
     if what == "digits":
-        return ("warning" if size <= ORDINARY else "info"), what
+        return ("warning" if size <= ORDINARY and not guarded else "info"), what
     return None if what is None else ("warning", what)
 
 

@@ -35,9 +35,17 @@ from lossmith.checker.evidence import SkipRule, finding, literal, reproduce, sho
 from lossmith.checker.finding import Finding
 from lossmith.checker.judge import SEEDS, shortfall
 from lossmith.checker.mirrors import meant, on_a_scale
-from lossmith.checker.promises import below_zero, half_an_overlap, looked_up_elsewhere, one_point_is_best
+from lossmith.checker.promises import (
+    below_zero,
+    costs_in_spite_of_its_name,
+    half_an_overlap,
+    levels_turned,
+    looked_up_elsewhere,
+    one_point_is_best,
+)
+from lossmith.checker.quantiles import levels_of
 from lossmith.checker.sample import perfect
-from lossmith.checker.several import Wrong, of_adversaries
+from lossmith.checker.several import GOOD, Wrong, of_adversaries
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS701", "perfect-prediction-not-optimal", "0.1"
@@ -49,6 +57,8 @@ def applies(subject: Subject) -> str:
     contract = subject.contract
     if len(contract.preds) > 1:
         return ""
+    if levels_of(subject)[1] or any(GOOD.search(argument.name.lower()) for argument in contract.arguments):
+        return ""
     if contract.target is None or perfect(contract, subject.draw(0)) is None:
         return "it is not known which prediction is perfect"
     return ""
@@ -58,7 +68,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     if (found := of_adversaries(subject)) is not None:
         yield _told(subject, found)
         return
-    if meant(subject):
+    if meant(subject) and not costs_in_spite_of_its_name(subject):
         raise SkipRule("its name says that it is to be large, or that it works against something")
     if not subject.run(subject.draw(0), grad=False).finite_value:
         raise SkipRule("the loss is not finite on ordinary inputs")
@@ -66,10 +76,16 @@ def check(subject: Subject) -> Iterator[Finding]:
         raise SkipRule("a sample has more than one label")
     if on_a_scale(subject):
         raise SkipRule("its labels are steps of a scale: a high logit says that the label is beyond it")
-    reason = "" if perfect(subject.contract, subject.draw(0)) is None else shortfall(subject, SEEDS[:1])
+    if (found := levels_turned(subject)) is not None:
+        yield _told(subject, found)
+        return
+    known = perfect(subject.contract, subject.draw(0)) is not None
+    reason = shortfall(subject, SEEDS[:1]) if known else ""
     found = looked_up_elsewhere(subject) or one_point_is_best(subject)
-    if found is None and len(subject.contract.preds) == 1 and not reason:
-        found = wrong_axis(subject) or pushed_away(subject) or half_an_overlap(subject) or below_zero(subject)
+    if found is None:
+        found = below_zero(subject)
+    if found is None and len(subject.contract.preds) == 1 and known and not reason:
+        found = wrong_axis(subject) or pushed_away(subject) or half_an_overlap(subject)
     elif found is None:
         found = wrong_way(subject) or (wrong_axis(subject) if len(subject.contract.preds) == 1 else None)
         if found is None and _is_said(subject, reason):
@@ -95,7 +111,7 @@ def _is_said(subject: Subject, reason: str) -> bool:
         return any("box" in argument.name.lower() for argument in contract.arguments)
     named = "logit" in contract.pred.name.lower() and contract.target is not None
     labels = named and CLASSES.search(contract.arguments[contract.target or 0].name.lower()) is not None
-    return labels and contract.kinds() == ("logits", "index")
+    return labels and contract.kinds() in (("logits", "index"), ("logits", "binary"))
 
 
 def _told(subject: Subject, wrong: Wrong) -> Finding:

@@ -80,6 +80,7 @@ def _read_as_probability(subject: Subject) -> Iterator[Finding]:
     inputs = list(subject.draw(1, 2))
     axes = contract.pred.domain.axes
     inputs[where] = sample(Domain.parse(f"logits[{','.join(axes)}]"), generator(1), sizes_for(contract, 2))
+    inputs[where] = torch.where(inputs[where] > 0.5, inputs[where] + 1, inputs[where] - 0.3)  # some are beyond 0 and 1
     if contract.pred.kind in ("prob", "simplex"):
         trial = subject.run(inputs)
         if trial.finite_value and trial.finite_grad:

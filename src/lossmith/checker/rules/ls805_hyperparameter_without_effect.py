@@ -43,6 +43,7 @@ QUIET = frozenset(
 )
 GUARDS = ("eps", "epsilon", "smooth_eps")
 TINY = 0.01  # what is larger is no guard: a smoothing
+VANISHING = 1e-5  # what is smaller is a guard, whatever it is called
 BATCHES = 3
 MOST_CONDITIONS = 12
 
@@ -90,6 +91,7 @@ def _judged(subject: Subject) -> dict[str, Any]:
         value = subject.settings.get(name, parameter.default)
         numeric = isinstance(value, (bool, float)) or (isinstance(value, int) and not isinstance(value, bool))
         quiet = name.lower() in QUIET or QUIET & set(name.lower().split("_"))
+        quiet = quiet or (isinstance(value, float) and 0 < value <= VANISHING)
         quiet = quiet and not (name.lower() in GUARDS and isinstance(value, float) and value > TINY)
         if numeric and name not in taken and not quiet and not name.startswith("_"):
             found[name] = value
