@@ -14,6 +14,7 @@ import lossmith.torch as faces
 from lossmith import formulas
 from lossmith.kernels import OnePass, compiler, compiles, written_of
 from lossmith.kernels.boxes import Axis
+from lossmith.kernels.slopes import _log1p
 
 PLAIN = [case for case in CASES if compiles(case.make().formula) or written_of(case.make().formula)]
 ONE_EACH = list({case.make().formula.name: case for case in PLAIN}.values())
@@ -184,6 +185,16 @@ def test_of_boxes_the_written_slope_is_compiled_and_what_it_does_not_know_is_the
     fast(x[:1].clone().requires_grad_(), t[:1])  # has its kernel
     with pytest.raises(ZeroDivisionError):
         face(x[:1].clone().requires_grad_(), t[:1])
+
+
+def test_the_logarithm_of_a_compiled_focal_loss_keeps_its_digits():
+    e = torch.cat([torch.linspace(0.0, 1.0, 4097), torch.logspace(-30.0, 0.0, 301)])
+    close(torch.compile(_log1p, backend="eager", fullgraph=True)(e), e.double().log1p().float(), rtol=2.5e-7)
+    x, t = (2.0 * randn(5000)).float(), (randn(5000, seed=1) > 0.0).float()
+    fast = faces.BinaryFocalLoss()
+    fast.compile(backend="eager")
+    require_equal(fast, faces.BinaryFocalLoss(), (x, t), 1, rtol=1e-5)
+    assert not torch.equal(torch.compile(_log1p, backend="eager")(e), e.log1p())  # the one that was asked for
 
 
 def test_without_a_compiler_it_says_so_once_and_runs(monkeypatch):
