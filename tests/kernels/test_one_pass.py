@@ -12,11 +12,17 @@ from torch_cases.data import Case, close
 
 import lossmith.torch as faces
 from lossmith import formulas
-from lossmith.kernels import OnePass, compiler, compiles, written_of
+from lossmith.kernels import OnePass, compiler, compiles, stays, written_of
 from lossmith.kernels.boxes import Axis
 from lossmith.kernels.slopes import _log1p
 
-PLAIN = [case for case in CASES if compiles(case.make().formula) or written_of(case.make().formula)]
+CPU = torch.device("cpu")
+PLAIN = [
+    case
+    for case in CASES
+    for formula in (case.make().formula,)
+    if (compiles(formula) and not stays(formula, CPU)) or written_of(formula)
+]
 ONE_EACH = list({case.make().formula.name: case for case in PLAIN}.values())
 every_case = pytest.mark.parametrize("case", ONE_EACH, ids=lambda case: case.name)
 
@@ -137,15 +143,26 @@ def test_a_gradient_is_differentiated_again_and_taken_twice():
 
 
 def test_transforms_no_grad_and_terms_go_through():
-    face, fast = compiled(faces.DiceLoss)
-    x, t = randn(2, 3, 4).float(), torch.zeros(2, 4, dtype=torch.long)
+    face, fast = compiled(faces.DistillationLoss)
+    x, *rest = randn(4, 3).float(), randn(4, 3, seed=1).float(), randint(3, 4)
     with torch.no_grad():
-        close(fast(x, t), face(x, t), rtol=1e-6)
-    close(torch.func.grad(fast)(x, t), torch.func.grad(face)(x, t), rtol=1e-6)
-    total, _ = fast(x, t, return_terms=True)
-    close(total, face(x, t), rtol=1e-6)
-    caller = torch.compile(lambda x: fast(2.0 * x, t), backend="eager", fullgraph=True)
-    close(caller(x), face(2.0 * x, t), rtol=1e-6)
+        close(fast(x, *rest), face(x, *rest), rtol=1e-6)
+    close(torch.func.grad(fast)(x, *rest), torch.func.grad(face)(x, *rest), rtol=1e-6)
+    total, _ = fast(x, *rest, return_terms=True)
+    close(total, face(x, *rest), rtol=1e-6)
+    caller = torch.compile(lambda x: fast(2.0 * x, *rest), backend="eager", fullgraph=True)
+    close(caller(x), face(2.0 * x, *rest), rtol=1e-6)
+
+
+def test_losses_of_regions_stay_by_hand_on_a_cpu(monkeypatch):
+    face, fast = faces.DiceLoss(), faces.DiceLoss()
+    fast.compile(backend="eager")
+    x, t = randn(2, 3, 4).float(), torch.zeros(2, 4, dtype=torch.long)
+    monkeypatch.setattr(OnePass, "__call__", lambda *_, **__: 1 / 0)
+    close(fast.cpu()(x.cpu(), t.cpu()), face.cpu()(x.cpu(), t.cpu()))
+    monkeypatch.setattr("lossmith.torch.loss.stays", lambda *_: False)
+    with pytest.raises(ZeroDivisionError):
+        fast(x, t)
 
 
 def test_a_copy_is_not_compiled_and_computes_the_same():

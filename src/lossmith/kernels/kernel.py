@@ -83,8 +83,13 @@ def eager_of(formula: Formula) -> Formula:
 
 
 def compiles(formula: Formula) -> bool:
-    """Whether one compiled pass of the formula is better than what `eager_of` gives."""
-    return kernel_of(formula) is formula and formula not in ALONE and formula not in ALL_WRITTEN
+    """Whether one compiled pass of the formula is better than what `eager_of` gives, at least on some device."""
+    return kernel_of(formula) is formula and formula not in ALONE and formula not in BOXES
+
+
+def stays(formula: Formula, device: torch.device) -> bool:
+    """Whether there `eager_of`, or the written slope, is faster than one compiled pass of the formula."""
+    return device.type == "cpu" and (formula in BY_HAND or formula in ALL_WRITTEN)
 
 
 def written_of(formula: Formula, **options: Any) -> Formula | None:

@@ -144,10 +144,9 @@ class _Labelled(_Image):
 
     def sums(self) -> Tensor:
         total = self.pred.new_zeros(4, self.pred.shape[1])
+        whole = torch.softmax(self.pred.mT, 0, out=self.room.mT if self.sloped else None)
         for some, share in self._blocks():
-            p = self.pred[some].mT.softmax(0)
-            if self.sloped:
-                self.room.mT[:, some] = p
+            p = whole[:, some]
             three = self._by_matrix(p, share) if len(p) <= FEW else self._by_entries(p, share, some)
             total += torch.stack((*three, share.sum(1)))
         return total
