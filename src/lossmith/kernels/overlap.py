@@ -159,7 +159,7 @@ class _Labelled(_Image):
 
     def _by_entries(self, p: Tensor, share: Tensor, some: slice) -> tuple[Tensor, Tensor, Tensor]:
         right = p * share
-        over = p.sub_(right)
+        over = p - right
         if self.kept is not None:
             over.mul_(self.kept[some])
         return right.sum(1), over.sum(1), over.sum(0).mul(share).sum(1)

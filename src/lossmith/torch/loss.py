@@ -110,9 +110,9 @@ class Face(Arithmetic, nn.Module):
         """From the next call on, compute total and gradient in one compiled kernel (`lossmith.kernels.one_pass`).
 
         The options are those of `torch.compile`. Losses of pairs and of large classes stay as they are: their kernels
-        hold less than a compiled matrix would; so do SSIM and MS-SSIM, which take minutes to compile. Of losses of
-        boxes, which do so too, and on a CPU of binary focal the slope that is written for them is compiled. Losses of
-        regions stay on a CPU, where their sums by hand are faster.
+        hold less than a compiled matrix would, and losses of regions on a CPU, where their sums by hand are faster. Of
+        SSIM, MS-SSIM and boxes, which would take minutes, and of binary focal on a CPU, what is written by hand is
+        compiled; for SSIM and MS-SSIM only on a CPU, without a mask, and for more than one plane.
         `return_terms` is not compiled, nor is a copy of this module.
         """
         object.__setattr__(self, "_written", written_of(self.formula, **options))
