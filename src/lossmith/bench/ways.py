@@ -206,6 +206,4 @@ def ways(formula: Formula, against: Sequence[str] | None, compiled: bool = True)
         found["torch.compile"] = torch.compile(formula.total)
         if compiles(formula) and not stays(formula, torch.device("cpu")):
             found["one pass"] = OnePass(formula.total)
-    elif compiled:
-        absent.append("torch.compile: it takes minutes")
     return found, absent
