@@ -12,7 +12,7 @@ and wherever no kernel may.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -46,7 +46,7 @@ class Made:
 
 
 Body = Callable[[Job], Made | None]
-
+B = TypeVar("B", bound=Body)
 
 BODIES: dict[Formula, Body] = {}
 BY_HAND: dict[Formula, Callable[..., Any]] = {}  # each asks the hand-written body first
@@ -55,14 +55,14 @@ BY_HAND: dict[Formula, Callable[..., Any]] = {}  # each asks the hand-written bo
 COMPILED: dict[Formula, Callable[..., Body]] = {}
 
 
-def by_hand(formula: Formula, *, compiled: Callable[..., Body] | None = None) -> Callable[[Body], Body]:
+def by_hand(formula: Formula, *, compiled: Callable[..., Body] | None = None) -> Callable[[B], B]:
     """Enter the decorated function as the body that the eager path of a formula asks first.
 
     compiled    gives another body, from options of `torch.compile`, for a face that is compiled: of the formula itself
                 the compiler would make minutes of work
     """
 
-    def enter(body: Body) -> Body:
+    def enter(body: B) -> B:
         if compiled is not None:
             COMPILED[formula] = compiled
         BODIES[formula], BY_HAND[formula] = body, asking(formula, body)

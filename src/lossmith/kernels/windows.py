@@ -25,12 +25,12 @@ class Windows:
     """
 
     def __init__(self, **options: Any) -> None:
-        self._distances, self._slope = (compiled(function, **options) for function in (distances, slope))
+        self._distances, self._slope = compiled(distances, **options), compiled(slope, **options)
 
     def __call__(
         self, planes: Tensor, taps: Sequence[float], constants: Sequence[Tensor], *, lit: bool, sloped: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """The mean distance of each plane, (n,), and its slope in the planes if that is asked for."""
+    ) -> tuple[Tensor, Tensor]:
+        """The mean distance of each plane, (n,), and its slope in the planes, or nothing if that is not asked for."""
         margin, taps, middle = len(taps) - 1, tuple(taps), planes.mean((2, 3), keepdim=True)
         height, width = (length - margin for length in planes.shape[2:])
         share, light = planes.new_tensor([1.0 / (height * width), float(lit)]).unbind()
@@ -39,7 +39,7 @@ class Windows:
         each, *parts = self._distances(*given, share, light, taps)
         total = each.sum(1).mul_(share)
         if not sloped:
-            return total, None
+            return total, planes[:0]
         sides = [fn.pad(part.view(*planes.shape[:2], height, width), [margin] * 4) for part in parts]
         _of_any_size(*sides)
         return total, self._slope(planes, middle, *sides, taps).view(planes.shape)
