@@ -55,10 +55,9 @@ def _in_turn(job: Job, weights: Sequence[float], windows: Windows | None) -> Mad
     kept = None if job.kept is None else job.kept.reshape(-1, height, width)
     values, counts = pred.new_empty(len(pred)), pred.new_ones(len(pred))
     slopes = [torch.empty_like(pred) for _ in job.moved]
-    if kept is not None or job.arrays[0].dtype not in (torch.float32, torch.float64):
-        windows = None
-    pixels = SEVERAL * blocks.ON_CPU if windows is None else FEW
-    several = max(2, pixels // max(1, height * width))
+    windows = windows if kept is None else None
+    few, pixels = (1, SEVERAL * blocks.ON_CPU) if windows is None else (2, FEW)
+    several = max(few, pixels // max(1, height * width))
     for start in range(0, len(pred), several):
         some = slice(start, start + several)
         found = _of_planes(job, pred[some], target[some], None if kept is None else kept[some], weights, windows)

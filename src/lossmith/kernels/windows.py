@@ -97,6 +97,7 @@ def _in_lines(planes: Tensor) -> Tensor:
 
 
 def _of_any_size(*arrays: Tensor) -> None:
-    """Lengths are no part of a kernel, while the taps are numbers in it."""
+    """Lengths are no part of a kernel, but for the two of each plane, while the taps are numbers in it."""
     for x in arrays:
-        torch._dynamo.maybe_mark_dynamic(x, [axis for axis, length in enumerate(x.shape) if length > 2 or axis == 1])
+        free = range(1 if x.ndim == 4 else 0, x.ndim)
+        torch._dynamo.maybe_mark_dynamic(x, [axis for axis in free if x.shape[axis] > 1])
