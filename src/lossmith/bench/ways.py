@@ -15,7 +15,6 @@ from torch.nn import functional as fn
 
 from lossmith.errors import SettingError, message
 from lossmith.kernels import OnePass, body_for, compiles, eager_of, kernel_of, stays, total_of, written_of
-from lossmith.ops import torch as ops
 from lossmith.spec import Formula
 
 Way = Callable[..., Tensor]
@@ -172,7 +171,7 @@ def _as_in_a_face(formula: Formula, fast: Formula) -> Way:
     """The mean as a plain call of a face takes it: in one go where that can be, else from the values."""
 
     def total(*arrays: Tensor) -> Tensor:
-        body = body_for(formula, arrays, formula.kinds_of(ops, *arrays))
+        body = body_for(formula, arrays, formula.check("bench", *arrays))
         whole = None if body is None else total_of(body, arrays, formula.keywords, reduction="mean")
         return fast.total(*arrays) if whole is None else whole
 
