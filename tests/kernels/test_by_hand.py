@@ -6,7 +6,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lossmith import formulas
 from lossmith.criterion import evaluate
-from lossmith.kernels import blocks, by_hand, eager_of, overlap, regions, structure
+from lossmith.kernels import blocks, body_for, by_hand, eager_of, overlap, regions, structure, windows, written_of
 from lossmith.kernels.by_hand import Job
 from lossmith.ops import torch as ops
 
@@ -188,3 +188,40 @@ def test_the_tests_above_can_fail(monkeypatch):
     fast, formula, arrays = both("ms_ssim")
     with pytest.raises(AssertionError):
         require_equal(fast, formula, arrays)
+
+
+@pytest.mark.parametrize("formula", by_hand.BY_HAND, ids=lambda formula: formula.name)
+def test_a_plain_total_is_not_taken_from_blocks_of_the_formula(formula):
+    shapes = [[3 for _ in patterns[0]] for patterns in formula.shapes.arguments]
+    assert body_for(formula, [torch.ones(shape) for shape in shapes], ["real"] * len(shapes)) is None
+    assert body_for(formulas.huber, [torch.ones(3), torch.ones(3)], ["real"] * 2) is not None
+
+
+WINDOWS = ("ssim", "ms_ssim", "ms_ssim odd")
+
+
+def compiled(case):
+    """The values of a case by compiled windows, without a C++ compiler."""
+    _, _, settings, _ = CASES[case]
+    formula = getattr(formulas, case.split()[0])
+    settings = {**formula.keywords, **settings}
+    made = eager_of(written_of(formula, backend="eager"))
+    return lambda *x: evaluate(ops, made, x, caller="test", settings=settings).outcome
+
+
+@pytest.mark.parametrize("case", WINDOWS)
+def test_compiled_windows_are_the_formula_and_one_plane_that_is_left_is_taken_by_hand(case, monkeypatch):
+    monkeypatch.setattr(structure, "FEW", 0)
+    calls, run = [], windows.Windows.__call__
+    monkeypatch.setattr(windows.Windows, "__call__", lambda *x, **more: calls.append(len(x[1][0])) or run(*x, **more))
+    _, formula, arrays = both(case)
+    for some, moved, again in ((slice(2), 2, False), (slice(1), 1, True)):
+        require_equal(compiled(case), formula, [x[some] for x in arrays], moved=moved, again=again)
+    assert set(calls) == {2}
+
+
+def test_the_test_above_can_fail(monkeypatch):
+    monkeypatch.setattr(windows, "_filtered", lambda x, taps, axis, length: x.narrow(axis, len(taps) // 2, length))
+    _, formula, arrays = both("ms_ssim")
+    with pytest.raises(AssertionError):
+        require_equal(compiled("ms_ssim"), formula, arrays)

@@ -12,10 +12,17 @@ from torch_cases.data import Case, close
 
 import lossmith.torch as faces
 from lossmith import formulas
-from lossmith.kernels import OnePass, compiler, compiles, written_of
+from lossmith.kernels import OnePass, compiler, compiles, stays, written_of
 from lossmith.kernels.boxes import Axis
+from lossmith.kernels.slopes import _log1p
 
-PLAIN = [case for case in CASES if compiles(case.make().formula) or written_of(case.make().formula)]
+CPU = torch.device("cpu")
+PLAIN = [
+    case
+    for case in CASES
+    for formula in (case.make().formula,)
+    if (compiles(formula) and not stays(formula, CPU)) or written_of(formula)
+]
 ONE_EACH = list({case.make().formula.name: case for case in PLAIN}.values())
 every_case = pytest.mark.parametrize("case", ONE_EACH, ids=lambda case: case.name)
 
@@ -136,15 +143,26 @@ def test_a_gradient_is_differentiated_again_and_taken_twice():
 
 
 def test_transforms_no_grad_and_terms_go_through():
-    face, fast = compiled(faces.DiceLoss)
-    x, t = randn(2, 3, 4).float(), torch.zeros(2, 4, dtype=torch.long)
+    face, fast = compiled(faces.DistillationLoss)
+    x, *rest = randn(4, 3).float(), randn(4, 3, seed=1).float(), randint(3, 4)
     with torch.no_grad():
-        close(fast(x, t), face(x, t), rtol=1e-6)
-    close(torch.func.grad(fast)(x, t), torch.func.grad(face)(x, t), rtol=1e-6)
-    total, _ = fast(x, t, return_terms=True)
-    close(total, face(x, t), rtol=1e-6)
-    caller = torch.compile(lambda x: fast(2.0 * x, t), backend="eager", fullgraph=True)
-    close(caller(x), face(2.0 * x, t), rtol=1e-6)
+        close(fast(x, *rest), face(x, *rest), rtol=1e-6)
+    close(torch.func.grad(fast)(x, *rest), torch.func.grad(face)(x, *rest), rtol=1e-6)
+    total, _ = fast(x, *rest, return_terms=True)
+    close(total, face(x, *rest), rtol=1e-6)
+    caller = torch.compile(lambda x: fast(2.0 * x, *rest), backend="eager", fullgraph=True)
+    close(caller(x), face(2.0 * x, *rest), rtol=1e-6)
+
+
+def test_losses_of_regions_stay_by_hand_on_a_cpu(monkeypatch):
+    face, fast = faces.DiceLoss(), faces.DiceLoss()
+    fast.compile(backend="eager")
+    x, t = randn(2, 3, 4).float(), torch.zeros(2, 4, dtype=torch.long)
+    monkeypatch.setattr(OnePass, "__call__", lambda *_, **__: 1 / 0)
+    close(fast.cpu()(x.cpu(), t.cpu()), face.cpu()(x.cpu(), t.cpu()))
+    monkeypatch.setattr("lossmith.torch.loss.stays", lambda *_: False)
+    with pytest.raises(ZeroDivisionError):
+        fast(x, t)
 
 
 def test_a_copy_is_not_compiled_and_computes_the_same():
@@ -167,9 +185,9 @@ def test_a_formula_of_your_own_is_compiled_alike():
 
 
 def test_losses_of_pairs_keep_their_kernels():
-    for face in (faces.NTXentLoss(), faces.MSSSIMLoss()):
-        face.compile()
-        assert face._one_pass is face._written is None
+    face = faces.NTXentLoss()
+    face.compile()
+    assert face._one_pass is face._written is None
 
 
 def test_of_boxes_the_written_slope_is_compiled_and_what_it_does_not_know_is_the_formulas(monkeypatch):
@@ -184,6 +202,16 @@ def test_of_boxes_the_written_slope_is_compiled_and_what_it_does_not_know_is_the
     fast(x[:1].clone().requires_grad_(), t[:1])  # has its kernel
     with pytest.raises(ZeroDivisionError):
         face(x[:1].clone().requires_grad_(), t[:1])
+
+
+def test_the_logarithm_of_a_compiled_focal_loss_keeps_its_digits():
+    e = torch.cat([torch.linspace(0.0, 1.0, 4097), torch.logspace(-30.0, 0.0, 301)])
+    close(torch.compile(_log1p, backend="eager", fullgraph=True)(e), e.double().log1p().float(), rtol=2.5e-7)
+    x, t = (2.0 * randn(5000)).float(), (randn(5000, seed=1) > 0.0).float()
+    fast = faces.BinaryFocalLoss()
+    fast.compile(backend="eager")
+    require_equal(fast, faces.BinaryFocalLoss(), (x, t), 1, rtol=1e-5)
+    assert not torch.equal(torch.compile(_log1p, backend="eager")(e), e.log1p())  # the one that was asked for
 
 
 def test_without_a_compiler_it_says_so_once_and_runs(monkeypatch):

@@ -16,6 +16,7 @@
     by_hand            the eager path of losses whose gradient is written by hand:
     structure, lovasz, overlap    SSIM and MS-SSIM; Lovász losses; Dice, Jaccard and Tversky
     regions            what the last two share
+    windows            what the first compiles
     kernel             how a formula comes to its kernel, and where it does not
 
 A kernel computes what its formula says; tests hold it to the formula, in value and in gradient. The faces of
@@ -25,7 +26,17 @@ A kernel computes what its formula says; tests hold it to the formula, in value 
 from lossmith.kernels import contrastive, heads, lovasz, metric, overlap, structure  # noqa: F401  (enter their kernels)
 from lossmith.kernels.blocks import InBlocks
 from lossmith.kernels.hardest import Hardest, hardest
-from lossmith.kernels.kernel import body_for, compiles, eager_of, ignored_in, kernel_of, kernels, total_of, written_of
+from lossmith.kernels.kernel import (
+    body_for,
+    compiles,
+    eager_of,
+    ignored_in,
+    kernel_of,
+    kernels,
+    stays,
+    total_of,
+    written_of,
+)
 from lossmith.kernels.one_pass import OnePass
 from lossmith.kernels.pair_sums import softplus_sum
 from lossmith.kernels.pairs import ClassSums, against_classes, log_sum
@@ -52,6 +63,7 @@ __all__ = [
     "kernels",
     "log_sum",
     "softplus_sum",
+    "stays",
     "total_of",
     "written_of",
 ]

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from lossmith.kernels.written import Written
 from lossmith.ops import torch as ops
 from lossmith.spec import Formula, Outcome
 
@@ -102,6 +103,10 @@ class InBlocks:
         keep: Tensor | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """The sum of the values that are kept, times `scale`, and its slopes in the arguments at these places."""
+        if isinstance(self.known, Written) and keep is None and self._knows(moved) and _on_cpu(arrays):
+            found = self.known.summed(arrays, scale, settings)
+            if found is not None:
+                return found[0], [found[1]]
         turns = self._in_turn(arrays, settings)
         if turns is None:
             value, found = self._kept_sum(arrays, settings, moved, keep)
@@ -141,7 +146,7 @@ class InBlocks:
     ) -> tuple[Tensor, list[Tensor]] | None:
         """By the function that writes both, which is right where the values are finite."""
         # a device would have to be waited for, to see whether they are
-        if self.known is None or not self._knows(moved) or arrays[0].device.type != "cpu":
+        if self.known is None or not self._knows(moved) or not _on_cpu(arrays):
             return None
         found = self.known(*arrays, **settings)
         return None if found is None else (found[0], [found[1 + self.places.index(place)] for place in moved])
@@ -241,6 +246,10 @@ def blocks(lengths: Sequence[int], rest: int, limit: int) -> Iterator[Index]:
 def _where_kept(keep: Tensor | None, x: Tensor) -> Tensor:
     """x, and 0 where a sample is not kept, whatever it holds."""
     return x if keep is None else torch.where(keep[(..., *(None,) * (x.ndim - keep.ndim))], x, 0.0)
+
+
+def _on_cpu(arrays: Sequence[Tensor]) -> bool:
+    return arrays[0].device.type == "cpu"
 
 
 def _axes(value: object) -> int:

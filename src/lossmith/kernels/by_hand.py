@@ -12,7 +12,7 @@ and wherever no kernel may.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -46,31 +46,34 @@ class Made:
 
 
 Body = Callable[[Job], Made | None]
-
+B = TypeVar("B", bound=Body)
 
 BODIES: dict[Formula, Body] = {}
 BY_HAND: dict[Formula, Callable[..., Any]] = {}  # each asks the hand-written body first
 
 
-ALONE: set[Formula] = set()
+COMPILED: dict[Formula, Callable[..., Body]] = {}
 
 
-def by_hand(formula: Formula, *, alone: bool = False) -> Callable[[Body], Body]:
+def by_hand(formula: Formula, *, compiled: Callable[..., Body] | None = None) -> Callable[[B], B]:
     """Enter the decorated function as the body that the eager path of a formula asks first.
 
-    alone    it stays when a face is compiled: of the formula the compiler would make minutes of work
+    compiled    gives another body, from options of `torch.compile`, for a face that is compiled: of the formula itself
+                the compiler would make minutes of work
     """
 
-    def enter(body: Body) -> Body:
-        if alone:
-            ALONE.add(formula)
-        BODIES[formula], BY_HAND[formula] = body, _asking(formula, body)
+    def enter(body: B) -> B:
+        if compiled is not None:
+            COMPILED[formula] = compiled
+        BODIES[formula], BY_HAND[formula] = body, asking(formula, body)
         return body
 
     return enter
 
 
-def _asking(formula: Formula, body: Body) -> Callable[..., Any]:
+def asking(formula: Formula, body: Body) -> Callable[..., Any]:
+    """A formula's body that asks this one first."""
+
     @wraps(formula.body)
     def run(reader: Any, *arrays: Tensor, kept: Tensor | None = None, **settings: Any) -> Any:
         more = {} if kept is None else {"kept": kept}

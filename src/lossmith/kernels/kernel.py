@@ -25,7 +25,7 @@ from lossmith.domains import KINDS
 from lossmith.kernels import totals
 from lossmith.kernels.blocks import InBlocks, in_blocks
 from lossmith.kernels.boxes import BOXES
-from lossmith.kernels.by_hand import ALONE, BY_HAND
+from lossmith.kernels.by_hand import BY_HAND, COMPILED, asking
 from lossmith.kernels.slopes import FUSED, KNOWN, PLACES, WRITTEN
 from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
@@ -83,19 +83,27 @@ def eager_of(formula: Formula) -> Formula:
 
 
 def compiles(formula: Formula) -> bool:
-    """Whether one compiled pass of the formula is better than what `eager_of` gives."""
-    return kernel_of(formula) is formula and formula not in ALONE and formula not in ALL_WRITTEN
+    """Whether one compiled pass of the formula is better than what `eager_of` gives, at least on some device."""
+    return kernel_of(formula) is formula and formula not in COMPILED and formula not in BOXES
+
+
+def stays(formula: Formula, device: torch.device) -> bool:
+    """Whether there `eager_of`, or the written slope, is faster than one compiled pass of the formula."""
+    return device.type == "cpu" and (formula in BY_HAND or formula in ALL_WRITTEN)
 
 
 def written_of(formula: Formula, **options: Any) -> Formula | None:
-    """The formula with the slope that is written for it compiled, where that is less work than to compile all of it."""
-    if formula not in ALL_WRITTEN:
-        return None
+    """The formula with what is written for it compiled, a slope or a body by hand, where all of it is too much work."""
     key = (formula, repr(sorted(options.items())))
-    if key not in _WRITTEN:
+    if key in _WRITTEN:
+        return _WRITTEN[key]
+    if formula in ALL_WRITTEN:
         _WRITTEN[key] = made = _with_body(Formula, formula, formula.body)
         _BLOCKS[made] = InBlocks(formula, ALL_WRITTEN[formula].compiled(**options))
-    return _WRITTEN[key]
+    elif formula in COMPILED:
+        made = _with_body(Formula, formula, asking(formula, COMPILED[formula](**options)))
+        _WRITTEN[key], _EAGER[made], _BLOCKS[made] = made, made, None
+    return _WRITTEN.get(key)
 
 
 def _blocks_of(formula: Formula) -> InBlocks | None:
@@ -105,7 +113,7 @@ def _blocks_of(formula: Formula) -> InBlocks | None:
             InBlocks(
                 formula, KNOWN.get(formula) or ALL_WRITTEN.get(formula), FUSED.get(formula), PLACES.get(formula, (0,))
             )
-            if in_blocks(formula)
+            if in_blocks(formula) and formula not in BY_HAND
             else None
         )
         _BLOCKS[formula] = body

@@ -144,10 +144,9 @@ class _Labelled(_Image):
 
     def sums(self) -> Tensor:
         total = self.pred.new_zeros(4, self.pred.shape[1])
+        whole = torch.softmax(self.pred.mT, 0, out=self.room.mT if self.sloped else None)
         for some, share in self._blocks():
-            p = self.pred[some].mT.softmax(0)
-            if self.sloped:
-                self.room.mT[:, some] = p
+            p = whole[:, some]
             three = self._by_matrix(p, share) if len(p) <= FEW else self._by_entries(p, share, some)
             total += torch.stack((*three, share.sum(1)))
         return total
@@ -160,7 +159,7 @@ class _Labelled(_Image):
 
     def _by_entries(self, p: Tensor, share: Tensor, some: slice) -> tuple[Tensor, Tensor, Tensor]:
         right = p * share
-        over = p.sub_(right)
+        over = p - right
         if self.kept is not None:
             over.mul_(self.kept[some])
         return right.sum(1), over.sum(1), over.sum(0).mul(share).sum(1)

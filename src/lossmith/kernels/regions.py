@@ -24,13 +24,16 @@ def large(images: Tensor) -> bool:
 
 def columns(x: Tensor) -> Iterator[slice]:
     """Slices of the pixels of (C, P)."""
-    step = max(1, blocks.ON_CPU // (2 * max(1, len(x))))
+    step = max(1, 2 * blocks.ON_CPU // max(1, len(x)))
     return (slice(start, start + step) for start in range(0, x.shape[1], step))
 
 
 def are_classes(labels: Tensor, classes: int) -> bool:
     """Whether every label names a class; with one class labels are 0 and 1."""
-    return not labels.numel() or (bool(labels.min() >= 0) and bool(labels.max() <= max(1, classes - 1)))
+    if not labels.numel():
+        return True
+    least, most = labels.aminmax()
+    return least.item() >= 0 and most.item() <= max(1, classes - 1)
 
 
 def shares_of(truth: Tensor, classes: int, dtype: torch.dtype) -> Tensor:

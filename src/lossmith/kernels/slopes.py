@@ -54,9 +54,9 @@ def binary_focal(
     e = z.abs().neg_().exp_()
     near = (e + 1.0).reciprocal_()
     far = e * near
-    cost = e.log1p_().add_(above)  # softplus(z)
+    cost = _log1p(e).add_(above)  # softplus(z)
     up = z.sign_().mul_(0.5).add_(0.5)
-    rise = torch.lerp(far, near, up)  # sigmoid(z)
+    rise = torch.addcmul(far, near - far, up)  # sigmoid(z)
     factor = rise.pow(gamma)
     value = factor * cost
     slope = far.add_(near).sub_(rise).mul_(cost).mul_(gamma).add_(rise).mul_(factor).mul_(sign)
@@ -65,6 +65,21 @@ def binary_focal(
         return value, slope, known
     weight = t.mul(2.0 * alpha - 1.0).add_(1.0 - alpha)
     return value.mul_(weight), slope.mul_(weight), known
+
+
+def _log1p(e: Tensor) -> Tensor:
+    """log(1 + e) of 0 <= e <= 1; may overwrite e.
+
+    Compiled, 2 atanh(s) with s = e / (2 + e) <= 1/3 takes a fifth of the library's time; the first term left out is
+    1e-8 of the sum.
+    """
+    if e.dtype != torch.float32 or not torch.compiler.is_compiling():
+        return e.log1p_()
+    s = e / (e + 2.0)
+    square, sum_ = s * s, 0.0
+    for odd in range(13, 1, -2):
+        sum_ = (sum_ + 1.0 / odd) * square
+    return (sum_ + 1.0) * s * 2.0
 
 
 def softmax_cross_entropy(

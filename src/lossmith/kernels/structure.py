@@ -18,6 +18,7 @@ Judge      `formulas.ssim` and `formulas.ms_ssim`, and the textbook: `tests/kern
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -27,23 +28,24 @@ from lossmith import formulas
 from lossmith.formulas.structure import constant, gaussian, product, sum_and_difference
 from lossmith.kernels import blocks
 from lossmith.kernels.by_hand import Job, Made, by_hand
+from lossmith.kernels.windows import FEW, Windows
 from lossmith.ops import reader_of
 
 SEVERAL = 8  # blocks of planes that are at all scales at once
 
 
-@by_hand(formulas.ssim, alone=True)
-def ssim(job: Job) -> Made | None:
+@by_hand(formulas.ssim, compiled=lambda **options: partial(ssim, windows=Windows(**options)))
+def ssim(job: Job, windows: Windows | None = None) -> Made | None:
     """One scale; the windows with a pixel that is not kept are left out."""
-    return _in_turn(job, (1.0,))
+    return _in_turn(job, (1.0,), windows)
 
 
-@by_hand(formulas.ms_ssim, alone=True)
-def ms_ssim(job: Job) -> Made | None:
-    return _in_turn(job, job.settings["weights"])
+@by_hand(formulas.ms_ssim, compiled=lambda **options: partial(ms_ssim, windows=Windows(**options)))
+def ms_ssim(job: Job, windows: Windows | None = None) -> Made | None:
+    return _in_turn(job, job.settings["weights"], windows)
 
 
-def _in_turn(job: Job, weights: Sequence[float]) -> Made | None:
+def _in_turn(job: Job, weights: Sequence[float], windows: Windows | None) -> Made | None:
     """Several planes at a time."""
     *batch, height, width = job.arrays[0].shape
     least = (job.settings["window"] - 1) * 2 ** (len(weights) - 1) + 1
@@ -53,10 +55,12 @@ def _in_turn(job: Job, weights: Sequence[float]) -> Made | None:
     kept = None if job.kept is None else job.kept.reshape(-1, height, width)
     values, counts = pred.new_empty(len(pred)), pred.new_ones(len(pred))
     slopes = [torch.empty_like(pred) for _ in job.moved]
-    several = max(1, SEVERAL * blocks.ON_CPU // max(1, height * width))
+    windows = windows if kept is None else None
+    few, pixels = (1, SEVERAL * blocks.ON_CPU) if windows is None else (2, FEW)
+    several = max(few, pixels // max(1, height * width))
     for start in range(0, len(pred), several):
         some = slice(start, start + several)
-        found = _of_planes(job, pred[some], target[some], None if kept is None else kept[some], weights)
+        found = _of_planes(job, pred[some], target[some], None if kept is None else kept[some], weights, windows)
         if found is None:
             return None
         values[some], counts[some], slope = found
@@ -70,7 +74,12 @@ def _in_turn(job: Job, weights: Sequence[float]) -> Made | None:
 
 
 def _of_planes(
-    job: Job, pred: Tensor, target: Tensor, kept: Tensor | None, weights: Sequence[float]
+    job: Job,
+    pred: Tensor,
+    target: Tensor,
+    kept: Tensor | None,
+    weights: Sequence[float],
+    windows: Windows | None,
 ) -> tuple[Tensor, Tensor, list[Tensor]] | None:
     """Values, counts, and the slopes in the arrays that have moved."""
     ops, settings = reader_of(pred), job.settings
@@ -82,7 +91,9 @@ def _of_planes(
     levels = [both.transpose(0, 1).contiguous()]
     while len(levels) < len(weights):
         levels.append(_halved(levels[-1]))
-    scales = [_Scale(x, taps, constants, lit=x is levels[-1], sloped=bool(job.moved)) for x in levels]
+    if len(pred) == 1:
+        windows = None  # which would be compiled anew for one
+    scales = [_Scale(x, taps, constants, windows, lit=x is levels[-1], sloped=bool(job.moved)) for x in levels]
     inside = None if kept is None else scales[0].inside(kept)
     distances = torch.stack([scale.distances(inside) for scale in scales])
     counts = torch.ones_like(distances[0]) if inside is None else inside.sum((1, 2)).clamp(max=1.0)
@@ -100,14 +111,22 @@ def _of_planes(
 class _Scale:
     """Planes at one scale, (2, N, H, W): half the sum, and half the difference.
 
+    windows compute them all at once, where some are given
     lit     whether the light counts, or the contrast alone
     slope   of the distances, by the planes
     """
 
     def __init__(
-        self, planes: Tensor, taps: Sequence[float], constants: Sequence[Tensor], *, lit: bool, sloped: bool
+        self,
+        planes: Tensor,
+        taps: Sequence[float],
+        constants: Sequence[Tensor],
+        windows: Windows | None,
+        *,
+        lit: bool,
+        sloped: bool,
     ) -> None:
-        self.planes, self.taps, self.constants, self.lit = planes, taps, constants, lit
+        self.planes, self.taps, self.constants, self.windows, self.lit = planes, taps, constants, windows, lit
         self.sloped, self.slope = sloped, torch.zeros_like(planes if sloped else planes[:0])
 
     def inside(self, kept: Tensor) -> Tensor:
@@ -120,6 +139,9 @@ class _Scale:
 
     def distances(self, inside: Tensor | None) -> Tensor:
         """The mean distance of each plane over its positions."""
+        if self.windows is not None:
+            total, self.slope = self.windows(self.planes, self.taps, self.constants, lit=self.lit, sloped=self.sloped)
+            return total
         _, n, height, width = self.planes.shape
         more = len(self.taps) - 1
         h, w = height - more, width - more

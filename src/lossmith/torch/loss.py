@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from lossmith.criterion import Evaluated, evaluate, in_dtype, summarise
 from lossmith.errors import DtypeError, SettingError, ShapeError, message
 from lossmith.face import Declaration, declare, leading
-from lossmith.kernels import OnePass, compiles, eager_of, ignored_in, total_of, written_of
+from lossmith.kernels import OnePass, compiles, eager_of, ignored_in, stays, total_of, written_of
 from lossmith.ops import Ops, reader_of
 from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
@@ -110,8 +110,9 @@ class Face(Arithmetic, nn.Module):
         """From the next call on, compute total and gradient in one compiled kernel (`lossmith.kernels.one_pass`).
 
         The options are those of `torch.compile`. Losses of pairs and of large classes stay as they are: their kernels
-        hold less than a compiled matrix would; so do SSIM and MS-SSIM, which take minutes to compile. Of losses of
-        boxes, which do so too, and of binary focal the slope that is written for them is compiled.
+        hold less than a compiled matrix would, and losses of regions on a CPU, where their sums by hand are faster. Of
+        SSIM, MS-SSIM and boxes, which would take minutes, and of binary focal on a CPU, what is written by hand is
+        compiled; for SSIM and MS-SSIM only on a CPU, without a mask, and for more than one plane.
         `return_terms` is not compiled, nor is a copy of this module.
         """
         object.__setattr__(self, "_written", written_of(self.formula, **options))
@@ -145,7 +146,7 @@ class Face(Arithmetic, nn.Module):
         return_terms: bool,
     ) -> Total:
         """The total as this instance computes it, compiled or not."""
-        if self._one_pass is None or return_terms:
+        if self._one_pass is None or return_terms or stays(self.formula, given[0].device):
             return self._computed(*given, weight=weight, mask=mask, denominator=denominator, return_terms=return_terms)
         more = {"weight": weight, "mask": mask, "denominator": denominator}
         return self._one_pass(*given, scalar=self.reduction != "none", **more)

@@ -97,7 +97,8 @@ class RegionLoss(Loss):
         """The axes of the pixels, all but the first and the last `behind`, as one; over the batch the first too."""
         ends = array.shape[array.ndim - behind :]
         if self.over == "batch":
-            return array.reshape(-1, *ends)
+            # classes stay before the pixels in memory: long runs are copied, and kernels go along them
+            return array.movedim(-1, 0).reshape(*ends, -1).mT if behind else array.reshape(-1)
         return array.reshape(array.shape[0], prod(array.shape[1 : array.ndim - behind]), *ends)
 
     def _pixels_of(self, mask: Tensor, pred: Tensor) -> Tensor:
