@@ -171,7 +171,8 @@ def _stopped_on_purpose(subject: Subject, trial: Trial, index: int, cut: Cut) ->
         return True
     if contract.target is not None and not looks_like_target(contract.arguments[contract.target].name):
         other = subject.run(trial.inputs, wrt=(contract.target,)).grads
-        return bool(other) and other[contract.target] is not None and bool(other[contract.target].any())
+        slope = other[contract.target] if other else None
+        return slope is not None and bool(slope.any())
     embedded = not {contract.arguments[i].kind for i in contract.preds} - {"embedding", "unit"}
     if not embedded and index == _learned(subject)[0]:
         return False
