@@ -40,8 +40,8 @@ NAME = re.compile(r"^(?:def|class) (\w+)", re.M)
 TRUE_OF_MOST = frozenset(("LS401", "LS501"))
 NONE = "nothing"
 FRAMEWORKS = {
-    "keras": "import keras\nfrom keras import ops\n",
-    "jax": "import jax\nimport jax.numpy as jnp\n",
+    "keras|ops": "import keras\nfrom keras import ops\n",
+    "jax|jnp": "import jax\nimport jax.numpy as jnp\n",
     "tf": "import tensorflow as tf\n",
 }
 
@@ -105,7 +105,7 @@ def accusations(report: Report, folder: Path) -> str:
 
 def head_of(source: str) -> str:
     """What it imports: torch, and the framework that it names."""
-    return HEAD + "".join(lines for name, lines in FRAMEWORKS.items() if re.search(rf"\b{name}\.", source))
+    return HEAD + "".join(lines for name, lines in FRAMEWORKS.items() if re.search(rf"\b({name})\.", source))
 
 
 def _examined(report: Report, source: str, file: Path, codes: tuple[str, ...] = ()):
