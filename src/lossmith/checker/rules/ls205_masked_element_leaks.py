@@ -27,7 +27,7 @@ When to allow it
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -167,7 +167,7 @@ def _meant(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> b
         return False
     if takes_part(subject, subject.contract.arguments[case.by].name):
         return True
-    opposite = LeftOut(case.name, case.inputs, ~case.where, case.by)
+    opposite = replace(case, where=~case.where)
     if _leak(subject, opposite, dtype) is None:
         return True
     return _weighs(subject, case, leak, dtype)
