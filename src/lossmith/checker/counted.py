@@ -1,6 +1,6 @@
-"""Entries that a mask leaves out, and that still count: in the divisor of a mean, or as an index."""
+"""Entries that a mask or a label leaves out, and that still count: in the divisor of a mean, or as an index."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from lossmith.checker.accelerators import name_of
 from lossmith.checker.batch import near, no_batch, precise
+from lossmith.checker.ignored import ignored_label
 from lossmith.checker.left_out import SELECTS
 from lossmith.checker.sample import batched
 from lossmith.checker.subject import Subject, Trial
@@ -20,47 +21,84 @@ COPIES = (1, 3)
 
 @dataclass(frozen=True)
 class Diluted:
-    """A batch, and the same with as many samples again that are all left out: the value is a part of what it was."""
+    """A batch, and the same with as many entries again that are all left out: the value is a part of what it was.
+
+    `axis` is the one along which they are added, `length` how many entries it had.
+    """
 
     by: int
     before: Trial
     after: Trial
     copies: int
+    axis: str
+    length: int
+
+
+@dataclass(frozen=True)
+class _Way:
+    """An argument that can say "all of these count" (`kept`), and the number that says "this one does not"."""
+
+    by: int
+    kept: Tensor
+    out: float
 
 
 def diluted(subject: Subject) -> Diluted | None:
-    """For a mask that is called so: samples that it leaves out make a mean smaller, by their number exactly."""
+    """Entries that are left out make a mean smaller, by their number exactly.
+
+    Along the innermost axis of what leaves them out: a mean over samples of the sums of their steps may well count a
+    sample that has no step.
+    """
     if subject.contract.draw is not None or no_batch(subject):
         return None
     inputs = subject.draw(1)
-    rows = batched(subject.contract, inputs)
-    for by, argument in enumerate(subject.contract.arguments):
-        if argument.kind != "mask" or not rows[by] or not SELECTS.search(argument.name):
-            continue
-        found = [_diluted(subject, inputs, rows, by, out, copies) for out in (0, 1) for copies in COPIES]
-        for pair in (found[:2], found[2:]):
-            if all(pair):
-                return pair[0]
+    for way in _ways(subject, inputs):
+        axis = _innermost(subject, way.by)
+        found = [_diluted(subject, inputs, way, axis, copies) for copies in COPIES] if axis else []
+        if found and all(found):
+            return found[0]
     return None
 
 
-def _diluted(
-    subject: Subject, inputs: Sequence[Any], rows: Sequence[bool], by: int, out: int, copies: int
-) -> Diluted | None:
+def _ways(subject: Subject, inputs: Sequence[Any]) -> Iterator[_Way]:
+    rows = batched(subject.contract, inputs)
+    for by, argument in enumerate(subject.contract.arguments):
+        if argument.kind == "mask" and rows[by] and SELECTS.search(argument.name):
+            for out in (0, 1):
+                yield _Way(by, torch.full_like(inputs[by], 1 - out), out)
+    label, goal = ignored_label(subject), subject.contract.target
+    if label is not None and goal is not None and rows[goal]:
+        yield _Way(goal, inputs[goal], label)
+
+
+def _innermost(subject: Subject, by: int) -> str:
+    contract = subject.contract
+    axes = [axis for axis in contract.arguments[by].domain.axes if axis in contract.pred.domain.axes and axis.isalpha()]
+    return "" if not axes else axes[0] if contract.ahead else axes[-1]
+
+
+def _diluted(subject: Subject, inputs: Sequence[Any], way: _Way, axis: str, copies: int) -> Diluted | None:
     dtype = precise(subject, inputs)
-    kept = torch.full_like(inputs[by], 1 - out)
-    full = tuple(kept if i == by else value for i, value in enumerate(inputs))
-    more = tuple(torch.cat([v] + [v] * copies) if row else v for v, row in zip(full, rows, strict=True))
-    absent = torch.cat([kept] + [torch.full_like(kept, out)] * copies)
-    given = tuple(absent if i == by else value for i, value in enumerate(more))
+    places = [one.domain.axes.index(axis) if axis in one.domain.axes else None for one in subject.contract.arguments]
+    full = tuple(way.kept if i == way.by else value for i, value in enumerate(inputs))
+    more = tuple(
+        v if place is None else torch.cat([v] * (1 + copies), place) for v, place in zip(full, places, strict=True)
+    )
+    absent = torch.cat([way.kept] + [torch.full_like(way.kept, way.out)] * copies, places[way.by] or 0)
+    given = tuple(absent if i == way.by else value for i, value in enumerate(more))
     before, repeated, after = (subject.run(each, dtype=dtype) for each in (full, more, given))
     if not (before.ok and repeated.ok and after.ok and after.finite_value) or abs(before.value) < 1e-9:
         return None
-    n = len(kept)
-    grad = after.grad
-    silent = grad is not None and not bool((grad[n:] != 0).any()) and bool((grad[:n] != 0).any())
+    place = places[after.where] or 0
+    length = full[after.where].shape[place]
     mean = near(before.value, repeated.value, 1e-6) and near(after.value, before.value / (1 + copies), 1e-6)
-    return Diluted(by, before, after, copies) if silent and mean else None
+    if not mean or after.grad is None:
+        return None
+    counted = after.grad.narrow(place, 0, length)
+    others = after.grad.narrow(place, length, copies * length)
+    if bool((others != 0).any()) or not bool((counted != 0).any()):
+        return None
+    return Diluted(way.by, before, after, copies, axis, length)
 
 
 class _Looked(TorchFunctionMode):

@@ -115,3 +115,15 @@ def test_an_empty_box_in_the_place_of_a_missing_one(eps):
         return (1 - inter / (union + eps)).mean()
 
     assert [found.severity for found in answer(rule, iou_loss)[1]] == ([] if eps else ["warning"])
+
+
+def test_a_mean_over_no_label_that_is_torchs_own_is_information():
+    def own(logits, target, ignore_index=255):
+        return F.cross_entropy(logits, target, ignore_index=ignore_index)
+
+    def divided(logits, target, ignore_index=255):
+        return F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="sum") / (target != 255).sum()
+
+    flags = {"pred": "logits[N,C]", "target": "index[N]"}
+    assert [found.severity for found in answer(rule, own, **flags)[1]] == ["info"]
+    assert [found.severity for found in answer(rule, divided, **flags)[1]] == ["error"]

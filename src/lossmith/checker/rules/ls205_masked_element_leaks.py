@@ -3,8 +3,8 @@
 What it checks
     What a loss is told to leave out (a mask of 0, an ignored label, steps beyond the length) has no part in it: other
     numbers there change neither the value nor any gradient, and its own gradient is 0. An ignored label that is no
-    class does not raise. A loss that leaves out targets of NaN has a finite value and gradient beside them. What a mask
-    leaves out is not counted in the divisor of a mean either, and a mask of 0 and 1 is not used as an index.
+    class does not raise. A loss that leaves out targets of NaN has a finite value and gradient beside them. What is
+    left out is not counted in the divisor of a mean either, and a mask of 0 and 1 is not used as an index.
 
 Why it matters
     Padding holds whatever was in memory. One term without the mask, a mask on the wrong axis, or a Dice denominator
@@ -37,6 +37,7 @@ from lossmith.checker.batch import near, precise, tolerance
 from lossmith.checker.counted import Diluted, diluted, looked_up
 from lossmith.checker.evidence import evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding, Severity
+from lossmith.checker.ignored import ignored_label
 from lossmith.checker.left_out import LeftOut, asks_for_nan, channel, left_out, takes_part
 from lossmith.checker.subject import Subject, Trial
 
@@ -95,16 +96,20 @@ def _index(subject: Subject, index: int, line: str) -> Finding:
 
 
 def _divisor(subject: Subject, less: Diluted) -> Finding:
-    name, n = subject.contract.arguments[less.by].name, len(less.before.inputs[less.by])
+    argument, n = subject.contract.arguments[less.by], less.length
+    name, word = argument.name, {"N": "samples", "T": "steps"}.get(less.axis, f"entries along {less.axis}")
+    label = ignored_label(subject)
+    by_label = argument.role == "target" and label is not None
+    kept = f"({name} != {label})" if by_label else name
     return finding(
         sys.modules[__name__],
         subject,
         severity="warning",
-        message=f"what {name} leaves out still counts in the divisor: with {less.copies * n} samples more, all left "
-        f"out, {show(less.before.value)} becomes {show(less.after.value)}",
+        message=f"what {name} leaves out still counts in the divisor: with {less.copies * n} {word} more, all left "
+        f"out{f' ({label})' if by_label else ''}, {show(less.before.value)} becomes {show(less.after.value)}",
         trial=less.after,
-        why=f"that is 1 / {1 + less.copies}: the mean is taken over all {(1 + less.copies) * n} samples",
-        fix=f"divide by what counts: (loss * {name}).sum() / {name}.sum().clamp(min=1)",
+        why=f"that is 1 / {1 + less.copies}: the mean is taken over all {(1 + less.copies) * n} {word}",
+        fix=f"divide by what counts: (loss * {kept}).sum() / {kept}.sum().clamp(min=1)",
     )
 
 
