@@ -108,7 +108,7 @@ def _has_effect(subject: Subject, seed: int) -> str:
     arguments = subject.draw(seed)
     value = subject.values(arguments)
     for index in subject.contract.preds:
-        if not _moves(subject, arguments, index, value):
+        if not _moves(subject, arguments, index, value) and not _pulls(subject, arguments, index):
             return f"{subject.contract.arguments[index].name} has no effect on it"
     labelled = subject.contract.target_kind() == "pm1" or (
         subject.contract.pred.kind == "positive" and subject.contract.target_kind() == "binary"
@@ -139,6 +139,13 @@ def _moves(subject: Subject, arguments: tuple[Any, ...], index: int, value: floa
         if subject.values(_replaced(arguments, index, other)) != value:
             return True
     return False
+
+
+def _pulls(subject: Subject, arguments: tuple[Any, ...], index: int) -> bool:
+    """True if it has a gradient although its value does not move, as in (log_p - log_p.detach()).exp() * advantage."""
+    trial = subject.run(arguments)
+    grad = trial.grads[index] if trial.ok and trial.grads else None
+    return grad is not None and bool((grad != 0).any())
 
 
 def _replaced(arguments: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:

@@ -113,7 +113,10 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         roles = tuple(_of_policy(name, side) for name, side in zip(lowered, sides, strict=True))
         kinds = tuple("mask" if side and side.kind == "mask" else "real" for side in sides)
         if "pred" in roles:
-            return tuple(Template(9.0, tuple(f"{kind}[{axes}]" for kind in kinds), roles) for axes in ("N", "N,T"))
+            return tuple(
+                Template(9.0, tuple(f"{kind}[{axes}]" for kind, axes in zip(kinds, shapes, strict=True)), roles)
+                for shapes in _of_steps(sides)
+            )
     if (
         len(names) == 3
         and sum("teacher" in name for name in lowered) == 1
@@ -206,13 +209,34 @@ def _of_returns(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Tem
         return ()  # actions that are to be met
     if not any(known) or all(known) or (len(names) == 2 and not _POLICY.search(names[known.index(False)])):
         return ()
-    domains, roles = list[str](), list[str]()
-    for name, side in zip(names, sides, strict=True):
-        shape = "N,C" if acts and re.search(r"logit|q_?val|next_q|q_?next|^q$|prob", name) else "N"
-        kind = "logits" if "logit" in name else side.kind if side else "real"
-        domains.append(f"{kind}[{shape}]")
-        roles.append("other" if side is not None and side.role != "pred" else "pred")
-    return (Template(9.0, tuple(domains), tuple(roles)),) if "pred" in roles else ()
+    roles = tuple("other" if side is not None and side.role != "pred" else "pred" for side in sides)
+    kinds = [
+        "logits" if "logit" in name else side.kind if side else "real" for name, side in zip(names, sides, strict=True)
+    ]
+    by_action = [acts and re.search(r"logit|q_?val|next_q|q_?next|^q$|prob", name) is not None for name in names]
+    if "pred" not in roles:
+        return ()
+    return tuple(
+        Template(
+            9.0,
+            tuple(f"{k}[{'N,C' if by else axes}]" for k, by, axes in zip(kinds, by_action, shapes, strict=True)),
+            roles,
+        )
+        for shapes in (_of_steps(sides) if not acts else [tuple("N" for _ in sides)])
+    )
+
+
+def _of_steps(sides: Sequence[Side | None]) -> Iterator[tuple[str, ...]]:
+    """Shapes of what a policy did: a number a sample, or one a token. With a mask tokens come first.
+
+    An advantage is then one number for a whole answer, if the loss takes it so: it widens that by itself.
+    """
+    every = [tuple(axes for _ in sides) for axes in ("N", "N,T")]
+    if not any(side is not None and side.kind == "mask" for side in sides):
+        yield from every
+        return
+    yield tuple("N" if side is not None and side.shape == "rows" else "N,T" for side in sides)
+    yield from reversed(every)
 
 
 def _of_policy(name: str, side: Side | None) -> str:
