@@ -127,7 +127,7 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
             Template(9.0, (f"logits[{axes}]", f"logits[{axes}]", label), student)
             for axes, label in (("N,C", "index[N]"), ("N,T,C", "index[N,T]"), ("N,C,H,W", "index[N,H,W]"))
         )
-    if found := _of_returns(lowered, sides):
+    if found := _of_returns(lowered, sides) or _beside_a_mask(lowered, sides):
         return found
     settled = [side for side in sides if side is not None]
     if len(settled) == len(names) and any(side.role == "pred" for side in settled):
@@ -224,6 +224,28 @@ def _of_returns(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Tem
         )
         for shapes in (_of_steps(sides) if not acts else [tuple("N" for _ in sides)])
     )
+
+
+def _beside_a_mask(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Template, ...]:
+    """A student, its teacher and a mask of tokens or pixels; the scores of a list, what each is worth, and a mask."""
+    masks = [side is not None and side.kind == "mask" for side in sides]
+    if len(names) != 3 or sum(masks) != 1:
+        return ()
+    teacher = [bool(re.search(r"teacher|(?:^|_)t_?logits", name)) for name in names]
+    student = [bool(re.search(r"student|(?:^|_)s_?logits", name)) for name in names]
+    if sum(teacher) == sum(student) == 1:
+        roles = tuple("pred" if s else "target" if t else "other" for s, t in zip(student, teacher, strict=True))
+        shapes = (("N,T,C", "N,T"), ("N,C,H,W", "N,H,W"), ("N,C", "N"))
+        return tuple(
+            Template(9.0, tuple(f"mask[{rows}]" if mask else f"logits[{axes}]" for mask in masks), roles)
+            for axes, rows in shapes
+        )
+    scores = [bool(re.search(r"scores?$|ranking|preds?$", name)) for name in names]
+    worth = [bool(re.search(r"relevan|gains?$|grades?$|utilit", name)) for name in names]
+    if sum(scores) == sum(worth) == 1 and not any(map(all, zip(scores, worth, strict=True))):
+        roles = tuple("pred" if s else "target" if w else "other" for s, w in zip(scores, worth, strict=True))
+        return (Template(9.0, tuple("mask[N,C]" if mask else "real[N,C]" for mask in masks), roles),)
+    return ()
 
 
 def _of_steps(sides: Sequence[Side | None]) -> Iterator[tuple[str, ...]]:
