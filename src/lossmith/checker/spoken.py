@@ -294,6 +294,9 @@ def _sides_of(names: Sequence[str]) -> list[Side | None]:
         None if _ACTED.search(name) and name.lower() in guessed else s for name, s in zip(names, sides, strict=True)
     ]
     goals = [bool(re.search(r"target|^gt|(?:^|_)gt_|true", name.lower())) for name in names]
+    if any(goals):  # beside a target, what was observed is a mask; beside times, an event
+        seen = Side("mask", "other", "any")
+        sides = [seen if name.lower() == "observed" else side for name, side in zip(names, sides, strict=True)]
     classes = [i for i, name in enumerate(names) if re.search(r"^(?:labels?|class(?:es)?|cls)$", name.lower())]
     if len(names) == 3 and len(classes) == 1 and sum(goals) == 1 and not goals[classes[0]]:
         sides[classes[0]] = Side("index", "other", "rows")
