@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lossmith.checker.contract import Contract
 from lossmith.checker.ignored import ignored_label
-from lossmith.checker.left_out import SELECTS
+from lossmith.checker.spoken import WORTH
 from lossmith.checker.subject import Subject
 
 MORE = 3  # steps that are added
@@ -78,10 +78,9 @@ def _axes(subject: Subject, inputs: tuple[Any, ...]) -> tuple[int | None, ...]:
 
 
 def _of_lists(contract: Contract) -> bool:
-    """Numbers in rows of which a mask says which are there: a list of scores may be padded as a sequence is."""
-    return contract.pred.kind == "real" and any(
-        one.kind == "mask" and SELECTS.search(one.name) and one.domain.axes == contract.pred.domain.axes
-        for one in contract.arguments
+    """Scores of a list, what each is worth, and a mask: a list may be padded as a sequence is."""
+    return any(WORTH.search(one.name.lower()) for one in contract.arguments) and any(
+        one.kind == "mask" and one.domain.axes == contract.pred.domain.axes for one in contract.arguments
     )
 
 

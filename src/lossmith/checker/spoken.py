@@ -61,6 +61,7 @@ _MIXED = re.compile(r"^(?:y|targets?|labels?)_?[ab12]$")  # of mixup: two labels
 _METRIC = re.compile(
     r"^(?:a|p|n|anc|anchors?|pos(?:itives?)?|neg(?:atives?)?\d?|quer(?:y|ies)|q|k|keys?)(?:_?(?:emb\w*|feat\w*|vec\w*|z|\d))?$"
 )
+WORTH = re.compile(r"relevan|gains?$|grades?$|utilit")  # of the entries of a list that is ranked
 _QUEUE = re.compile(r"queue|memory|bank|negatives$")
 # A step of Q-learning; a mixture of Gaussians; two scores and what each is worth.
 _Q_STEP = {
@@ -241,7 +242,7 @@ def _beside_a_mask(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[
             for axes, rows in shapes
         )
     scores = [bool(re.search(r"scores?$|ranking|preds?$", name)) for name in names]
-    worth = [bool(re.search(r"relevan|gains?$|grades?$|utilit", name)) for name in names]
+    worth = [bool(WORTH.search(name)) for name in names]
     if sum(scores) == sum(worth) == 1 and not any(map(all, zip(scores, worth, strict=True))):
         roles = tuple("pred" if s else "target" if w else "other" for s, w in zip(scores, worth, strict=True))
         return (Template(9.0, tuple("mask[N,C]" if mask else "real[N,C]" for mask in masks), roles),)
