@@ -102,33 +102,59 @@ def _diluted(subject: Subject, inputs: Sequence[Any], way: _Way, axis: str, copi
 
 
 class _Looked(TorchFunctionMode):
-    """The first place where numbers that are all 0 or 1, as many as there are rows, are used as row numbers."""
+    """The first places where whole numbers are used as row numbers, and as the columns of every row."""
 
     def __init__(self, file: str) -> None:
         super().__init__()
-        self.file, self.line, self.index = file, "", None
+        self.file, self.rows, self.columns = file, list[_Place](), list[_Place]()
 
     def __torch_function__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
-        if name_of(func) == "__getitem__" and len(args) == 2 and self.index is None:
+        result = func(*args, **(kwargs or {}))
+        if name_of(func) == "__getitem__" and len(args) == 2 and isinstance(args[0], Tensor):
             base, index = args
-            if isinstance(index, Tensor) and index.dtype == torch.int64 and index.ndim == 1:
-                whole = isinstance(base, Tensor) and len(base) == len(index) > 2
-                if whole and bool(((index == 0) | (index == 1)).all()) and bool((index == 0).any()):
-                    self.line, self.index = user_line(self.file), index.clone()
-        return func(*args, **(kwargs or {}))
+            column = index[1] if isinstance(index, tuple) and len(index) == 2 and index[0] == slice(None) else None
+            if _is_a_row_of_numbers(index) and len(index) > 2:
+                self.rows.append(_Place(base.detach(), index.clone(), user_line(self.file)))
+            elif _is_a_row_of_numbers(column) and len(column) == len(base) > 2 and result.requires_grad:
+                self.columns.append(_Place(base.detach(), column.clone(), user_line(self.file)))
+        return result
+
+
+@dataclass(frozen=True)
+class _Place:
+    base: Tensor
+    index: Tensor
+    line: str
+
+
+def _is_a_row_of_numbers(index: Any) -> bool:
+    return isinstance(index, Tensor) and index.dtype == torch.int64 and index.ndim == 1
 
 
 def looked_up(subject: Subject) -> tuple[int, str] | None:
     """The argument of 0 and 1 that is used as an index, and the line; None if none is."""
-    if subject.bridged:
-        return None
-    inputs = subject.draw(1)
-    watch = _Looked(subject.file)
-    if not subject.run(inputs, grad=False, watch=watch).ok or watch.index is None:
-        return None
-    for index, argument in enumerate(subject.contract.arguments):
-        value = inputs[index]
-        flag = argument.kind in ("binary", "mask") and value.numel() == watch.index.numel()
-        if flag and torch.equal(value.reshape(-1).long(), watch.index):
-            return index, watch.line
+    for place in _watched(subject).rows:
+        for index, argument in enumerate(subject.contract.arguments):
+            value = subject.draw(1)[index]
+            whole = len(place.base) == len(place.index) if argument.kind == "binary" else argument.kind == "mask"
+            if whole and value.numel() == place.index.numel() and torch.equal(value.reshape(-1).long(), place.index):
+                return index, place.line
     return None
+
+
+def picked_for_all(subject: Subject) -> tuple[int, str] | None:
+    """The argument whose entries, one for each sample, are used as columns of every sample, and the line."""
+    inputs = subject.draw(1)
+    for place in _watched(subject).columns:
+        for index, argument in enumerate(subject.contract.arguments):
+            own = argument.kind == "index" and torch.equal(inputs[index], place.index)
+            if own and any(torch.equal(inputs[pred], place.base) for pred in subject.contract.preds):
+                return index, place.line
+    return None
+
+
+def _watched(subject: Subject) -> _Looked:
+    watch = _Looked(subject.file)
+    if not subject.bridged and not subject.run(subject.draw(1), watch=watch).ok:
+        return _Looked(subject.file)
+    return watch

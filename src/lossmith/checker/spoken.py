@@ -211,6 +211,9 @@ def _of_returns(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Tem
     if not any(known) or all(known) or (len(names) == 2 and not _POLICY.search(names[known.index(False)])):
         return ()
     roles = tuple("other" if side is not None and side.role != "pred" else "pred" for side in sides)
+    if any(re.search(r"^(?:values?|v|v_?preds?)$", name) for name in names) and not any(map(_POLICY.search, names)):
+        roles = tuple("target" if re.search("^returns?$", n) else "other" if _OLD.search(n) else r
+                      for n, r in zip(names, roles, strict=True))  # fmt: skip
     kinds = [
         "logits" if "logit" in name else side.kind if side else "real" for name, side in zip(names, sides, strict=True)
     ]
