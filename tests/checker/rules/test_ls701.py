@@ -58,7 +58,7 @@ FAULTS = [
     (gaussian_without_minus, {}, "the perfect prediction is the worst"),
     (poisson_without_minus, {}, "the perfect prediction is the worst"),
     (class_after, {}, "each sample is asked for the class after its own"),
-    (pixels_as_classes, PIXELS, "classes and pixels are mixed"),
+    (pixels_as_classes, PIXELS, "classes are mixed with pixels"),
     (dpo, {}, "it falls as policy_chosen_logps falls and policy_rejected_logps rises"),
 ]
 
