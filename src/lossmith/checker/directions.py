@@ -44,8 +44,7 @@ _SAID = {
     "label - 1": ("each sample is asked for the class before its own", "use the label as it is, without - 1"),
     "mixed axes": (
         "classes are mixed with pixels or steps: it is lowest where a reshape has scrambled the right prediction",
-        "move the classes before a reshape to (-1, C), transpose(1, 2) or permute(0, 2, 3, 1); permute(0, 3, 1, 2) after "
-        "one_hot",
+        "move the classes last before a reshape to (-1, C); permute(0, 3, 1, 2) after one_hot",
     ),
     "label + 1": ("each sample is asked for the class after its own", "use the label as it is, without + 1"),
 }

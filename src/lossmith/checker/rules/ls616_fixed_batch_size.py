@@ -3,7 +3,8 @@
 What it checks
     A loss takes batches of other sizes than the first one: smaller and larger ones, by a fresh object and by one that
     has been called before. Where it has a setting for the batch size, the value does not depend on that setting, and no
-    batch of another size is viewed as so many rows.
+    batch of another size is viewed as so many rows. A sum over the batch is not divided by a number that its code
+    names: a power of two from 8 on, or a constant that is called a batch size.
 
 Why it matters
     The last batch of an epoch is smaller, and a validation batch is larger. A mask or an index that is made for one
@@ -31,8 +32,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from lossmith.checker.accelerators import name_of
-from lossmith.checker.batch import near, no_batch, refused, size, take
-from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce
+from lossmith.checker.batch import near, no_batch, refused, size, splits, take
+from lossmith.checker.divisors import SIZE_NAME, divided_by_a_batch_size
+from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.options import options
 from lossmith.checker.signature import source_of
@@ -40,7 +42,6 @@ from lossmith.checker.subject import Subject, Trial
 from lossmith.checker.watch import user_line
 
 CODE, NAME, SINCE = "LS616", "fixed-batch-size", "0.1"
-SIZE_NAME = re.compile(r"^(?:n_?)?batch_?size$|^bs$|^b_?size$")
 
 
 def applies(subject: Subject) -> str:
@@ -61,7 +62,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield _one_size_only(subject, first, refuses, multiples=len(refuses) < len(others))
     elif broken := _after_another(subject, first, [trial for trial in others if trial.ok]):
         yield _keeps_the_first(subject, first, broken)
-    elif found := _divides_by_a_setting(subject, first) or _regroups(subject, first):
+    elif found := _divides_by_a_setting(subject, first) or _divides_by_a_number(subject) or _regroups(subject, first):
         yield found
 
 
@@ -153,6 +154,26 @@ def _divides_by_a_setting(subject: Subject, first: Trial) -> Finding | None:
                 reproducer=reproduce(subject, first.inputs),
             )
     return None
+
+
+def _divides_by_a_number(subject: Subject) -> Finding | None:
+    """A sum over the batch, divided by a number in the code that is a batch size."""
+    divisor = divided_by_a_batch_size(subject.loss)
+    if not divisor or not (parts := splits(subject)) or not all(part.ok and part.plain() == "sum" for part in parts):
+        return None
+    part = parts[0]
+    rows = {name: text for name, text in evidence_of(subject, part.whole).items() if not name.startswith("grad ")}
+    rows |= {f"value of the first {part.cut}": show(part.first.value), "of the others": show(part.second.value)}
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message=f"a sum over the batch is divided by {divisor}, whatever batch is given",
+        evidence=rows,
+        why=f"a batch of {part.n} costs the sum of its parts: the smaller last batch of an epoch counts less",
+        fix="divide by len(pred)",
+        reproducer=reproduce(subject, part.whole.inputs),
+    )
 
 
 class _Rows(TorchFunctionMode):
