@@ -1,5 +1,6 @@
 """Entries that a mask or a label leaves out, and that still count: in the divisor of a mean, or as an index."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,12 @@ from lossmith.checker.batch import near, no_batch, precise
 from lossmith.checker.ignored import ignored_label
 from lossmith.checker.left_out import SELECTS
 from lossmith.checker.sample import batched
+from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial
 from lossmith.checker.watch import user_line
 
 COPIES = (1, 3)
+NUMBERS = ("real", "positive")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Diluted:
     copies: int
     axis: str
     length: int
+    out: float  # what says that an entry is left out
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,22 @@ def _ways(subject: Subject, inputs: Sequence[Any]) -> Iterator[_Way]:
             for out in (0, 1):
                 yield _Way(by, torch.full_like(inputs[by], 1 - out), out)
     label, goal = ignored_label(subject), subject.contract.target
-    if label is not None and goal is not None and rows[goal]:
+    if goal is None or not rows[goal]:
+        return
+    if label is not None:
         yield _Way(goal, inputs[goal], label)
+    for number in missing_is(subject):
+        yield _Way(goal, inputs[goal].abs() + 0.1 if number <= 0 else inputs[goal], number)
+
+
+def missing_is(subject: Subject) -> list[float]:
+    """Numbers that mean "not known" in a target, as the code compares them: target != -1, target >= 0, target > 0."""
+    goal = subject.contract.target
+    if goal is None or subject.contract.target_kind() not in NUMBERS:
+        return []
+    name = subject.contract.arguments[goal].name
+    found = re.findall(rf"\b{re.escape(name)}\s*(!=|>=|>)\s*(-?\d+(?:\.\d+)?)", source_of(subject.loss))
+    return [float(number) - 1 if sign == ">=" else float(number) for sign, number in found]
 
 
 def _innermost(subject: Subject, by: int) -> str:
@@ -98,7 +116,14 @@ def _diluted(subject: Subject, inputs: Sequence[Any], way: _Way, axis: str, copi
     others = after.grad.narrow(place, length, copies * length)
     if bool((others != 0).any()) or not bool((counted != 0).any()):
         return None
-    return Diluted(way.by, before, after, copies, axis, length)
+    if subject.contract.arguments[way.by].kind in NUMBERS:  # 0 * log(0) is 0 by itself: nothing was left out
+        close = torch.cat([way.kept] + [torch.full_like(way.kept, way.out + 1e-3)] * copies, places[way.by] or 0)
+        there = subject.run(tuple(close if i == way.by else value for i, value in enumerate(more)), dtype=dtype).grad
+        if there is None or not bool(
+            there.narrow(place, length, copies * length).abs().max() > 0.01 * there.abs().max()
+        ):
+            return None
+    return Diluted(way.by, before, after, copies, axis, length, way.out)
 
 
 class _Looked(TorchFunctionMode):

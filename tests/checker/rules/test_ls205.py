@@ -263,3 +263,28 @@ def test_steps_that_a_mask_leaves_out_are_counted_along_their_own_axis():
 
     flags = {"pred": "real[N,T]", "target": "real[N,T]", "mask": "mask[N,T]"}
     assert "7 steps more" in answer(rule, over_all, **flags)[1][0].message
+
+
+def depth(pred, target):
+    """A depth of 0 is one that was not measured."""
+    known = target > 0
+    return ((pred - target).abs() * known).sum() / known.sum().clamp(min=1)
+
+
+def over_all_depths(pred, target):
+    known = target > 0
+    return ((pred - target).abs() * known).mean()
+
+
+def divergence(pred, target):
+    """Where the target is 0 there is nothing to pay, and nothing was left out."""
+    value = torch.where(target > 0, target * (target.clamp(min=1e-9).log() - pred.log()), 0 * pred)
+    return value.mean() + (pred - target).mean()
+
+
+def test_a_number_that_means_not_known_is_not_counted():
+    flags = {"pred": "positive[N,C]", "target": "positive[N,C]"}
+    _, (found,) = answer(rule, over_all_depths, **flags)
+    assert "what target leaves out still counts in the divisor" in found.message
+    assert answer(rule, depth, **flags)[1] == []
+    assert answer(rule, divergence, **flags)[1] == []

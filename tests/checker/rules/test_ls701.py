@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 import torch
 import torch.nn.functional as F
@@ -142,3 +144,21 @@ def test_the_reproducer_shows_both_costs(tmp_path: Path):
     values = [float(line.partition("(")[2].partition(")")[0]) for line in lines]
     assert values[0] == 0
     assert values[1] < -0.1
+
+
+def test_steps_read_as_classes_and_a_softmax_of_jax_along_the_batch():
+    def reshaped(logits, labels):
+        n, t, c = logits.shape
+        return F.cross_entropy(logits.reshape(n, c, t), labels)
+
+    def along(axis):
+        def retrieval(logits, labels):
+            log_p = jax.nn.log_softmax(logits, axis=axis)
+            return -jnp.mean(jnp.take_along_axis(log_p, labels[:, None], axis=-1))
+
+        return retrieval
+
+    assert "classes are mixed with pixels or steps" in answer(rule, reshaped)[1][0].message
+    flags = {"logits": "logits[N,C]", "labels": "index[N]"}
+    assert "the softmax runs along axis 0" in answer(rule, along(0), **flags)[1][0].message
+    assert answer(rule, along(-1), **flags)[1] == []

@@ -34,10 +34,9 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.batch import near, precise, tolerance
-from lossmith.checker.counted import Diluted, diluted, looked_up
+from lossmith.checker.counted import Diluted, diluted, looked_up, missing_is
 from lossmith.checker.evidence import evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding, Severity
-from lossmith.checker.ignored import ignored_label
 from lossmith.checker.left_out import LeftOut, asks_for_nan, channel, left_out, takes_part
 from lossmith.checker.subject import Subject, Trial
 
@@ -61,6 +60,8 @@ def applies(subject: Subject) -> str:
     if subject.contract.pred.kind in ("embedding", "unit", "boxes", "cxcywh"):
         return "a mask over pairs is not known to leave out samples"
     if any(True for _ in left_out(subject)) or _may_miss(subject) is not None or looked_up(subject) is not None:
+        return ""
+    if missing_is(subject):
         return ""
     return "nothing in the contract can be left out: no mask, no ignored label, no lengths"
 
@@ -98,15 +99,14 @@ def _index(subject: Subject, index: int, line: str) -> Finding:
 def _divisor(subject: Subject, less: Diluted) -> Finding:
     argument, n = subject.contract.arguments[less.by], less.length
     name, word = argument.name, {"N": "samples", "T": "steps"}.get(less.axis, f"entries along {less.axis}")
-    label = ignored_label(subject)
-    by_label = argument.role == "target" and label is not None
-    kept = f"({name} != {label})" if by_label else name
+    value = f" ({less.out:g})" if argument.role == "target" else ""
+    kept = f"({name} != {less.out:g})" if value else name
     return finding(
         sys.modules[__name__],
         subject,
         severity="warning",
         message=f"what {name} leaves out still counts in the divisor: with {less.copies * n} {word} more, all left "
-        f"out{f' ({label})' if by_label else ''}, {show(less.before.value)} becomes {show(less.after.value)}",
+        f"out{value}, {show(less.before.value)} becomes {show(less.after.value)}",
         trial=less.after,
         why=f"that is 1 / {1 + less.copies}: the mean is taken over all {(1 + less.copies) * n} {word}",
         fix=f"divide by what counts: (loss * {kept}).sum() / {kept}.sum().clamp(min=1)",
