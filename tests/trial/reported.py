@@ -31,7 +31,7 @@ ROUNDS = {
     "first": ("classes", "regression", "segmentation", "metric", "innocents"),
     "second": ("held_classes", "held_regions", "held_embeddings", "held_numbers"),
     "third": ("fresh",),
-    "fifth": ("fresh_structure",),
+    "fifth": ("fresh_structure", "fresh_structure_two"),
 }
 TABLES = tuple(table for tables in ROUNDS.values() for table in tables)
 MEND = re.compile(r"^([ ]*).*?  # mend: (.*)$", re.M)
