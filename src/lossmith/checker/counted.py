@@ -40,11 +40,12 @@ class Diluted:
 
 @dataclass(frozen=True)
 class _Way:
-    """An argument that can say "all of these count" (`kept`), and the number that says "this one does not"."""
+    """An argument that can say "all of these count" (`kept`), and the number that says "this one does not" (`out`)."""
 
     by: int
     kept: Tensor
     out: float
+    close: float | None = None  # the nearest number to `out` that counts, where `out` is one of many
 
 
 def diluted(subject: Subject) -> Diluted | None:
@@ -75,18 +76,22 @@ def _ways(subject: Subject, inputs: Sequence[Any]) -> Iterator[_Way]:
         return
     if label is not None:
         yield _Way(goal, inputs[goal], label)
-    for number in missing_is(subject):
-        yield _Way(goal, inputs[goal].abs() + 0.1 if number <= 0 else inputs[goal], number)
+    for number, close in missing_is(subject):
+        yield _Way(goal, inputs[goal].abs() + 0.1 if number <= 0 else inputs[goal], number, close)
 
 
-def missing_is(subject: Subject) -> list[float]:
-    """Numbers that mean "not known" in a target, as the code compares them: target != -1, target >= 0, target > 0."""
+def missing_is(subject: Subject) -> list[tuple[float, float]]:
+    """Numbers that mean "not known" in a target, as the code compares them: target != -1, target >= 0, target > 0.
+
+    Each with the nearest number that is known.
+    """
     goal = subject.contract.target
     if goal is None or subject.contract.target_kind() not in NUMBERS:
         return []
     name = subject.contract.arguments[goal].name
     found = re.findall(rf"\b{re.escape(name)}\s*(!=|>=|>)\s*(-?\d+(?:\.\d+)?)", source_of(subject.loss))
-    return [float(number) - 1 if sign == ">=" else float(number) for sign, number in found]
+    numbers = [(sign, float(number)) for sign, number in found]
+    return [(number - 1, number) if sign == ">=" else (number, number + 1e-3) for sign, number in numbers]
 
 
 def _innermost(subject: Subject, by: int) -> str:
@@ -116,8 +121,8 @@ def _diluted(subject: Subject, inputs: Sequence[Any], way: _Way, axis: str, copi
     others = after.grad.narrow(place, length, copies * length)
     if bool((others != 0).any()) or not bool((counted != 0).any()):
         return None
-    if subject.contract.arguments[way.by].kind in NUMBERS:  # 0 * log(0) is 0 by itself: nothing was left out
-        close = torch.cat([way.kept] + [torch.full_like(way.kept, way.out + 1e-3)] * copies, places[way.by] or 0)
+    if way.close is not None:  # 0 * log(0) is 0 by itself: nothing was left out
+        close = torch.cat([way.kept] + [torch.full_like(way.kept, way.close)] * copies, places[way.by] or 0)
         there = subject.run(tuple(close if i == way.by else value for i, value in enumerate(more)), dtype=dtype).grad
         if there is None or not bool(
             there.narrow(place, length, copies * length).abs().max() > 0.01 * there.abs().max()
