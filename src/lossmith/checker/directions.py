@@ -18,7 +18,7 @@ from lossmith.checker.sample import class_axis, draw, head, perfect
 from lossmith.checker.several import Wrong, of_several, put
 from lossmith.checker.subject import Subject
 
-COMPARED = ("index", "onehot", "dist", "logits")
+COMPARED = ("index", "onehot", "dist", "logits", "binary", "soft")
 CLEARLY = 0.05  # of what the values span
 FARS = (1.0, 3.0, 12.0)  # leads of the right logit, of which one must be good: a penalty on logits asks for small ones
 

@@ -61,6 +61,7 @@ _MIXED = re.compile(r"^(?:y|targets?|labels?)_?[ab12]$")  # of mixup: two labels
 _METRIC = re.compile(
     r"^(?:a|p|n|anc|anchors?|pos(?:itives?)?|neg(?:atives?)?\d?|quer(?:y|ies)|q|k|keys?)(?:_?(?:emb\w*|feat\w*|vec\w*|z|\d))?$"
 )
+_SCORES = re.compile(r"scores?$|ranking|preds?$")
 WORTH = re.compile(r"relevan|gains?$|grades?$|utilit")  # of the entries of a list that is ranked
 _QUEUE = re.compile(r"queue|memory|bank|negatives$")
 # A step of Q-learning; a mixture of Gaussians; two scores and what each is worth.
@@ -107,6 +108,8 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         return (Template(9.0, ("logits[N,C]", "index[N]", "index[N]"), ("pred", "target", "other")),)
     if len(names) in (2, 3) and (found := _against_classes(lowered) or _of_distances(lowered)):
         return found
+    if len(names) == 2 and _SCORES.search(lowered[0]) and WORTH.search(lowered[1]):
+        return tuple(Template(9.0, (f"real[{axes}]",) * 2) for axes in ("N,C", "N"))
     if found := _of_q_step(lowered) or _of_mixture(lowered) or _of_two_scores(lowered):
         return found
     sides = _sides_of(names)
@@ -244,7 +247,7 @@ def _beside_a_mask(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[
             Template(9.0, tuple(f"mask[{rows}]" if mask else f"logits[{axes}]" for mask in masks), roles)
             for axes, rows in shapes
         )
-    scores = [bool(re.search(r"scores?$|ranking|preds?$", name)) for name in names]
+    scores = [bool(_SCORES.search(name)) for name in names]
     worth = [bool(WORTH.search(name)) for name in names]
     if sum(scores) == sum(worth) == 1 and not any(map(all, zip(scores, worth, strict=True))):
         roles = tuple("pred" if s else "target" if w else "other" for s, w in zip(scores, worth, strict=True))

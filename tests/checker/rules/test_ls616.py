@@ -174,3 +174,15 @@ def test_a_sum_divided_by_a_batch_size_in_the_code_is_told(loss: Any, divisor: s
 @pytest.mark.parametrize("loss", [by_what_there_is, half_of_a_sum, mean_of_a_scale])
 def test_other_divisors_are_innocent(loss: Any) -> None:
     assert answer(rule, loss, **REAL)[1] == []
+
+
+def of_pairs(scores: Tensor, gains: Tensor, n: int | None = None) -> Tensor:
+    i, j = torch.triu_indices(n or len(scores), n or len(scores), 1)
+    return F.softplus(-torch.sign(gains[i] - gains[j]) * (scores[i] - scores[j])).mean()
+
+
+def test_indices_made_for_one_batch_size_are_told() -> None:
+    flags = {"scores": "real[N]", "gains": "real[N]"}
+    _, (found,) = answer(rule, lambda scores, gains: of_pairs(scores, gains, 6), **flags)
+    assert found.message.startswith("it is made for batches of 6: of a larger one the first 6 samples count")
+    assert answer(rule, of_pairs, **flags)[1] == []

@@ -60,6 +60,8 @@ def check(subject: Subject) -> Iterator[Finding]:
     refuses = [trial for trial in others if not trial.ok]
     if len(refuses) == len(others) or all(_samples(trial) == 2 * n for trial in others if trial.ok):
         yield _one_size_only(subject, first, refuses, multiples=len(refuses) < len(others))
+    elif beyond := _no_further(first, others):
+        yield _only_the_first(subject, first, refuses[0], beyond)
     elif broken := _after_another(subject, first, [trial for trial in others if trial.ok]):
         yield _keeps_the_first(subject, first, broken)
     elif found := _divides_by_a_setting(subject, first) or _divides_by_a_number(subject) or _regroups(subject, first):
@@ -93,6 +95,30 @@ def _one_size_only(subject: Subject, first: Trial, others: list[Trial], multiple
         fix="take the number of samples from the arguments, len(pred), each time",
         reproducer=reproduce(subject, shown.inputs),
     )
+
+
+def _no_further(first: Trial, others: list[Trial]) -> Trial | None:
+    """A larger batch of which no sample beyond the size of the first one counts, where no smaller one is accepted."""
+    n = _samples(first)
+    smaller, larger = ([t for t in others if (_samples(t) < n) is less] for less in (True, False))
+    if any(trial.ok for trial in smaller) or not larger or not all(trial.ok for trial in larger):
+        return None
+    grads = [trial.grad for trial in larger if trial.grad is not None]
+    idle = [not bool((grad[n:] != 0).any()) and bool((grad[:n] != 0).any()) for grad in grads]
+    return larger[-1] if idle and all(idle) else None
+
+
+def _only_the_first(subject: Subject, first: Trial, smaller: Trial, larger: Trial) -> Finding:
+    n = _samples(first)
+    return finding(
+        sys.modules[__name__],
+        subject,
+        message=f"it is made for batches of {n}: of a larger one the first {n} samples count, and smaller ones fail",
+        evidence={f"a batch of {_samples(smaller)}": _raised(smaller), f"a batch of {_samples(larger)}": "has no "
+                  f"gradient beyond sample {n}"},
+        fix="take the number of samples from the arguments, len(pred), each time",
+        reproducer=reproduce(subject, smaller.inputs),
+    )  # fmt: skip
 
 
 def _raised(trial: Trial) -> str:
