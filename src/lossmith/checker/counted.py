@@ -13,7 +13,7 @@ from lossmith.checker.accelerators import name_of
 from lossmith.checker.batch import near, no_batch, precise
 from lossmith.checker.ignored import ignored_label
 from lossmith.checker.left_out import SELECTS
-from lossmith.checker.sample import batched
+from lossmith.checker.sample import batched, sizes_for
 from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial
 from lossmith.checker.watch import user_line
@@ -78,6 +78,21 @@ def _ways(subject: Subject, inputs: Sequence[Any]) -> Iterator[_Way]:
         yield _Way(goal, inputs[goal], label)
     for number, close in missing_is(subject):
         yield _Way(goal, inputs[goal].abs() + 0.1 if number <= 0 else inputs[goal], number, close)
+    for label in left_out_classes(subject):
+        another = (inputs[goal] + 1) % sizes_for(subject.contract)["C"]
+        yield _Way(goal, torch.where(inputs[goal] == label, another, inputs[goal]), label)
+
+
+def left_out_classes(subject: Subject) -> list[int]:
+    """Classes that the code tells from all others, as a padding of 0: labels != 0, equal(labels, 0), labels.ne(0)."""
+    goal = subject.contract.target
+    if goal is None or subject.contract.target_kind() != "index":
+        return []
+    name = re.escape(subject.contract.arguments[goal].name)
+    found = re.findall(
+        rf"\b{name}\s*!=\s*(\d+)|equal\(\s*{name}\s*,\s*(\d+)|\b{name}\.ne\((\d+)", source_of(subject.loss)
+    )
+    return [number for each in found if (number := int("".join(each))) < sizes_for(subject.contract)["C"]]
 
 
 def missing_is(subject: Subject) -> list[tuple[float, float]]:

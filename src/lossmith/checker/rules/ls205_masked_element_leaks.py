@@ -34,7 +34,7 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.batch import near, precise, tolerance
-from lossmith.checker.counted import Diluted, diluted, looked_up, missing_is
+from lossmith.checker.counted import Diluted, diluted, left_out_classes, looked_up, missing_is
 from lossmith.checker.evidence import evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.left_out import LeftOut, asks_for_nan, channel, left_out, takes_part
@@ -61,7 +61,7 @@ def applies(subject: Subject) -> str:
         return "a mask over pairs is not known to leave out samples"
     if any(True for _ in left_out(subject)) or _may_miss(subject) is not None or looked_up(subject) is not None:
         return ""
-    if missing_is(subject):
+    if missing_is(subject) or left_out_classes(subject):
         return ""
     return "nothing in the contract can be left out: no mask, no ignored label, no lengths"
 
