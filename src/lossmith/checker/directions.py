@@ -18,7 +18,8 @@ from lossmith.checker.sample import class_axis, draw, head, perfect
 from lossmith.checker.several import Wrong, of_several, put
 from lossmith.checker.subject import Subject
 
-COMPARED = ("index", "onehot", "dist", "logits", "binary", "soft")
+COMPARED = ("index", "onehot", "dist", "logits")
+SEVERAL = ("binary", "soft")  # classes that may go together: rows of them say where the classes are
 CLEARLY = 0.05  # of what the values span
 FARS = (1.0, 3.0, 12.0)  # leads of the right logit, of which one must be good: a penalty on logits asks for small ones
 
@@ -156,7 +157,8 @@ def wrong_axis(subject: Subject) -> Wrong | None:
     inputs = subject.draw(SEEDS[0])
     pred = inputs[contract.preds[0]]
     kinds = (contract.pred.kind, contract.target_kind())
-    if pred.ndim < 2 or (kinds != ("real", "real") and (kinds[0] != "logits" or kinds[1] not in COMPARED)):
+    compared = COMPARED if pred.ndim > 2 else (*COMPARED, *SEVERAL)
+    if pred.ndim < 2 or (kinds != ("real", "real") and (kinds[0] != "logits" or kinds[1] not in compared)):
         return None
     own = class_axis(contract.pred.domain.axes) % pred.ndim
     axis = _compared_along(subject, inputs, own)
