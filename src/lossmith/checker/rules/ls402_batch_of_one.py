@@ -19,7 +19,6 @@ When to allow it
     The loss compares samples and is always fed with several.
 """
 
-import math
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from lossmith.checker.batch import (
+from lossmith.checker.batch import Split, near, no_batch, precise, refused, size, split, take, tolerance
     Split,
     interact,
     near,
@@ -42,6 +41,7 @@ from lossmith.checker.batch import (
     take,
     tolerance,
 )
+from lossmith.checker.comparing import averages_pairs
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.sample import batched
@@ -128,7 +128,7 @@ def _broken(subject: Subject, trial: Trial, dtype: torch.dtype) -> Finding:
     return finding(
         sys.modules[__name__],
         subject,
-        severity="info" if _compares(subject, trial, why) else "warning" if on_purpose else "error",
+        severity="info" if _compares(subject, trial) else "warning" if on_purpose else "error",
         message=f"a batch of one {what}, whichever sample it holds; larger batches work",
         evidence=rows,
         why=why,
@@ -137,14 +137,13 @@ def _broken(subject: Subject, trial: Trial, dtype: torch.dtype) -> Finding:
     )
 
 
-def _compares(subject: Subject, trial: Trial, why: str) -> bool:
+def _compares(subject: Subject, trial: Trial) -> bool:
     """True for two views of a batch, without labels, that have a value but no number: their spread is what counts.
 
     Two views look like regression where their distance is most of it; then the name of the loss is believed. Returns
-    that are standardised over a batch are such a spread as well. So are samples that only pairs of them give a value:
-    one alone has none to be compared with.
+    that are standardised over a batch are such a spread as well. A mean over pairs of samples has none to go over.
     """
-    if trial.error is None and math.isnan(trial.value) and not why and interact(splits(subject)):
+    if averages_pairs(subject, trial):
         return True
     kinds = {subject.contract.arguments[index].kind for index in subject.contract.preds}
     views = kinds == {"embedding"} and len(subject.contract.preds) == 2 and subject.contract.target is None
