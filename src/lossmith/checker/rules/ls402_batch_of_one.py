@@ -29,18 +29,6 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from lossmith.checker.batch import Split, near, no_batch, precise, refused, size, split, take, tolerance
-    Split,
-    interact,
-    near,
-    no_batch,
-    precise,
-    refused,
-    size,
-    split,
-    splits,
-    take,
-    tolerance,
-)
 from lossmith.checker.comparing import averages_pairs
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
