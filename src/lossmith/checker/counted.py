@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -172,7 +172,7 @@ class _Place:
     line: str
 
 
-def _is_a_row_of_numbers(index: Any) -> bool:
+def _is_a_row_of_numbers(index: Any) -> TypeGuard[Tensor]:
     return isinstance(index, Tensor) and index.dtype == torch.int64 and index.ndim == 1
 
 

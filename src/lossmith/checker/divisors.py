@@ -18,7 +18,7 @@ def divided_by_a_batch_size(loss: Any) -> str:
     known = getattr(function, "__globals__", {})
     tree = tree_of(function)
     for divisor in _divisors(tree) if tree is not None else ():
-        if isinstance(divisor, ast.Constant) and divisor.value in SIZES:
+        if isinstance(divisor, ast.Constant) and isinstance(divisor.value, int | float) and divisor.value in SIZES:
             return str(int(divisor.value))
         if isinstance(divisor, ast.Name) and SIZE_NAME.search(divisor.id) and type(known.get(divisor.id)) is int:
             return divisor.id

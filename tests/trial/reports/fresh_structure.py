@@ -221,8 +221,8 @@ class ScaledByHistory(nn.Module):
     def forward(self, input, target):
         loss = F.mse_loss(input, target.reshape(input.shape))
         with torch.no_grad():
-            old = loss if self.scale is None else self.scale
-            self.scale = self.decay * old + (1 - self.decay) * loss  # mend: self.scale = loss.new_ones(())
+            old = loss if self.scale is None else self.scale  # mend: old = loss.new_ones(())
+            self.scale = self.decay * old + (1 - self.decay) * loss
         return loss / (self.scale + 1e-3)
 
 

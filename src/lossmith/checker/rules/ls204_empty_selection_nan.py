@@ -32,9 +32,9 @@ from torch import Tensor
 from lossmith.checker.evidence import finding, reproduce, shrink
 from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.ignored import ignored_label
-from lossmith.checker.kernels_choice import is_torchs_own
 from lossmith.checker.sample import SIZES, batched, head, perfect
 from lossmith.checker.subject import Subject, Trial
+from lossmith.checker.torchs_own import is_torchs_own
 
 CODE, NAME, SINCE = "LS204", "empty-selection-nan", "0.1"
 SURE = 200.0  # a logit whose probability is 0 in float32
