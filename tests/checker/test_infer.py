@@ -362,3 +362,47 @@ def test_only_what_is_called_so_is_a_length():
         return ((snr.clamp(max=5.0) / snr) * (eps_pred - eps).square().mean(1)).mean()
 
     assert "lengths" not in infer(Subject.of("weighed", weighed))[0].kinds()
+
+
+def next_token(logits, labels):
+    return F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
+
+
+def tokens_of_a_teacher(student_logits, teacher_logits, attention_mask):
+    value = F.kl_div(student_logits.log_softmax(-1), teacher_logits.softmax(-1), reduction="none").sum(-1)
+    return (value * attention_mask).sum() / attention_mask.sum()
+
+
+def grouped_policy(logps, advantages, completion_mask):
+    ratio = torch.exp(logps - logps.detach())
+    return -(ratio * advantages.unsqueeze(1) * completion_mask).sum() / completion_mask.sum()
+
+
+def of_what_was_observed(pred, target, observed):
+    return ((pred - target) ** 2 * observed).sum() / observed.sum()
+
+
+@pytest.mark.parametrize(
+    ("loss", "kinds", "ahead"),
+    [
+        (next_token, ("logits[N,T,C]", "index[N,T]"), 1),
+        (tokens_of_a_teacher, ("logits[N,T,C]", "logits[N,T,C]", "mask[N,T]"), 0),
+        (grouped_policy, ("real[N,T]", "real[N]", "mask[N,T]"), 0),
+        (of_what_was_observed, ("real[N,C]", "real[N,C]", "mask[N,C]"), 0),
+    ],
+)
+def test_steps_of_a_language_model_and_masks_beside_them(loss, kinds, ahead):
+    found = infer(Subject.of(loss.__name__, loss))[0]
+    assert (tuple(str(one.domain) for one in found.arguments), found.ahead) == (kinds, ahead)
+
+
+def test_classes_that_a_part_holds_a_weight_for():
+    class Heads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = [nn.CrossEntropyLoss(weight=torch.tensor([0.5, 1.0, 2.0]))]
+
+        def forward(self, logits, labels):
+            return self.parts[0](logits, labels)
+
+    assert infer(Subject.of("Heads", Heads()))[0].sizes == {"C": 3}

@@ -32,6 +32,7 @@ ROUNDS = {
     "second": ("held_classes", "held_regions", "held_embeddings", "held_numbers"),
     "third": ("fresh",),
     "fourth": ("fresh_numbers", "fresh_numbers_again"),
+    "fifth": ("fresh_structure", "fresh_structure_two"),
 }
 TABLES = tuple(table for tables in ROUNDS.values() for table in tables)
 MEND = re.compile(r"^([ ]*).*?  # mend: (.*)$", re.M)
@@ -39,6 +40,11 @@ TITLE = re.compile(r"^# (?P<defect>[a-z -]+): (?P<codes>LS[\w ]+)$", re.M)
 NAME = re.compile(r"^(?:def|class) (\w+)", re.M)
 TRUE_OF_MOST = frozenset(("LS401", "LS501"))
 NONE = "nothing"
+FRAMEWORKS = {
+    "keras|ops": "import keras\nfrom keras import ops\n",
+    "jax|jnp": "import jax\nimport jax.numpy as jnp\n",
+    "tf": "import tensorflow as tf\n",
+}
 
 
 @dataclass(frozen=True)
@@ -98,8 +104,13 @@ def accusations(report: Report, folder: Path) -> str:
     return " ".join(sorted(accused)) or twin.problem.partition("\n")[0][:100] or NONE
 
 
+def head_of(source: str) -> str:
+    """What it imports: torch, and the framework that it names."""
+    return HEAD + "".join(lines for name, lines in FRAMEWORKS.items() if re.search(rf"\b({name})\.", source))
+
+
 def _examined(report: Report, source: str, file: Path, codes: tuple[str, ...] = ()):
-    file.write_text(f"{HEAD}\n\n{source.strip()}\n", encoding="utf-8")
+    file.write_text(f"{head_of(source)}\n\n{source.strip()}\n", encoding="utf-8")
     return examine(subject_of_object(getattr(module_of(file), report.name)), None, Selection(codes))
 
 

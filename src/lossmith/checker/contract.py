@@ -75,6 +75,7 @@ class Contract:
     claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
     fold: Fold | None = None
     pairs: tuple[tuple[int, int], ...] = ()  # of several tasks: each prediction with its target
+    ahead: int = 0  # a prediction is for the label so many steps on: 1 in a language model that shifts its labels
 
     @property
     def preds(self) -> tuple[int, ...]:

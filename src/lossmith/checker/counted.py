@@ -1,8 +1,9 @@
-"""Entries that a mask leaves out, and that still count: in the divisor of a mean, or as an index."""
+"""Entries that a mask or a label leaves out, and that still count: in the divisor of a mean, or as an index."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -10,87 +11,195 @@ from torch.overrides import TorchFunctionMode
 
 from lossmith.checker.accelerators import name_of
 from lossmith.checker.batch import near, no_batch, precise
+from lossmith.checker.ignored import ignored_label
 from lossmith.checker.left_out import SELECTS
-from lossmith.checker.sample import batched
+from lossmith.checker.sample import batched, sizes_for
+from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial
 from lossmith.checker.watch import user_line
 
 COPIES = (1, 3)
+NUMBERS = ("real", "positive")
 
 
 @dataclass(frozen=True)
 class Diluted:
-    """A batch, and the same with as many samples again that are all left out: the value is a part of what it was."""
+    """A batch, and the same with as many entries again that are all left out: the value is a part of what it was.
+
+    `axis` is the one along which they are added, `length` how many entries it had.
+    """
 
     by: int
     before: Trial
     after: Trial
     copies: int
+    axis: str
+    length: int
+    out: float  # what says that an entry is left out
+
+
+@dataclass(frozen=True)
+class _Way:
+    """An argument that can say "all of these count" (`kept`), and the number that says "this one does not" (`out`)."""
+
+    by: int
+    kept: Tensor
+    out: float
+    close: float | None = None  # the nearest number to `out` that counts, where `out` is one of many
 
 
 def diluted(subject: Subject) -> Diluted | None:
-    """For a mask that is called so: samples that it leaves out make a mean smaller, by their number exactly."""
+    """Entries that are left out make a mean smaller, by their number exactly.
+
+    Along the innermost axis of what leaves them out: a mean over samples of the sums of their steps may well count a
+    sample that has no step.
+    """
     if subject.contract.draw is not None or no_batch(subject):
         return None
     inputs = subject.draw(1)
-    rows = batched(subject.contract, inputs)
-    for by, argument in enumerate(subject.contract.arguments):
-        if argument.kind != "mask" or not rows[by] or not SELECTS.search(argument.name):
-            continue
-        found = [_diluted(subject, inputs, rows, by, out, copies) for out in (0, 1) for copies in COPIES]
-        for pair in (found[:2], found[2:]):
-            if all(pair):
-                return pair[0]
+    for way in _ways(subject, inputs):
+        axis = _innermost(subject, way.by)
+        found = [_diluted(subject, inputs, way, axis, copies) for copies in COPIES] if axis else []
+        if found and all(found):
+            return found[0]
     return None
 
 
-def _diluted(
-    subject: Subject, inputs: Sequence[Any], rows: Sequence[bool], by: int, out: int, copies: int
-) -> Diluted | None:
+def _ways(subject: Subject, inputs: Sequence[Any]) -> Iterator[_Way]:
+    rows = batched(subject.contract, inputs)
+    for by, argument in enumerate(subject.contract.arguments):
+        if argument.kind == "mask" and rows[by] and SELECTS.search(argument.name):
+            for out in (0, 1):
+                yield _Way(by, torch.full_like(inputs[by], 1 - out), out)
+    label, goal = ignored_label(subject), subject.contract.target
+    if goal is None or not rows[goal]:
+        return
+    if label is not None:
+        yield _Way(goal, inputs[goal], label)
+    for number, close in missing_is(subject):
+        yield _Way(goal, inputs[goal].abs() + 0.1 if number <= 0 else inputs[goal], number, close)
+    for label in left_out_classes(subject):
+        another = (inputs[goal] + 1) % sizes_for(subject.contract)["C"]
+        yield _Way(goal, torch.where(inputs[goal] == label, another, inputs[goal]), label)
+
+
+def left_out_classes(subject: Subject) -> list[int]:
+    """Classes that the code tells from all others, as a padding of 0: labels != 0, equal(labels, 0), labels.ne(0)."""
+    goal = subject.contract.target
+    if goal is None or subject.contract.target_kind() != "index":
+        return []
+    name = re.escape(subject.contract.arguments[goal].name)
+    found = re.findall(
+        rf"\b{name}\s*!=\s*(\d+)|equal\(\s*{name}\s*,\s*(\d+)|\b{name}\.ne\((\d+)", source_of(subject.loss)
+    )
+    return [number for each in found if (number := int("".join(each))) < sizes_for(subject.contract)["C"]]
+
+
+def missing_is(subject: Subject) -> list[tuple[float, float]]:
+    """Numbers that mean "not known" in a target, as the code compares them: target != -1, target >= 0, target > 0.
+
+    Each with the nearest number that is known.
+    """
+    goal = subject.contract.target
+    if goal is None or subject.contract.target_kind() not in NUMBERS:
+        return []
+    name = subject.contract.arguments[goal].name
+    found = re.findall(rf"\b{re.escape(name)}\s*(!=|>=|>)\s*(-?\d+(?:\.\d+)?)", source_of(subject.loss))
+    numbers = [(sign, float(number)) for sign, number in found]
+    return [(number - 1, number) if sign == ">=" else (number, number + 1e-3) for sign, number in numbers]
+
+
+def _innermost(subject: Subject, by: int) -> str:
+    contract = subject.contract
+    axes = [axis for axis in contract.arguments[by].domain.axes if axis in contract.pred.domain.axes and axis.isalpha()]
+    return "" if not axes else axes[0] if contract.ahead else axes[-1]
+
+
+def _diluted(subject: Subject, inputs: Sequence[Any], way: _Way, axis: str, copies: int) -> Diluted | None:
     dtype = precise(subject, inputs)
-    kept = torch.full_like(inputs[by], 1 - out)
-    full = tuple(kept if i == by else value for i, value in enumerate(inputs))
-    more = tuple(torch.cat([v] + [v] * copies) if row else v for v, row in zip(full, rows, strict=True))
-    absent = torch.cat([kept] + [torch.full_like(kept, out)] * copies)
-    given = tuple(absent if i == by else value for i, value in enumerate(more))
+    places = [one.domain.axes.index(axis) if axis in one.domain.axes else None for one in subject.contract.arguments]
+    full = tuple(way.kept if i == way.by else value for i, value in enumerate(inputs))
+    more = tuple(
+        v if place is None else torch.cat([v] * (1 + copies), place) for v, place in zip(full, places, strict=True)
+    )
+    absent = torch.cat([way.kept] + [torch.full_like(way.kept, way.out)] * copies, places[way.by] or 0)
+    given = tuple(absent if i == way.by else value for i, value in enumerate(more))
     before, repeated, after = (subject.run(each, dtype=dtype) for each in (full, more, given))
     if not (before.ok and repeated.ok and after.ok and after.finite_value) or abs(before.value) < 1e-9:
         return None
-    n = len(kept)
-    grad = after.grad
-    silent = grad is not None and not bool((grad[n:] != 0).any()) and bool((grad[:n] != 0).any())
+    place = places[after.where] or 0
+    length = full[after.where].shape[place]
     mean = near(before.value, repeated.value, 1e-6) and near(after.value, before.value / (1 + copies), 1e-6)
-    return Diluted(by, before, after, copies) if silent and mean else None
+    if not mean or after.grad is None:
+        return None
+    counted = after.grad.narrow(place, 0, length)
+    others = after.grad.narrow(place, length, copies * length)
+    if bool((others != 0).any()) or not bool((counted != 0).any()):
+        return None
+    if way.close is not None:  # 0 * log(0) is 0 by itself: nothing was left out
+        close = torch.cat([way.kept] + [torch.full_like(way.kept, way.close)] * copies, places[way.by] or 0)
+        there = subject.run(tuple(close if i == way.by else value for i, value in enumerate(more)), dtype=dtype).grad
+        if there is None or not bool(
+            there.narrow(place, length, copies * length).abs().max() > 0.01 * there.abs().max()
+        ):
+            return None
+    return Diluted(way.by, before, after, copies, axis, length, way.out)
 
 
 class _Looked(TorchFunctionMode):
-    """The first place where numbers that are all 0 or 1, as many as there are rows, are used as row numbers."""
+    """The first places where whole numbers are used as row numbers, and as the columns of every row."""
 
     def __init__(self, file: str) -> None:
         super().__init__()
-        self.file, self.line, self.index = file, "", None
+        self.file, self.rows, self.columns = file, list[_Place](), list[_Place]()
 
     def __torch_function__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
-        if name_of(func) == "__getitem__" and len(args) == 2 and self.index is None:
+        result = func(*args, **(kwargs or {}))
+        if name_of(func) == "__getitem__" and len(args) == 2 and isinstance(args[0], Tensor):
             base, index = args
-            if isinstance(index, Tensor) and index.dtype == torch.int64 and index.ndim == 1:
-                whole = isinstance(base, Tensor) and len(base) == len(index) > 2
-                if whole and bool(((index == 0) | (index == 1)).all()) and bool((index == 0).any()):
-                    self.line, self.index = user_line(self.file), index.clone()
-        return func(*args, **(kwargs or {}))
+            column = index[1] if isinstance(index, tuple) and len(index) == 2 and index[0] == slice(None) else None
+            if _is_a_row_of_numbers(index) and len(index) > 2:
+                self.rows.append(_Place(base.detach(), index.clone(), user_line(self.file)))
+            elif _is_a_row_of_numbers(column) and len(column) == len(base) > 2 and result.requires_grad:
+                self.columns.append(_Place(base.detach(), column.clone(), user_line(self.file)))
+        return result
+
+
+@dataclass(frozen=True)
+class _Place:
+    base: Tensor
+    index: Tensor
+    line: str
+
+
+def _is_a_row_of_numbers(index: Any) -> TypeGuard[Tensor]:
+    return isinstance(index, Tensor) and index.dtype == torch.int64 and index.ndim == 1
 
 
 def looked_up(subject: Subject) -> tuple[int, str] | None:
     """The argument of 0 and 1 that is used as an index, and the line; None if none is."""
-    if subject.bridged:
-        return None
-    inputs = subject.draw(1)
-    watch = _Looked(subject.file)
-    if not subject.run(inputs, grad=False, watch=watch).ok or watch.index is None:
-        return None
-    for index, argument in enumerate(subject.contract.arguments):
-        value = inputs[index]
-        flag = argument.kind in ("binary", "mask") and value.numel() == watch.index.numel()
-        if flag and torch.equal(value.reshape(-1).long(), watch.index):
-            return index, watch.line
+    for place in _watched(subject).rows:
+        for index, argument in enumerate(subject.contract.arguments):
+            value = subject.draw(1)[index]
+            whole = len(place.base) == len(place.index) if argument.kind == "binary" else argument.kind == "mask"
+            if whole and value.numel() == place.index.numel() and torch.equal(value.reshape(-1).long(), place.index):
+                return index, place.line
     return None
+
+
+def picked_for_all(subject: Subject) -> tuple[int, str] | None:
+    """The argument whose entries, one for each sample, are used as columns of every sample, and the line."""
+    inputs = subject.draw(1)
+    for place in _watched(subject).columns:
+        for index, argument in enumerate(subject.contract.arguments):
+            own = argument.kind == "index" and torch.equal(inputs[index], place.index)
+            if own and any(torch.equal(inputs[pred], place.base) for pred in subject.contract.preds):
+                return index, place.line
+    return None
+
+
+def _watched(subject: Subject) -> _Looked:
+    watch = _Looked(subject.file)
+    if not subject.bridged and not subject.run(subject.draw(1), watch=watch).ok:
+        return _Looked(subject.file)
+    return watch

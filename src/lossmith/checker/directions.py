@@ -20,6 +20,8 @@ from lossmith.checker.several import Wrong, of_several, put
 from lossmith.checker.subject import Subject
 from lossmith.domains import Domain
 
+COMPARED = ("index", "onehot", "dist", "logits")
+SEVERAL = ("binary", "soft")  # classes that may go together: rows of them say where the classes are
 CLEARLY = 0.05  # of what the values span
 FARS = (1.0, 3.0, 12.0)  # leads of the right logit, of which one must be good: a penalty on logits asks for small ones
 
@@ -44,8 +46,8 @@ _SAID = {
     ),
     "label - 1": ("each sample is asked for the class before its own", "use the label as it is, without - 1"),
     "mixed axes": (
-        "classes and pixels are mixed: it is lowest where a reshape has scrambled the right prediction",
-        "permute(0, 2, 3, 1) before a reshape to (-1, C); permute(0, 3, 1, 2) after one_hot",
+        "classes are mixed with pixels or steps: it is lowest where a reshape has scrambled the right prediction",
+        "move the classes last before a reshape to (-1, C); permute(0, 3, 1, 2) after one_hot",
     ),
     "label + 1": ("each sample is asked for the class after its own", "use the label as it is, without + 1"),
 }
@@ -165,20 +167,16 @@ def _of_the_prediction(subject: Subject, inputs: Sequence[Any], watch: Activatio
 def wrong_axis(subject: Subject) -> Wrong | None:
     """A softmax along another axis than the classes', which makes right and wrong cost the same."""
     contract = subject.contract
-    goals = ("index", "onehot", "dist", "logits")
-    if subject.bridged or contract.target_kind() not in goals or contract.pred.kind != "logits":
-        return None
     inputs = subject.draw(SEEDS[0])
     pred = inputs[contract.preds[0]]
-    watch = Activations(subject.file)
-    if pred.ndim < 2 or not subject.run(inputs, grad=False, watch=watch).finite_value:
+    kinds = (contract.pred.kind, contract.target_kind())
+    compared = COMPARED if pred.ndim > 2 else (*COMPARED, *SEVERAL)
+    if pred.ndim < 2 or (kinds != ("real", "real") and (kinds[0] != "logits" or kinds[1] not in compared)):
         return None
     own = class_axis(contract.pred.domain.axes) % pred.ndim
-    own_axes = _of_the_prediction(subject, inputs, watch)
-    axes = {axis for axis, ndim in own_axes if ndim == pred.ndim}
-    if len(axes) != 1 or own in axes or len(own_axes) != sum(ndim == pred.ndim for _, ndim in own_axes):
+    axis = _compared_along(subject, inputs, own)
+    if axis is None:
         return None
-    axis = axes.pop()
     if contract.confidence == "unsure" and axis == pred.ndim - 1 and _takes_rows(subject):
         return None  # its last axis are the classes: it was only read otherwise
     goal = contract.target or 0
@@ -194,3 +192,28 @@ def wrong_axis(subject: Subject) -> Wrong | None:
         return None
     said = f"the softmax runs along axis {axis}, and the classes are on axis {own}: classes are not compared"
     return Wrong(said, f"softmax(..., dim={own})", good, bad)
+
+
+def _compared_along(subject: Subject, inputs: Sequence[Any], own: int) -> int | None:
+    """The one axis, not that of the classes, along which every softmax of the prediction runs."""
+    pred = inputs[subject.contract.preds[0]]
+    if subject.bridged:  # it cannot be watched; a softmax along the samples is blind to what is added to a class
+        return 0 if own and _blind_to(subject, inputs, (1, *pred.shape[1:])) else None
+    watch = Activations(subject.file)
+    if not subject.run(inputs, grad=False, watch=watch).finite_value:
+        return None
+    own_axes = _of_the_prediction(subject, inputs, watch)
+    axes = {axis for axis, ndim in own_axes if ndim == pred.ndim}
+    if len(axes) != 1 or own in axes or len(own_axes) != sum(ndim == pred.ndim for _, ndim in own_axes):
+        return None
+    return axes.pop()
+
+
+def _blind_to(subject: Subject, inputs: Sequence[Any], shape: Sequence[int]) -> bool:
+    """True if adding the same numbers to every sample changes nothing, and other predictions do."""
+    where = subject.contract.preds[0]
+    pred = inputs[where]
+    shift = torch.linspace(-2.0, 3.0, torch.Size(shape).numel()).reshape(shape)
+    before, after = (subject.values(put(inputs, where, each)) for each in (pred, pred + shift))
+    other = subject.values(put(inputs, where, pred * 2))
+    return abs(before - after) < 1e-4 * (1 + abs(before)) and abs(before - other) > 1e-3 * (1 + abs(before))

@@ -4,6 +4,7 @@ An argument is followed through what only moves or converts it. Once it is compu
 nothing is known of it: a logarithm of the target may well go where a prediction is expected.
 """
 
+import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +16,17 @@ from torch.overrides import TorchFunctionMode
 from lossmith.checker.accelerators import name_of
 from lossmith.checker.activations import MOVES
 from lossmith.checker.contract import PRED_NAMES, TARGET_NAMES
+from lossmith.checker.signature import called, tree_of
 from lossmith.checker.subject import Subject
 from lossmith.checker.watch import user_line
 
 # Functions whose two places are not alike.
 ORDERED = ("cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div")
+GOAL_FIRST = (
+    *("categorical_crossentropy", "binary_crossentropy", "sparse_categorical_crossentropy", "kl_divergence", "poisson"),
+    *("categorical_focal_crossentropy", "binary_focal_crossentropy", "mean_squared_logarithmic_error"),
+)
+GUESS_FIRST = ("softmax_cross_entropy", "softmax_cross_entropy_with_integer_labels", "sigmoid_binary_cross_entropy")
 GOAL = re.compile(r"(?:^|_)(?:targets?|true|truth|labels?|gt)(?:_|$)")
 GUESS = re.compile(r"pred|prob|logit|output")
 
@@ -32,6 +39,7 @@ class Exchange:
     goal: str
     guess: str
     line: str
+    goal_first: bool = False  # the function takes the target first
 
 
 class Handed(TorchFunctionMode):
@@ -78,10 +86,26 @@ def is_guess(name: str) -> bool:
 
 
 def exchanged(subject: Subject) -> Exchange | None:
-    """The first function of torch that a loss hands its target and its prediction in the wrong order."""
-    if subject.bridged or subject.contract.fold is not None:
+    """The first function that a loss hands its target and its prediction in the wrong order."""
+    if subject.contract.fold is not None:
         return None
+    if subject.framework != "torch":
+        return _as_written(subject)
     inputs = subject.draw(1)
     watch = Handed(subject.file, [argument.name for argument in subject.contract.arguments], inputs)
     subject.run(inputs, grad=False, watch=watch)
     return watch.exchanges[0] if watch.exchanges else None
+
+
+def _as_written(subject: Subject) -> Exchange | None:
+    """The same of functions of Keras, TensorFlow and optax, which cannot be watched: as the code names its values."""
+    tree = tree_of(called(subject.loss))
+    for node in ast.walk(tree) if tree is not None else ():
+        if not isinstance(node, ast.Call) or len(node.args) < 2:
+            continue
+        function = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        first, second = (arg.id if isinstance(arg, ast.Name) else "" for arg in node.args[:2])
+        goal, guess = (second, first) if function in GOAL_FIRST else (first, second)
+        if function in (*GOAL_FIRST, *GUESS_FIRST) and is_goal(goal) and is_guess(guess):
+            return Exchange(function, goal, guess, "", function in GOAL_FIRST)
+    return None

@@ -11,7 +11,9 @@ from torch import Tensor
 from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject
 
-IGNORE_NAMES = ("ignore_index", "ignore_label", "padding_idx", "pad_token_id", "ignore_value")
+IGNORE_NAME = re.compile(
+    r"^(?:ignored?|void)(?:_?(?:index|idx|labels?|lbl?|value|id|class))?$|^pad(?:ding)?_(?:index|idx|label|id|token(?:_id)?)$"
+)
 _COMPARED = re.compile(r"(?:!=|==|\.ne\(|\.eq\(|ignore_index\s*=)\s*(-\d+|255)\b")
 
 
@@ -22,9 +24,8 @@ def ignored_label(subject: Subject) -> int | None:
     """
     if subject.contract.target_kind() != "index":
         return None
-    for name in IGNORE_NAMES:
-        value = getattr(subject.loss, name, subject.settings.get(name))
-        if isinstance(value, int) and not isinstance(value, bool):
+    for name, value in {**subject.settings, **getattr(subject.loss, "__dict__", {})}.items():
+        if IGNORE_NAME.search(name) and type(value) is int:
             return value
     default = _default(subject.loss)
     return _in_the_code(subject.loss) if default is None else default
@@ -35,8 +36,8 @@ def _default(loss: Any) -> int | None:
         parameters = inspect.signature(loss).parameters
     except (TypeError, ValueError):
         return None
-    found = [parameters[name].default for name in IGNORE_NAMES if name in parameters]
-    return next((value for value in found if isinstance(value, int) and not isinstance(value, bool)), None)
+    found = [one.default for name, one in parameters.items() if IGNORE_NAME.search(name)]
+    return next((value for value in found if type(value) is int), None)
 
 
 def _in_the_code(loss: Any) -> int | None:

@@ -140,6 +140,8 @@ def _of_arrays(subject: Subject) -> list[Contract]:
         if endless := _never_finite(judged, hints):
             return _ranked(endless, 0, hints)
         raise ContractError(_not_found(subject, "no combination of inputs was accepted", judged))
+    if best < BEST and (ahead := _of_next_steps(subject, judged)):
+        return _ranked(ahead, BEST, hints)
     if best < BEST and (mirrored := _in_a_mirror(subject, fitting, hints)):
         return _ranked(mirrored, BEST, hints)
     if best < BEST and (regression := _of_a_difference(subject, fitting)) is not None:
@@ -191,6 +193,17 @@ def _in_a_mirror(subject: Subject, fitting: Sequence[Judged], hints: dict[str, f
     for entry in right:
         entry.score = plausible(entry, hints, right, BEST)
     return sorted(right, key=lambda entry: -entry.score)
+
+
+def _of_next_steps(subject: Subject, judged: Sequence[Judged]) -> list[Judged]:
+    """Readings of steps and their classes that are right if the prediction at each step is for the label of the next.
+
+    A language model shifts its labels in the loss: logits[:, :-1] with labels[:, 1:].
+    """
+    steps = [e for e in judged if e.tier and "T" in e.contract.pred.domain.axes and e.contract.target_kind() == "index"]
+    steps = [entry for entry in steps if "T" in entry.contract.arguments[entry.contract.target or 0].domain.axes]
+    tried = [judge(subject, entry.template, replace(entry.contract, ahead=1)) for entry in steps]
+    return [entry for entry in tried if entry.tier == BEST and not _named_otherwise(entry)]
 
 
 def _of_pixels(subject: Subject, first: Judged) -> Judged | None:

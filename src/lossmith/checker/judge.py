@@ -24,6 +24,7 @@ UNKNOWN = "the best prediction is not known"  # one argument: nothing to compare
 IGNORED = re.compile(r"single channel|(?:is|are|will be) ignored|=\w+`? ignored")  # it takes other shapes than these
 FLAT = "flat around the perfect prediction"  # right for a tolerance, as in epsilon-insensitive losses
 AT_INFINITY = (("logits", "index"), ("logits", "onehot"), ("logits", "binary"))  # more is always a little better
+LEADS = (4.0, 3.0)  # of the right logit, where labels are smoothed
 BEST = 4  # how many steps a template must pass to be right
 
 
@@ -108,7 +109,7 @@ def _has_effect(subject: Subject, seed: int) -> str:
     arguments = subject.draw(seed)
     value = subject.values(arguments)
     for index in subject.contract.preds:
-        if not _moves(subject, arguments, index, value):
+        if not _moves(subject, arguments, index, value) and not _pulls(subject, arguments, index):
             return f"{subject.contract.arguments[index].name} has no effect on it"
     labelled = subject.contract.target_kind() == "pm1" or (
         subject.contract.pred.kind == "positive" and subject.contract.target_kind() == "binary"
@@ -141,6 +142,13 @@ def _moves(subject: Subject, arguments: tuple[Any, ...], index: int, value: floa
     return False
 
 
+def _pulls(subject: Subject, arguments: tuple[Any, ...], index: int) -> bool:
+    """True if it has a gradient although its value does not move, as in (log_p - log_p.detach()).exp() * advantage."""
+    trial = subject.run(arguments)
+    grad = trial.grads[index] if trial.ok and trial.grads else None
+    return grad is not None and bool((grad != 0).any())
+
+
 def _replaced(arguments: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:
     return tuple(value if i == index else old for i, old in enumerate(arguments))
 
@@ -151,9 +159,16 @@ def _random_values(subject: Subject, arguments: tuple[Any, ...], seed: int, coun
     return sorted(subject.values(_replaced(arguments, where, pred)) for pred in drawn)
 
 
-def _nearly_perfect(contract: Contract, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """The perfect prediction, with probabilities of 0 and 1 moved inside: many losses are NaN there (LS201)."""
+def _nearly_perfect(subject: Subject, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """The perfect prediction, with probabilities of 0 and 1 moved inside: many losses are NaN there (LS201).
+
+    Of logits for a class, the lead that costs least: with smoothed labels a larger one costs more again.
+    """
+    contract = subject.contract
     best = perfect(contract, arguments)
+    if best is not None and (contract.pred.kind, contract.target_kind()) == ("logits", "index"):
+        smaller = (perfect(contract, arguments, far) for far in LEADS)
+        return min((best, *(each for each in smaller if each is not None)), key=subject.values)
     if best is None or contract.pred.kind not in ("prob", "simplex"):
         return best
     where, tiny = contract.preds[0], 1e-4
@@ -166,7 +181,7 @@ def _nearly_perfect(contract: Contract, arguments: tuple[Any, ...]) -> tuple[Any
 
 def _perfect_beats_random(subject: Subject, seed: int) -> str:
     arguments = subject.draw(seed)
-    best = _nearly_perfect(subject.contract, arguments)
+    best = _nearly_perfect(subject, arguments)
     if best is None:
         return UNKNOWN
     value, random = subject.values(best), _random_values(subject, arguments, seed)
@@ -181,7 +196,7 @@ def _perfect_beats_random(subject: Subject, seed: int) -> str:
 
 def _perfect_is_optimal(subject: Subject, seed: int) -> str:
     arguments = subject.draw(seed)
-    best = _nearly_perfect(subject.contract, arguments)
+    best = _nearly_perfect(subject, arguments)
     if best is None:
         return UNKNOWN
     kinds, where = (subject.contract.pred.kind, subject.contract.target_kind()), subject.contract.preds[0]

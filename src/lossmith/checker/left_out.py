@@ -26,10 +26,14 @@ class LeftOut:
     where: Tensor
     by: int
     label: int | None = None
+    ahead: int = 0  # a prediction is for the label so many steps on
 
     def at(self, value: Tensor, axis: int = 1) -> Tensor | None:
         """`where` in the shape of another argument; None if the two do not line up."""
-        return lined_up(self.where, value, axis)
+        where = self.where
+        if self.ahead and where.ndim == value.ndim - 1:  # what has classes is a prediction
+            where = where.roll(-self.ahead, 1)
+        return lined_up(where, value, axis)
 
 
 def lined_up(where: Tensor, value: Tensor, axis: int = 1) -> Tensor | None:
@@ -58,7 +62,7 @@ def left_out(subject: Subject) -> Iterator[LeftOut]:
         if argument.kind == "mask" and _is_a_mask(subject, index):
             mixed = _mixed(value)
             given = tuple(mixed if i == index else old for i, old in enumerate(inputs))
-            yield LeftOut(f"where {argument.name} is 0", given, mixed == 0, index)
+            yield LeftOut(f"where {argument.name} is 0", given, mixed == 0, index, ahead=contract.ahead)
         elif argument.kind == "lengths" and contract.kinds().count("lengths") == 1 and "T" in contract.pred.domain.axes:
             yield from _ended(subject, inputs, index)
     label = ignored_label(subject)
@@ -67,7 +71,7 @@ def left_out(subject: Subject) -> Iterator[LeftOut]:
         where = given[contract.target] == label
         if bool(where.any()) and not bool(where.all()):
             name = contract.arguments[contract.target].name
-            yield LeftOut(f"where {name} is {label}", given, where, contract.target, label)
+            yield LeftOut(f"where {name} is {label}", given, where, contract.target, label, contract.ahead)
 
 
 def _is_a_mask(subject: Subject, index: int) -> bool:

@@ -37,23 +37,35 @@ def held_vectors(loss: Any) -> list[int]:
     """The lengths of the vectors that a loss holds, or finds beside it: a weight for each class."""
     function = inspect.unwrap(loss) if inspect.isroutine(loss) else None
     code, spaces = getattr(function, "__code__", None), getattr(function, "__globals__", {})
-    values = [*getattr(loss, "__dict__", {}).values(), *getattr(loss, "_buffers", {}).values()]
+    values = [v for part in _parts(loss) for held in ("__dict__", "_buffers") for v in getattr(part, held, {}).values()]
     values += [spaces[name] for name in code.co_names if name in spaces] if code else []
     return list(dict.fromkeys(len(value) for value in values if getattr(value, "ndim", 0) == 1 and len(value) > 1))
 
 
 def _attributes(loss: Any) -> Iterator[int]:
-    """Whole numbers that the loss holds, and the lengths of what it holds."""
+    """Whole numbers that the loss and its parts hold, and the lengths of what they hold."""
     if isinstance(loss, functools.partial):
         yield from (value for value in loss.keywords.values() if type(value) is int)
         return
-    for value in getattr(loss, "__dict__", {}).values():
-        if type(value) is int:
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield len(value)
-    for value in (*getattr(loss, "_parameters", {}).values(), *getattr(loss, "_buffers", {}).values()):
-        yield from () if value is None else value.shape
+    for part in _parts(loss):
+        for value in getattr(part, "__dict__", {}).values():
+            if type(value) is int:
+                yield value
+            elif isinstance(value, (list, tuple)):
+                yield len(value)
+        for value in (*getattr(part, "_parameters", {}).values(), *getattr(part, "_buffers", {}).values()):
+            yield from () if value is None else value.shape
+
+
+def _parts(loss: Any, depth: int = 2) -> Iterator[Any]:
+    """The loss and the modules in it, registered or in a plain list."""
+    yield loss
+    values = [*getattr(loss, "__dict__", {}).values(), *getattr(loss, "_modules", {}).values()]
+    for value in values if depth else ():
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,)
+        for part in inside:
+            if hasattr(part, "_buffers"):
+                yield from _parts(part, depth - 1)
 
 
 def _literals(loss: Any) -> Iterator[int]:

@@ -72,8 +72,8 @@ class Mirror:
         if self.name == "turned":
             return kinds[0] in ("logits", "prob") and kinds[1] in (*SIDES, *CLASSES)
         if self.name == "mixed axes":
-            images = contract.pred.domain.axes == ("N", "C", "H", "W")
-            return images and kinds[0] in ("logits", "simplex") and kinds[1] in CLASSES
+            laid_out = contract.pred.domain.axes in (("N", "C", "H", "W"), ("N", "T", "C"), ("N", "C", "T"))
+            return laid_out and kinds[0] in ("logits", "simplex") and kinds[1] in CLASSES
         return kinds[1] in CLASSES if self.name.startswith("label") else True
 
 
@@ -102,8 +102,9 @@ def _rolled(step: int) -> Move:
 
 
 def _mixed(contract: Contract, pred: Tensor) -> Tensor:
-    """What a reshape makes of it that reads (N, H, W, C) where (N, C, H, W) is."""
-    return pred.permute(0, 2, 3, 1).reshape(pred.shape)
+    """What a reshape makes of it that reads (N, H, W, C) where (N, C, H, W) is, or steps where classes are."""
+    turned = pred.permute(0, 2, 3, 1) if pred.ndim == 4 else pred.transpose(1, 2)
+    return turned.reshape(pred.shape)
 
 
 MIRRORS = (

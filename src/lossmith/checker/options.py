@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import torch
 
-from lossmith.checker.ignored import IGNORE_NAMES
+from lossmith.checker.ignored import IGNORE_NAME
 from lossmith.checker.reductions import STARRED, literals
 from lossmith.checker.signature import tree_of
 from lossmith.checker.subject import Subject
@@ -75,7 +75,7 @@ def _of(subject: Subject, parameter: inspect.Parameter) -> Iterator[Option]:
     name, now = parameter.name, subject.settings.get(parameter.name, parameter.default)
     if listed := literals(parameter.annotation):
         yield from (Option(name, value, "word") for value in sorted(map(str, listed)) if value != now)
-    elif name in IGNORE_NAMES:
+    elif IGNORE_NAME.search(name):
         if subject.contract.target_kind() == "index" and now != 1:
             yield Option(name, 1, "ignored")
     elif now is None and name in CLASS_WEIGHTS:

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lossmith.checker.contract import Contract
 from lossmith.checker.ignored import ignored_label
+from lossmith.checker.spoken import WORTH
 from lossmith.checker.subject import Subject
 
 MORE = 3  # steps that are added
@@ -60,7 +62,9 @@ def padded(subject: Subject, inputs: tuple[Any, ...], junk: int) -> Iterator[Pad
 def _axes(subject: Subject, inputs: tuple[Any, ...]) -> tuple[int | None, ...]:
     """The axis of time of each argument: the one that is called T, or the second beside lengths or a padding mask."""
     contract = subject.contract
-    named = any(SEQUENCE.search(one.name) and one.kind in ("mask", "lengths") for one in contract.arguments)
+    named = _of_lists(contract) or any(
+        SEQUENCE.search(one.name) and one.kind in ("mask", "lengths") for one in contract.arguments
+    )
     found: list[int | None] = []
     steps = inputs[contract.preds[0]].shape[1] if inputs[contract.preds[0]].ndim > 1 else -1
     for argument, value in zip(contract.arguments, inputs, strict=True):
@@ -71,6 +75,13 @@ def _axes(subject: Subject, inputs: tuple[Any, ...]) -> tuple[int | None, ...]:
         else:
             found.append(None)
     return tuple(found)
+
+
+def _of_lists(contract: Contract) -> bool:
+    """Scores of a list, what each is worth, and a mask: a list may be padded as a sequence is."""
+    return any(WORTH.search(one.name.lower()) for one in contract.arguments) and any(
+        one.kind == "mask" and one.domain.axes == contract.pred.domain.axes for one in contract.arguments
+    )
 
 
 def _longer(value: Any, other: Any, axis: int | None) -> Any:

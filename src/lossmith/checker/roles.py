@@ -167,14 +167,16 @@ def handed_turned(subject: Subject) -> Turned | None:
 
 
 def called_turned(subject: Subject) -> Turned | None:
-    """A function of torch that gets the target where it takes the prediction, as the names of both say."""
+    """A function that gets the target where it takes the prediction, as the names of both say."""
     found = exchanged(subject)
     if found is None:
         return None
+    given = (found.guess, found.goal) if found.goal_first else (found.goal, found.guess)
     return Turned(
-        f"{found.function} takes the prediction first, and is given {found.goal} first and {found.guess} second",
+        f"{found.function} takes the {'target' if found.goal_first else 'prediction'} first, and is given {given[0]} "
+        f"first and {given[1]} second",
         f"{found.line}: it is not the same both ways" if found.line else "it is not the same both ways",
-        f"{found.function}({found.guess}, {found.goal})",
+        f"{found.function}({given[1]}, {given[0]})",
         _few(subject),
     )
 

@@ -171,7 +171,7 @@ def perfect(contract: Contract, arguments: tuple[Tensor, ...], far: float = FAR)
     if contract.target is None or (several and contract.target_kind() == "pm1"):
         return None  # a ranking of two scores: the further apart the better
     where = contract.preds[0]
-    best = _best(contract, arguments[where], arguments[contract.target], far)
+    best = _best(contract, arguments[where], _met(contract, arguments[contract.target]), far)
     return None if best is None else (*arguments[:where], best, *arguments[where + 1 :])
 
 
@@ -180,6 +180,12 @@ def one_task(contract: Contract, pred: int, target: int) -> Contract:
     every = enumerate(contract.arguments)
     arguments = tuple(one if i in (pred, target) else replace(one, role="other") for i, one in every)
     return replace(contract, arguments=arguments, pairs=())
+
+
+def _met(contract: Contract, target: Tensor) -> Tensor:
+    """The target that each prediction is for: its own, or that of a later step."""
+    axes = contract.arguments[contract.target or 0].domain.axes
+    return target.roll(-contract.ahead, axes.index("T")) if contract.ahead and "T" in axes else target
 
 
 def _perfect_pair(contract: Contract, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:

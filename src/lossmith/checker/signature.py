@@ -24,10 +24,13 @@ def called(loss: Any) -> Any:
 
 def source_of(loss: Any) -> str:
     """The code of a function or of a class; empty where there is none to read."""
+    return _source(loss if inspect.isroutine(loss) or isinstance(loss, type) else type(loss))
+
+
+@functools.lru_cache(maxsize=256)  # for a class, Python parses the whole file each time
+def _source(thing: Any) -> str:
     try:
-        return textwrap.dedent(
-            inspect.getsource(loss if inspect.isroutine(loss) or isinstance(loss, type) else type(loss))
-        )
+        return textwrap.dedent(inspect.getsource(thing))
     except (OSError, TypeError):
         return ""
 

@@ -64,6 +64,8 @@ _METRIC = re.compile(
     r"^(?:a|p|n|anc|anchors?|pos(?:itives?)?|neg(?:atives?)?\d?|quer(?:y|ies)|q|k|keys?)(?:_?(?:emb\w*|feat\w*|vec\w*|z|\d))?$"
 )
 _PAIR = re.compile(r"^(?:anc|quer)")
+_SCORES = re.compile(r"scores?$|ranking|preds?$")
+WORTH = re.compile(r"relevan|gains?$|grades?$|utilit")  # of the entries of a list that is ranked
 _QUEUE = re.compile(r"queue|memory|bank|negatives$")
 # A step of Q-learning; a mixture of Gaussians; two scores and what each is worth.
 _Q_STEP = {
@@ -114,6 +116,8 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         return (Template(9.0, ("logits[N,C]", "index[N]", "index[N]"), ("pred", "target", "other")),)
     if len(names) in (2, 3) and (found := _against_classes(lowered) or _of_distances(lowered)):
         return found
+    if len(names) == 2 and _SCORES.search(lowered[0]) and WORTH.search(lowered[1]):
+        return tuple(Template(9.0, (f"real[{axes}]",) * 2) for axes in ("N,C", "N"))
     if found := _of_q_step(lowered) or _of_mixture(lowered) or _of_two_scores(lowered):
         return found
     sides = _sides_of(names)
@@ -121,7 +125,10 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         roles = tuple(_of_policy(name, side) for name, side in zip(lowered, sides, strict=True))
         kinds = tuple("mask" if side and side.kind == "mask" else "real" for side in sides)
         if "pred" in roles:
-            return tuple(Template(9.0, tuple(f"{kind}[{axes}]" for kind in kinds), roles) for axes in ("N", "N,T"))
+            return tuple(
+                Template(9.0, tuple(f"{kind}[{axes}]" for kind, axes in zip(kinds, shapes, strict=True)), roles)
+                for shapes in _of_steps(sides)
+            )
     if (
         len(names) == 3
         and sum("teacher" in name for name in lowered) == 1
@@ -132,7 +139,7 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
             Template(9.0, (f"logits[{axes}]", f"logits[{axes}]", label), student)
             for axes, label in (("N,C", "index[N]"), ("N,T,C", "index[N,T]"), ("N,C,H,W", "index[N,H,W]"))
         )
-    if found := _of_returns(lowered, sides):
+    if found := _of_returns(lowered, sides) or _beside_a_mask(lowered, sides):
         return found
     settled = [side for side in sides if side is not None]
     if len(settled) == len(names) and any(side.role == "pred" for side in settled):
@@ -230,13 +237,59 @@ def _of_returns(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Tem
         return ()  # actions that are to be met
     if not any(known) or all(known) or (len(names) == 2 and not _POLICY.search(names[known.index(False)])):
         return ()
-    domains, roles = list[str](), list[str]()
-    for name, side in zip(names, sides, strict=True):
-        shape = "N,C" if acts and re.search(r"logit|q_?val|next_q|q_?next|^q$|prob", name) else "N"
-        kind = "logits" if "logit" in name else side.kind if side else "real"
-        domains.append(f"{kind}[{shape}]")
-        roles.append("other" if side is not None and side.role != "pred" else "pred")
-    return (Template(9.0, tuple(domains), tuple(roles)),) if "pred" in roles else ()
+    roles = tuple("other" if side is not None and side.role != "pred" else "pred" for side in sides)
+    if any(re.search(r"^(?:values?|v|v_?preds?)$", name) for name in names) and not any(map(_POLICY.search, names)):
+        roles = tuple("target" if re.search("^returns?$", n) else "other" if _OLD.search(n) else r
+                      for n, r in zip(names, roles, strict=True))  # fmt: skip
+    kinds = [
+        "logits" if "logit" in name else side.kind if side else "real" for name, side in zip(names, sides, strict=True)
+    ]
+    by_action = [acts and re.search(r"logit|q_?val|next_q|q_?next|^q$|prob", name) is not None for name in names]
+    if "pred" not in roles:
+        return ()
+    return tuple(
+        Template(
+            9.0,
+            tuple(f"{k}[{'N,C' if by else axes}]" for k, by, axes in zip(kinds, by_action, shapes, strict=True)),
+            roles,
+        )
+        for shapes in (_of_steps(sides) if not acts else [tuple("N" for _ in sides)])
+    )
+
+
+def _beside_a_mask(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Template, ...]:
+    """A student, its teacher and a mask of tokens or pixels; the scores of a list, what each is worth, and a mask."""
+    masks = [side is not None and side.kind == "mask" for side in sides]
+    if len(names) != 3 or sum(masks) != 1:
+        return ()
+    teacher = [bool(re.search(r"teacher|(?:^|_)t_?logits", name)) for name in names]
+    student = [bool(re.search(r"student|(?:^|_)s_?logits", name)) for name in names]
+    if sum(teacher) == sum(student) == 1:
+        roles = tuple("pred" if s else "target" if t else "other" for s, t in zip(student, teacher, strict=True))
+        shapes = (("N,T,C", "N,T"), ("N,C,H,W", "N,H,W"), ("N,C", "N"))
+        return tuple(
+            Template(9.0, tuple(f"mask[{rows}]" if mask else f"logits[{axes}]" for mask in masks), roles)
+            for axes, rows in shapes
+        )
+    scores = [bool(_SCORES.search(name)) for name in names]
+    worth = [bool(WORTH.search(name)) for name in names]
+    if sum(scores) == sum(worth) == 1 and not any(map(all, zip(scores, worth, strict=True))):
+        roles = tuple("pred" if s else "target" if w else "other" for s, w in zip(scores, worth, strict=True))
+        return (Template(9.0, tuple("mask[N,C]" if mask else "real[N,C]" for mask in masks), roles),)
+    return ()
+
+
+def _of_steps(sides: Sequence[Side | None]) -> Iterator[tuple[str, ...]]:
+    """Shapes of what a policy did: a number a sample, or one a token. With a mask tokens come first.
+
+    An advantage is then one number for a whole answer, if the loss takes it so: it widens that by itself.
+    """
+    every = [tuple(axes for _ in sides) for axes in ("N", "N,T")]
+    if not any(side is not None and side.kind == "mask" for side in sides):
+        yield from every
+        return
+    yield tuple("N" if side is not None and side.shape == "rows" else "N,T" for side in sides)
+    yield from reversed(every)
 
 
 def _of_policy(name: str, side: Side | None) -> str:
@@ -272,6 +325,9 @@ def _sides_of(names: Sequence[str]) -> list[Side | None]:
         None if _ACTED.search(name) and name.lower() in guessed else s for name, s in zip(names, sides, strict=True)
     ]
     goals = [bool(re.search(r"target|^gt|(?:^|_)gt_|true", name.lower())) for name in names]
+    if any(goals):  # beside a target, what was observed is a mask; beside times, an event
+        seen = Side("mask", "other", "any")
+        sides = [seen if name.lower() == "observed" else side for name, side in zip(names, sides, strict=True)]
     classes = [i for i, name in enumerate(names) if re.search(r"^(?:labels?|class(?:es)?|cls)$", name.lower())]
     if len(names) == 3 and len(classes) == 1 and sum(goals) == 1 and not goals[classes[0]]:
         sides[classes[0]] = Side("index", "other", "rows")

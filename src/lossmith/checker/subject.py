@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lossmith.checker.accelerators import OnCpu, is_missing
+from lossmith.checker.blank import Blank, asks_for_blank
 from lossmith.checker.contract import Contract
 from lossmith.checker.frameworks import (
     Framework,
@@ -188,7 +189,7 @@ class Subject:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                with limited_call(), OnCpu() if self.standing_in else nullcontext():
+                with limited_call(), OnCpu() if self.standing_in else nullcontext(), self._blank():
                     with watch or nullcontext():
                         raw = self.call(chosen, live)
                     self.cache["path"] = path_of(raw)
@@ -206,6 +207,12 @@ class Subject:
         self.standing_in.append(True)
         again: dict[str, Any] = {"dtype": dtype, "grad": grad, "wrt": wrt, "cotangent": cotangent}
         return self.run(inputs, **again, loss=loss, watch=watch, seed=seed)
+
+    def _blank(self) -> AbstractContextManager[Any]:
+        """Memory that the loss never writes is 0 in every call, or no two calls could be compared (LS607)."""
+        if "blank" not in self.cache:
+            self.cache["blank"] = asks_for_blank(self.loss)
+        return Blank(0.0) if self.cache["blank"] else nullcontext()
 
     def values(self, inputs: Sequence[Any], *, dtype: torch.dtype | None = None) -> float:
         """The total alone; NaN if the loss raises. Runs without gradients."""

@@ -69,7 +69,7 @@ def _arguments(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
 
 
 def _keywords(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
-    """Optional keywords of the call that take one weight for each sample."""
+    """Optional keywords of the call that take one weight for each sample, or else for each entry."""
     function: Any = subject.loss if is_function(subject.loss) else getattr(subject.loss, "forward", None)
     if function is None or subject.framework != "torch" or not inspect.isroutine(function):
         return []
@@ -78,20 +78,30 @@ def _keywords(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
     except (TypeError, ValueError):
         return []
     offered = {option.name for option in options(subject) if option.kind == "weight"}
-    n = len(inputs[subject.contract.preds[0]])
+    pred = inputs[subject.contract.preds[0]]
+    shapes = dict.fromkeys(((len(pred),), (len(pred), *[1] * (pred.ndim - 1)), pred.shape))
     found: list[Weighing] = []
     for name in SAMPLE_WEIGHTS:
         if name not in parameters or parameters[name].default is not None or name in offered & {"weight", "weights"}:
             continue
-
-        def run(values: Sequence[Any], w: Tensor, dtype: torch.dtype, name: str = name) -> Trial:
-            bound = functools.partial(subject.loss, **{name: w.to(torch.float32)})
-            return replace(subject, loss=bound, build=None, _twins={}, cache={}).run(values, dtype=dtype)
-
-        if run(inputs, torch.ones(n), torch.float32).ok:
-            call = f"loss_fn({_names(subject)}, {name}={name})"
-            found.append(Weighing(name, "sample", n, True, run, call=call))
+        for shape in shapes:
+            weighing = _keyword(subject, name, shape)
+            if weighing.run(inputs, torch.ones(weighing.count), torch.float32).ok:
+                found.append(weighing)
+                break
     return found
+
+
+def _keyword(subject: Subject, name: str, shape: Sequence[int]) -> Weighing:
+    count = math.prod(shape)
+
+    def run(values: Sequence[Any], w: Tensor, dtype: torch.dtype) -> Trial:
+        bound = functools.partial(subject.loss, **{name: w.to(torch.float32).reshape(tuple(shape))})
+        return replace(subject, loss=bound, build=None, _twins={}, cache={}).run(values, dtype=dtype)
+
+    given = name if len(shape) == 1 else f"{name}.reshape{tuple(shape)}"
+    call = f"loss_fn({_names(subject)}, {name}={given})"
+    return Weighing(name, "sample" if count == shape[0] else "entry", count, True, run, call=call)
 
 
 def _classes(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:

@@ -1,7 +1,9 @@
 """LS107 on losses that train the teacher, and on their nearest innocent neighbours."""
 
 import ast
+import inspect
 from pathlib import Path
+from typing import Any
 
 import keras
 import pytest
@@ -62,6 +64,20 @@ def test_the_gradient_shown_is_the_derivative_of_the_value() -> None:
     [[grad]] = ast.literal_eval(found.evidence["grad teacher"])
     assert grad == pytest.approx(2 * (teacher - student), rel=1e-4)
     assert "keras.ops.stop_gradient(teacher)" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("loss", "stored"),
+    [
+        (lambda values, old_values: (values - old_values).square().mean(), "old_values"),
+        (lambda q, td_target: (q - td_target).square().mean(), "td_target"),
+        (lambda log_probs, old_log_probs: (log_probs - old_log_probs).exp().mean(), "old_log_probs"),
+    ],
+)
+def test_what_a_rollout_has_stored_is_information(loss: Any, stored: str) -> None:
+    first = next(iter(inspect.signature(loss).parameters))
+    _, (found,) = answer(rule, loss, **{first: "real[N]", stored: "real[N]"})
+    assert found.severity == "info"
 
 
 def test_a_detached_teacher_passes() -> None:

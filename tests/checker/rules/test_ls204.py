@@ -128,3 +128,15 @@ def test_a_score_of_positives_is_no_overlap_without_a_smoothing():
     flags = {"pred": "prob[N,C]", "target": "binary[N,C]"}
     assert answer(rule, f_beta, **flags)[0].status == "passed"
     assert answer(rule, dice, **flags)[0].status == "failed"
+
+
+def test_a_mean_over_no_label_that_is_torchs_own_is_information():
+    def own(logits, target, ignore_index=255):
+        return F.cross_entropy(logits, target, ignore_index=ignore_index)
+
+    def divided(logits, target, ignore_index=255):
+        return F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="sum") / (target != 255).sum()
+
+    flags = {"pred": "logits[N,C]", "target": "index[N]"}
+    assert [found.severity for found in answer(rule, own, **flags)[1]] == ["info"]
+    assert [found.severity for found in answer(rule, divided, **flags)[1]] == ["error"]

@@ -135,7 +135,22 @@ def steps_that_count(pred, target, lengths):
     return (pred - target)[kept].square().mean()
 
 
+def sequence_means(pred, target, mask):
+    """A mean over samples: one without a step counts as one of 0."""
+    return (((pred - target).square() * mask).sum(1) / mask.sum(1).clamp(min=1)).mean()
+
+
+def shifted(logits, labels):
+    """A language model: what it says at a step is for the label of the next."""
+    logits, labels = logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten()
+    kept = labels != -100
+    value = F.cross_entropy(logits, labels.masked_fill(~kept, 0), reduction="none")
+    return (value * kept).sum() / kept.sum().clamp(min=1)
+
+
 INNOCENT = [
+    (sequence_means, MASKED),
+    (shifted, {}),
     (smoothing_of_kept_rows, {}),
     (DiceOverAllPixels(drops=True), PIXELS),
     (masked_mean, MASKED),
@@ -221,3 +236,55 @@ def test_an_ignored_label_that_is_used_as_an_index_is_told():
     assert found.severity == "error"
     assert "where labels is -100, the label that it is to ignore" in found.message
     assert answer(rule, Gathers(safe=True))[1] == []
+
+
+class SegFocal(nn.Module):
+    def __init__(self, ignore_lb=255, divides=True):
+        super().__init__()
+        self.ignore_lb, self.divides = ignore_lb, divides
+
+    def forward(self, logits, target):
+        ce = F.cross_entropy(logits, target, ignore_index=self.ignore_lb, reduction="none")
+        value = (1 - torch.exp(-ce)) ** 2 * ce
+        return value.sum() / (target != self.ignore_lb).sum().clamp(min=1) if self.divides else value.mean()
+
+
+@pytest.mark.parametrize("flags", [{}, PIXELS])
+def test_an_ignored_label_that_counts_in_the_divisor_is_told(flags):
+    _, (found,) = answer(rule, SegFocal(divides=False), **flags)
+    assert found.severity == "warning"
+    assert "what target leaves out still counts in the divisor" in found.message
+    assert answer(rule, SegFocal(), **flags)[1] == []
+
+
+def test_steps_that_a_mask_leaves_out_are_counted_along_their_own_axis():
+    def over_all(pred, target, mask):
+        return ((pred - target).square() * mask).mean()
+
+    flags = {"pred": "real[N,T]", "target": "real[N,T]", "mask": "mask[N,T]"}
+    assert "7 steps more" in answer(rule, over_all, **flags)[1][0].message
+
+
+def depth(pred, target):
+    """A depth of 0 is one that was not measured."""
+    known = target > 0
+    return ((pred - target).abs() * known).sum() / known.sum().clamp(min=1)
+
+
+def over_all_depths(pred, target):
+    known = target > 0
+    return ((pred - target).abs() * known).mean()
+
+
+def divergence(pred, target):
+    """Where the target is 0 there is nothing to pay, and nothing was left out."""
+    value = torch.where(target > 0, target * (target.clamp(min=1e-9).log() - pred.log()), 0 * pred)
+    return value.mean() + (pred - target).mean()
+
+
+def test_a_number_that_means_not_known_is_not_counted():
+    flags = {"pred": "positive[N,C]", "target": "positive[N,C]"}
+    _, (found,) = answer(rule, over_all_depths, **flags)
+    assert "what target leaves out still counts in the divisor" in found.message
+    assert answer(rule, depth, **flags)[1] == []
+    assert answer(rule, divergence, **flags)[1] == []

@@ -134,3 +134,13 @@ def test_the_reproducer_of_a_crash_crashes(tmp_path: Path) -> None:
 @each_shipped
 def test_shipped_losses_take_one_sample(family: str) -> None:
     assert answer(rule, shipped(family))[0].status == "passed"
+
+
+def test_pairs_of_samples_are_information() -> None:
+    """One sample alone has none to be compared with; the spread of one has a remedy, and is told."""
+
+    def of_pairs(scores: Tensor, gains: Tensor) -> Tensor:
+        i, j = torch.triu_indices(len(scores), len(scores), 1)
+        return F.softplus(-torch.sign(gains[i] - gains[j]) * (scores[i] - scores[j])).mean()
+
+    assert [found.severity for found in answer(rule, of_pairs, scores="real[N]", gains="real[N]")[1]] == ["info"]

@@ -208,3 +208,18 @@ class Held(nn.Module):
 )
 def test_a_weight_in_a_buffer(use, told):
     assert [found.severity for found in answer(rule, Held(use))[1]] == told
+
+
+def test_an_optional_weight_of_each_entry_is_asked():
+    def weighed(pred, target, sample_weight=None):
+        value = F.huber_loss(pred, target, reduction="none")
+        return value.mean() if sample_weight is None else (value * sample_weight).mean()
+
+    def cancels(pred, target, sample_weight=None):
+        value = F.huber_loss(pred, target, reduction="none")
+        return value.mean() if sample_weight is None else (value * (sample_weight / sample_weight)).mean()
+
+    flags = {"pred": "real[N,C]", "target": "real[N,C]"}
+    (found,) = answer(rule, cancels, **flags)[1]
+    assert found.message == "sample_weight cancels: other weights give the same value"
+    assert answer(rule, weighed, **flags)[1] == []

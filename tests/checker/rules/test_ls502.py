@@ -61,3 +61,17 @@ def test_the_printed_text_is_stable() -> None:
     assert lines[2].strip().startswith("LS502 batch-coupled  info, measured")
     assert lines[3].strip().startswith("samples of a batch interact: accumulated over micro-batches it is another loss")
     assert "    fix     reduce over each sample first, then average; or keep the batch whole" in lines
+
+
+def test_an_entry_of_each_sample_taken_from_all_is_a_warning() -> None:
+    def columns(q_values: Tensor, actions: Tensor, td_target: Tensor) -> Tensor:
+        return (q_values[:, actions] - td_target).square().mean()
+
+    def entries(q_values: Tensor, actions: Tensor, td_target: Tensor) -> Tensor:
+        return (q_values[torch.arange(len(actions)), actions] - td_target).square().mean()
+
+    flags = {"q_values": "real[N,C]", "actions": "index[N]", "td_target": "real[N]"}
+    _, (found,) = answer(rule, columns, **flags)
+    assert found.severity == "warning"
+    assert found.message.startswith("each entry of actions is taken from every sample")
+    assert answer(rule, entries, **flags)[1] == []

@@ -181,3 +181,11 @@ def test_the_reproducers_print_both_orders(tmp_path: Path, kind: str) -> None:
 @each_shipped
 def test_shipped_losses_do_not_depend_on_the_order(family: str) -> None:
     assert answer(rule, shipped(family))[0].status == "passed"
+
+
+def test_noise_of_a_fixed_seed_is_information() -> None:
+    def noisy(pred: Tensor, target: Tensor) -> Tensor:
+        noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(0))
+        return (pred - target - 0.1 * noise).square().mean()
+
+    assert [found.severity for found in answer(rule, noisy, **REAL)[1]] == ["info"]

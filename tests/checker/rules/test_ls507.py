@@ -90,3 +90,17 @@ def test_the_reproducer_prints_both_values(tmp_path: Path) -> None:
     found, lines = run_reproducer(tmp_path, rule, source, "over_all", **TOKENS)
     said = [float(line.removeprefix("tensor(").removesuffix(")")) for line in lines]
     assert said == pytest.approx([float(found.evidence[name]) for name in ("value", "value then")], rel=1e-3)
+
+
+def test_a_list_is_padded_as_a_sequence_is() -> None:
+    """What fills a list must have no share in its softmax."""
+
+    def list_loss(scores: Tensor, relevance: Tensor, mask: Tensor, fill: float = 0.0) -> Tensor:
+        scores, gain = scores.masked_fill(mask == 0, fill), relevance.masked_fill(mask == 0, -1e9).softmax(1)
+        return -(gain * scores.log_softmax(1).masked_fill(mask == 0, 0.0)).sum(1).mean()
+
+    def well_filled(scores: Tensor, relevance: Tensor, mask: Tensor) -> Tensor:
+        return list_loss(scores, relevance, mask, -1e9)
+
+    assert [found.code for found in answer(rule, list_loss)[1]] == ["LS507"]
+    assert answer(rule, well_filled)[1] == []

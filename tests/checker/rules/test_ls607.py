@@ -274,3 +274,24 @@ def test_the_reproducer_prints_another_value_at_the_third_call(tmp_path) -> None
 def test_shipped_losses_are_clean(family: str) -> None:
     status, findings = answer(rule, shipped(family))
     assert (status.status, findings) == ("passed", [])
+
+
+class Scattered(nn.Module):
+    """Errors where something was observed, written into memory that may hold anything elsewhere."""
+
+    def __init__(self, make: Any = torch.empty_like) -> None:
+        super().__init__()
+        self.make = make
+
+    def forward(self, pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        values = torch.empty_like(pred) if self.make is torch.empty_like else torch.zeros_like(pred)
+        values[mask > 0] = (pred - target)[mask > 0].square()
+        return values.sum() / mask.sum()
+
+
+def test_memory_that_is_never_written_is_told() -> None:
+    flags = {**REAL, "mask": "mask[N,C]"}
+    _, (found,) = answer(rule, Scattered(), **flags)
+    assert (found.severity, found.fix) == ("warning", "zeros_like(...), or write every entry of it")
+    assert "memory that was never written" in found.message
+    assert answer(rule, Scattered(torch.zeros_like), **flags)[1] == []

@@ -1,6 +1,7 @@
 """LS616 on losses that are made for one batch size, and on their nearest innocent neighbours."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -136,3 +137,52 @@ def test_the_reproducer_shows_the_second_batch_raise(tmp_path: Path) -> None:
     """
     with pytest.raises(RuntimeError, match="must match the size"):
         run_reproducer(tmp_path, rule, source, "Keeps", **PAIRS)
+
+
+BATCH_SIZE = 100
+
+
+def by_a_number(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred - target).square().sum() / 32
+
+
+def by_a_constant(pred: Tensor, target: Tensor) -> Tensor:
+    loss = (pred - target).square().sum()
+    loss /= BATCH_SIZE
+    return loss
+
+
+def by_what_there_is(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred - target).square().sum() / len(pred)
+
+
+def half_of_a_sum(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred - target).square().sum() / 2
+
+
+def mean_of_a_scale(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred - target).square().mean() / 32
+
+
+@pytest.mark.parametrize(("loss", "divisor"), [(by_a_number, "32"), (by_a_constant, "BATCH_SIZE")])
+def test_a_sum_divided_by_a_batch_size_in_the_code_is_told(loss: Any, divisor: str) -> None:
+    _, (found,) = answer(rule, loss, **REAL)
+    assert found.severity == "warning"
+    assert found.message == f"a sum over the batch is divided by {divisor}, whatever batch is given"
+
+
+@pytest.mark.parametrize("loss", [by_what_there_is, half_of_a_sum, mean_of_a_scale])
+def test_other_divisors_are_innocent(loss: Any) -> None:
+    assert answer(rule, loss, **REAL)[1] == []
+
+
+def of_pairs(scores: Tensor, gains: Tensor, n: int | None = None) -> Tensor:
+    i, j = torch.triu_indices(n or len(scores), n or len(scores), 1)
+    return F.softplus(-torch.sign(gains[i] - gains[j]) * (scores[i] - scores[j])).mean()
+
+
+def test_indices_made_for_one_batch_size_are_told() -> None:
+    flags = {"scores": "real[N]", "gains": "real[N]"}
+    _, (found,) = answer(rule, lambda scores, gains: of_pairs(scores, gains, 6), **flags)
+    assert found.message.startswith("it is made for batches of 6: of a larger one the first 6 samples count")
+    assert answer(rule, of_pairs, **flags)[1] == []

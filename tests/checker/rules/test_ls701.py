@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 import torch
 import torch.nn.functional as F
@@ -58,7 +60,7 @@ FAULTS = [
     (gaussian_without_minus, {}, "the perfect prediction is the worst"),
     (poisson_without_minus, {}, "the perfect prediction is the worst"),
     (class_after, {}, "each sample is asked for the class after its own"),
-    (pixels_as_classes, PIXELS, "classes and pixels are mixed"),
+    (pixels_as_classes, PIXELS, "classes are mixed with pixels"),
     (dpo, {}, "it falls as policy_chosen_logps falls and policy_rejected_logps rises"),
 ]
 
@@ -227,3 +229,21 @@ def divergence(sign):
 def test_a_divergence_below_zero_has_the_wrong_sign():
     assert answer(rule, divergence(-1))[0].status == "failed"
     assert answer(rule, divergence(1))[1] == []
+
+
+def test_steps_read_as_classes_and_a_softmax_of_jax_along_the_batch():
+    def reshaped(logits, labels):
+        n, t, c = logits.shape
+        return F.cross_entropy(logits.reshape(n, c, t), labels)
+
+    def along(axis):
+        def retrieval(logits, labels):
+            log_p = jax.nn.log_softmax(logits, axis=axis)
+            return -jnp.mean(jnp.take_along_axis(log_p, labels[:, None], axis=-1))
+
+        return retrieval
+
+    assert "classes are mixed with pixels or steps" in answer(rule, reshaped)[1][0].message
+    flags = {"logits": "logits[N,C]", "labels": "index[N]"}
+    assert "the softmax runs along axis 0" in answer(rule, along(0), **flags)[1][0].message
+    assert answer(rule, along(-1), **flags)[1] == []

@@ -109,8 +109,8 @@ def iou_loss(boxes, target):
 
 
 PAIRS = [
-    (pixels_in_the_order_of_memory, pixels_with_their_classes, "classes and pixels are mixed"),
-    (pixels_in_the_order_of_memory, ClassesLast(), "classes and pixels are mixed"),
+    (pixels_in_the_order_of_memory, pixels_with_their_classes, "classes are mixed with pixels"),
+    (pixels_in_the_order_of_memory, ClassesLast(), "classes are mixed with pixels"),
     (classes_of_samples, classes_moved_to_their_place, "the loss looks for the classes on another"),
     (discriminator_loss, discriminator_loss_the_right_way, "it falls as real_logits falls and fake_logits rises"),
     (discriminator_loss, critic_loss, "it falls as real_logits falls"),

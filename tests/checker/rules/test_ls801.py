@@ -122,3 +122,14 @@ def test_the_reproducer_shows_the_floor(tmp_path: Path):
     """
     _, lines = run_reproducer(tmp_path, rule, source, "twice", **CLASSES)
     assert "0.904" in lines[0]
+
+
+def test_a_sigmoid_of_a_sigmoid_is_told_wherever_it_is_used():
+    def weighed(logits, target, twice=True):
+        p = logits.sigmoid().sigmoid() if twice else logits.sigmoid()
+        weight = (target * (1 - p) + (1 - target) * p).square()
+        return (weight * F.binary_cross_entropy_with_logits(logits, target, reduction="none")).mean()
+
+    (found,) = answer(rule, weighed, **LABELS)[1]
+    assert found.message == "sigmoid takes logits and is given probabilities: the output of sigmoid"
+    assert answer(rule, lambda logits, target: weighed(logits, target, twice=False), **LABELS)[1] == []

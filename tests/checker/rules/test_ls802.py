@@ -102,6 +102,16 @@ def reverse_divergence(log_pred, target):
     return F.kl_div((target + 1e-6).log(), log_pred.exp(), reduction="batchmean")
 
 
+def keras_places(y_true, y_pred):
+    y_true = 0.9 * y_true + 0.02
+    return keras.losses.categorical_crossentropy(y_pred, y_true)
+
+
+def keras_in_order(y_true, y_pred):
+    y_true = 0.9 * y_true + 0.02
+    return keras.losses.categorical_crossentropy(y_true, y_pred)
+
+
 def by_columns(preds, target, quantiles=(0.1, 0.5, 0.9)):
     errors = [preds[:, i] - target for i in range(3)]
     return sum(torch.maximum(q * e, (q - 1) * e).mean() for q, e in zip(quantiles, errors, strict=True))
@@ -113,6 +123,8 @@ def by_columns(preds, target, quantiles=(0.1, 0.5, 0.9)):
         (handed_to_cross_entropy, "cross_entropy takes the prediction first, and is given soft_labels first"),
         (by_columns, "it predicts the quantiles (0.9, 0.5, 0.1)"),
         (reverse_divergence, ""),
+        (keras_places, "categorical_crossentropy takes the target first, and is given y_pred first"),
+        (keras_in_order, ""),
     ],
 )
 def test_places_of_a_function_and_columns_of_quantiles(loss, says):

@@ -34,6 +34,7 @@ from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce,
 from lossmith.checker.finding import Finding
 from lossmith.checker.handwritten import HandWritten, surrounding
 from lossmith.checker.mirrors import looks_like_target
+from lossmith.checker.rules.ls107_gradient_leaks_into_target import POLICY, VALUES
 from lossmith.checker.sample import batched
 from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial, as_tensor
@@ -49,7 +50,10 @@ def applies(subject: Subject) -> str:
 
 
 def _learned(subject: Subject) -> list[int]:
-    return [index for index in subject.contract.preds if not subject.contract.arguments[index].frozen]
+    """Predictions that learn here: no network's that is held fast, and no baseline of a policy's loss."""
+    arguments, policy = subject.contract.arguments, POLICY.search(subject.name) is not None
+    learned = [index for index in subject.contract.preds if not arguments[index].frozen]
+    return [i for i in learned if not (policy and i != learned[0] and VALUES.search(arguments[i].name.lower()))]
 
 
 def check(subject: Subject) -> Iterator[Finding]:

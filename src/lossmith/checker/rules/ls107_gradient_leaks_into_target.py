@@ -32,7 +32,11 @@ from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS107", "gradient-leaks-into-target", "0.1"
 DISTILS = re.compile(r"distil|teacher|student|(?:^|[ _])kd(?:[ _]|$)|target_logits|logits_t")
-STORED = re.compile(r"(?:old|ref(?:erence)?).*(?:log_?p|chosen|rejected)")  # of a policy: stored without a graph
+# Of a policy, and of a step of Q-learning: computed before, and handed in as numbers.
+STORED = re.compile(
+    r"(?:old|ref(?:erence)?).*(?:log_?p|chosen|rejected)"
+    r"|(?:^|_)old_(?:v|values?|v_?preds?|probs?|actions?)(?:_|$)|^(?:td|q)_target|^target_(?:q|v)"
+)
 VALUES = re.compile(r"^values?$|^v$|baselines?|state_values?|critic")
 POLICY = re.compile(r"actor|policy|pg|reinforce", re.I)
 STOPS = {

@@ -17,7 +17,8 @@ Write instead
     return (loss * chosen).sum() / chosen.sum().clamp(min=1)
 
 When to allow it
-    NaN is meant as a signal, and the training loop looks for it. (torch.nn.CrossEntropyLoss does this by decision.)
+    NaN is meant as a signal, and the training loop looks for it. (torch's cross entropy does this by decision: where
+    the mean over no label is its own, and nothing else is wrong, it is information.)
 """
 
 import sys
@@ -29,11 +30,12 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.evidence import finding, reproduce, shrink
-from lossmith.checker.finding import Finding
+from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.ignored import ignored_label
 from lossmith.checker.promises import OVERLAP
 from lossmith.checker.sample import SIZES, batched, head, perfect
 from lossmith.checker.subject import Subject, Trial
+from lossmith.checker.torchs_own import is_torchs_own
 
 CODE, NAME, SINCE = "LS204", "empty-selection-nan", "0.1"
 SURE = 200.0  # a logit whose probability is 0 in float32
@@ -67,7 +69,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield finding(
             sys.modules[__name__],
             subject,
-            severity="warning" if subject.contract.pred.kind == "boxes" else "error",
+            severity=_severity(subject, selection),
             message=_message(trial, selection),
             trial=subject.run(inputs),
             fix="divide by count.clamp(min=1), and select with a product or where instead of indexing",
@@ -83,6 +85,12 @@ def check(subject: Subject) -> Iterator[Finding]:
             why="with positives, predictions where the target is 0 do count: what is found there is never learned",
             fix="add the same small number above and below: (2 * overlap + s) / (a + b + s)",
         )
+
+
+def _severity(subject: Subject, selection: Selection) -> Severity:
+    if is_torchs_own(subject, selection.inputs):
+        return "info"
+    return "warning" if subject.contract.pred.kind == "boxes" else "error"
 
 
 def _has_no_graph(trial: Trial, plain: Trial) -> bool:

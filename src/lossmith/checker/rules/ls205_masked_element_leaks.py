@@ -3,8 +3,8 @@
 What it checks
     What a loss is told to leave out (a mask of 0, an ignored label, steps beyond the length) has no part in it: other
     numbers there change neither the value nor any gradient, and its own gradient is 0. An ignored label that is no
-    class does not raise. A loss that leaves out targets of NaN has a finite value and gradient beside them. What a mask
-    leaves out is not counted in the divisor of a mean either, and a mask of 0 and 1 is not used as an index.
+    class does not raise. A loss that leaves out targets of NaN has a finite value and gradient beside them. What is
+    left out is not counted in the divisor of a mean either, and a mask of 0 and 1 is not used as an index.
 
 Why it matters
     Padding holds whatever was in memory. One term without the mask, a mask on the wrong axis, or a Dice denominator
@@ -27,14 +27,14 @@ When to allow it
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lossmith.checker.batch import near, precise, tolerance
-from lossmith.checker.counted import Diluted, diluted, looked_up
+from lossmith.checker.counted import Diluted, diluted, left_out_classes, looked_up, missing_is
 from lossmith.checker.evidence import evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.left_out import LeftOut, asks_for_nan, channel, left_out, takes_part
@@ -60,6 +60,8 @@ def applies(subject: Subject) -> str:
     if subject.contract.pred.kind in ("embedding", "unit", "boxes", "cxcywh"):
         return "a mask over pairs is not known to leave out samples"
     if any(True for _ in left_out(subject)) or _may_miss(subject) is not None or looked_up(subject) is not None:
+        return ""
+    if missing_is(subject) or left_out_classes(subject):
         return ""
     return "nothing in the contract can be left out: no mask, no ignored label, no lengths"
 
@@ -95,16 +97,19 @@ def _index(subject: Subject, index: int, line: str) -> Finding:
 
 
 def _divisor(subject: Subject, less: Diluted) -> Finding:
-    name, n = subject.contract.arguments[less.by].name, len(less.before.inputs[less.by])
+    argument, n = subject.contract.arguments[less.by], less.length
+    name, word = argument.name, {"N": "samples", "T": "steps"}.get(less.axis, f"entries along {less.axis}")
+    value = f" ({less.out:g})" if argument.role == "target" else ""
+    kept = f"({name} != {less.out:g})" if value else name
     return finding(
         sys.modules[__name__],
         subject,
         severity="warning",
-        message=f"what {name} leaves out still counts in the divisor: with {less.copies * n} samples more, all left "
-        f"out, {show(less.before.value)} becomes {show(less.after.value)}",
+        message=f"what {name} leaves out still counts in the divisor: with {less.copies * n} {word} more, all left "
+        f"out{value}, {show(less.before.value)} becomes {show(less.after.value)}",
         trial=less.after,
-        why=f"that is 1 / {1 + less.copies}: the mean is taken over all {(1 + less.copies) * n} samples",
-        fix=f"divide by what counts: (loss * {name}).sum() / {name}.sum().clamp(min=1)",
+        why=f"that is 1 / {1 + less.copies}: the mean is taken over all {(1 + less.copies) * n} {word}",
+        fix=f"divide by what counts: (loss * {kept}).sum() / {kept}.sum().clamp(min=1)",
     )
 
 
@@ -167,7 +172,7 @@ def _meant(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> b
         return False
     if takes_part(subject, subject.contract.arguments[case.by].name):
         return True
-    opposite = LeftOut(case.name, case.inputs, ~case.where, case.by)
+    opposite = replace(case, where=~case.where)
     if _leak(subject, opposite, dtype) is None:
         return True
     return _weighs(subject, case, leak, dtype)

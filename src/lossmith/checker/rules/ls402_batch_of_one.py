@@ -29,6 +29,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from lossmith.checker.batch import Split, near, no_batch, precise, refused, size, split, take, tolerance
+from lossmith.checker.comparing import averages_pairs
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.sample import batched
@@ -128,8 +129,10 @@ def _compares(subject: Subject, trial: Trial) -> bool:
     """True for two views of a batch, without labels, that have a value but no number: their spread is what counts.
 
     Two views look like regression where their distance is most of it; then the name of the loss is believed. Returns
-    that are standardised over a batch are such a spread as well.
+    that are standardised over a batch are such a spread as well. A mean over pairs of samples has none to go over.
     """
+    if averages_pairs(subject, trial):
+        return True
     kinds = {subject.contract.arguments[index].kind for index in subject.contract.preds}
     views = kinds == {"embedding"} and len(subject.contract.preds) == 2 and subject.contract.target is None
     named = [subject.name, *(argument.name for argument in subject.contract.arguments)]

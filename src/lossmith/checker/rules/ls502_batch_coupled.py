@@ -18,13 +18,15 @@ Write instead
     return (1 - 2 * (p * t).sum(dims) / (p.sum(dims) + t.sum(dims))).mean()
 
 When to allow it
-    Samples are compared on purpose. It is information, never more; losses of embeddings are not asked.
+    Samples are compared on purpose. It is information, but where a slip shows how it came about: pred[:, index], which
+    takes the entry of each sample from all of them. Losses of embeddings are not asked.
 """
 
 import sys
 from collections.abc import Iterator
 
 from lossmith.checker.batch import Split, interact, no_batch, size, splits
+from lossmith.checker.counted import picked_for_all
 from lossmith.checker.evidence import evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.sample import batched
@@ -45,7 +47,7 @@ def applies(subject: Subject) -> str:
 def check(subject: Subject) -> Iterator[Finding]:
     parts = splits(subject, SEEDS)
     if interact(parts):  # one draw without an explanation is no proof of a law
-        yield _told(subject, max(parts, key=_bias))
+        yield _told(subject, max(parts, key=_bias), picked_for_all(subject))
 
 
 def _bias(part: Split) -> float:
@@ -58,7 +60,7 @@ def _mean(part: Split) -> float:
     return part.shares[0] * part.first.value + part.shares[1] * part.second.value
 
 
-def _told(subject: Subject, part: Split) -> Finding:
+def _told(subject: Subject, part: Split, picked: tuple[int, str] | None) -> Finding:
     rows = {name: text for name, text in evidence_of(subject, part.whole).items() if not name.startswith("grad ")}
     rows |= {
         f"value of the first {part.cut}": show(part.first.value),
@@ -72,14 +74,21 @@ def _told(subject: Subject, part: Split) -> Finding:
         given = [f"{name}[{rows}]" if row else name for name, row in zip(names, has, strict=True)]
         return f"print(loss_fn({', '.join(given)}).sum())"
 
+    message = "samples of a batch interact: accumulated over micro-batches it is another loss, "
+    message += f"here {_bias(part):.1%} off for two"
+    fix = "reduce over each sample first, then average; or keep the batch whole"
+    if picked is not None:
+        name, pred = names[picked[0]], subject.contract.pred.name
+        message = f"each entry of {name} is taken from every sample: {pred}[:, {name}] has a column for each sample"
+        fix = f"{pred}[torch.arange(len({name})), {name}], or {pred}.gather(1, {name}[:, None])"
     return finding(
         sys.modules[__name__],
         subject,
-        severity="info",
-        message="samples of a batch interact: accumulated over micro-batches it is another loss, "
-        f"here {_bias(part):.1%} off for two",
+        severity="info" if picked is None else "warning",
+        message=message,
         evidence=rows,
         why=f"no weights for the parts explain the value and the gradient of the whole, in {2 * SEEDS} cuts",
-        fix="reduce over each sample first, then average; or keep the batch whole",
+        fix=fix,
+        line=picked[1] if picked else "",
         reproducer=reproduce(subject, part.whole.inputs, [call(":"), call(f":{part.cut}"), call(f"{part.cut}:")]),
     )

@@ -32,12 +32,13 @@ from lossmith.checker.batch import near_tensors, no_batch, orders, precise, same
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.guessed import holds_on_images
-from lossmith.checker.said import own_generators
+from lossmith.checker.said import own_generators, said_to_draw
 from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS506", "order-dependent", "0.1"
 NEIGHBOURS = re.compile(r"\.roll\(|\broll\(|\[::-1\]|\.flip\(0\)")
+DRAWS = re.compile(r"rand|PRNGKey|random\.|normal\(|default_rng|Generator\(")
 TIMES = re.compile(r"time|duration|surv|^t$")
 
 
@@ -114,6 +115,7 @@ def _told(subject: Subject, inputs: Sequence[Any], order: Sequence[int], dtype: 
     return finding(
         sys.modules[__name__],
         subject,
+        severity="info" if DRAWS.search(source_of(subject.loss)) and said_to_draw(subject) else "error",
         message=change,
         evidence=rows,
         fix="treat all rows alike: no single row as a reference, no sum or state that runs along the batch",

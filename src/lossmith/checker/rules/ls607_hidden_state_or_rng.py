@@ -1,9 +1,9 @@
 """LS607 hidden-state-or-rng
 
 What it checks
-    The same inputs give the same value: with any seed of the global random generator, and whatever the loss was
-    called with before. (What a module keeps in a registered buffer, as a batch norm does, is information.) The call
-    does not set the seed of the global random generator.
+    The same inputs give the same value: with any seed of the global random generator, whatever the loss was called
+    with before, and whatever was in memory that torch hands out as it is (torch.empty). The call does not set the seed
+    of the global random generator. (What a module keeps in a registered buffer, as a batch norm does, is information.)
 
 Why it matters
     A loss that remembers earlier calls gives another value for validation than for training, in another order of
@@ -35,6 +35,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from lossmith.checker.blank import Blank, asks_for_blank
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.memory import Snapshot
@@ -59,6 +60,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         found = _memory(subject, first, second)
         if found is None:
             found = _drawn(subject, first) or _statistics(subject, first, second) or _advanced(subject, first)
+            found = found or _unwritten(subject, first)
     if found is not None:
         yield found
 
@@ -301,6 +303,30 @@ def _seeded(subject: Subject, trial: Trial, watch: _Draws) -> Finding:
         fix="draw from a torch.Generator of its own, or leave the seed to the program",
         line=watch.line,
         reproducer=reproduce(subject, trial.inputs, _ending_seeded(subject)),
+    )
+
+
+def _unwritten(subject: Subject, inputs: Sequence[Any]) -> Finding | None:
+    """The value depends on what happened to be in memory before."""
+    if subject.bridged or not asks_for_blank(subject.loss):
+        return None
+    watches = [Blank(number, subject.file) for number in (1.0, 3.0)]
+    trials = [subject.run(inputs, watch=watch) for watch in watches]
+    if not watches[0].name or same(*trials) or not all(trial.ok for trial in trials):
+        return None
+    name = watches[0].name
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message=f"the value depends on memory that was never written: part of what {name}() made is read as it was",
+        trial=trials[0],
+        evidence={
+            **_inputs_of(subject, trials[0]),
+            **{f"value if it holds {w.number:g}": show(t.value) for w, t in zip(watches, trials, strict=True)},
+        },
+        fix=f"{name.replace('empty', 'zeros')}(...), or write every entry of it",
+        line=watches[0].line,
     )
 
 

@@ -3,7 +3,8 @@
 What it checks
     A loss takes batches of other sizes than the first one: smaller and larger ones, by a fresh object and by one that
     has been called before. Where it has a setting for the batch size, the value does not depend on that setting, and no
-    batch of another size is viewed as so many rows.
+    batch of another size is viewed as so many rows. A sum over the batch is not divided by a number that its code
+    names: a power of two from 8 on, or a constant that is called a batch size.
 
 Why it matters
     The last batch of an epoch is smaller, and a validation batch is larger. A mask or an index that is made for one
@@ -31,8 +32,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from lossmith.checker.accelerators import name_of
-from lossmith.checker.batch import near, no_batch, refused, size, take
-from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce
+from lossmith.checker.batch import near, no_batch, refused, size, splits, take
+from lossmith.checker.divisors import SIZE_NAME, divided_by_a_batch_size
+from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.options import options
 from lossmith.checker.signature import source_of
@@ -40,7 +42,6 @@ from lossmith.checker.subject import Subject, Trial
 from lossmith.checker.watch import user_line
 
 CODE, NAME, SINCE = "LS616", "fixed-batch-size", "0.1"
-SIZE_NAME = re.compile(r"^(?:n_?)?batch_?size$|^bs$|^b_?size$")
 
 
 def applies(subject: Subject) -> str:
@@ -59,9 +60,11 @@ def check(subject: Subject) -> Iterator[Finding]:
     refuses = [trial for trial in others if not trial.ok]
     if len(refuses) == len(others) or all(_samples(trial) == 2 * n for trial in others if trial.ok):
         yield _one_size_only(subject, first, refuses, multiples=len(refuses) < len(others))
+    elif beyond := _no_further(first, others):
+        yield _only_the_first(subject, first, refuses[0], beyond)
     elif broken := _after_another(subject, first, [trial for trial in others if trial.ok]):
         yield _keeps_the_first(subject, first, broken)
-    elif found := _divides_by_a_setting(subject, first) or _regroups(subject, first):
+    elif found := _divides_by_a_setting(subject, first) or _divides_by_a_number(subject) or _regroups(subject, first):
         yield found
 
 
@@ -92,6 +95,30 @@ def _one_size_only(subject: Subject, first: Trial, others: list[Trial], multiple
         fix="take the number of samples from the arguments, len(pred), each time",
         reproducer=reproduce(subject, shown.inputs),
     )
+
+
+def _no_further(first: Trial, others: list[Trial]) -> Trial | None:
+    """A larger batch of which no sample beyond the size of the first one counts, where no smaller one is accepted."""
+    n = _samples(first)
+    smaller, larger = ([t for t in others if (_samples(t) < n) is less] for less in (True, False))
+    if any(trial.ok for trial in smaller) or not larger or not all(trial.ok for trial in larger):
+        return None
+    grads = [trial.grad for trial in larger if trial.grad is not None]
+    idle = [not bool((grad[n:] != 0).any()) and bool((grad[:n] != 0).any()) for grad in grads]
+    return larger[-1] if idle and all(idle) else None
+
+
+def _only_the_first(subject: Subject, first: Trial, smaller: Trial, larger: Trial) -> Finding:
+    n = _samples(first)
+    return finding(
+        sys.modules[__name__],
+        subject,
+        message=f"it is made for batches of {n}: of a larger one the first {n} samples count, and smaller ones fail",
+        evidence={f"a batch of {_samples(smaller)}": _raised(smaller), f"a batch of {_samples(larger)}": "has no "
+                  f"gradient beyond sample {n}"},
+        fix="take the number of samples from the arguments, len(pred), each time",
+        reproducer=reproduce(subject, smaller.inputs),
+    )  # fmt: skip
 
 
 def _raised(trial: Trial) -> str:
@@ -153,6 +180,26 @@ def _divides_by_a_setting(subject: Subject, first: Trial) -> Finding | None:
                 reproducer=reproduce(subject, first.inputs),
             )
     return None
+
+
+def _divides_by_a_number(subject: Subject) -> Finding | None:
+    """A sum over the batch, divided by a number in the code that is a batch size."""
+    divisor = divided_by_a_batch_size(subject.loss)
+    if not divisor or not (parts := splits(subject)) or not all(part.ok and part.plain() == "sum" for part in parts):
+        return None
+    part = parts[0]
+    rows = {name: text for name, text in evidence_of(subject, part.whole).items() if not name.startswith("grad ")}
+    rows |= {f"value of the first {part.cut}": show(part.first.value), "of the others": show(part.second.value)}
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message=f"a sum over the batch is divided by {divisor}, whatever batch is given",
+        evidence=rows,
+        why=f"a batch of {part.n} costs the sum of its parts: the smaller last batch of an epoch counts less",
+        fix="divide by len(pred)",
+        reproducer=reproduce(subject, part.whole.inputs),
+    )
 
 
 class _Rows(TorchFunctionMode):

@@ -81,7 +81,8 @@ def _told(subject: Subject, found: Mistaken) -> Iterator[Finding]:
         where = subject.contract.preds[0]
         undecided = subject.values((*best[:where], best[where] * 0, *best[where + 1 :]))
     floor = undecided is not None and abs(trial.value) > FLOOR * abs(undecided)
-    if found.function in PLAIN and found.given.made_by and not floor:
+    twice = found.function == found.given.made_by == "sigmoid"  # of one number; a softmax may be of weights
+    if found.function in PLAIN and found.given.made_by and not floor and not twice:
         return  # a softmax of weights that happen to lie between 0 and 1
     rows = evidence_of(subject, trial)
     if floor:
