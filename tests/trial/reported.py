@@ -31,8 +31,8 @@ ROUNDS = {
     "first": ("classes", "regression", "segmentation", "metric", "innocents"),
     "second": ("held_classes", "held_regions", "held_embeddings", "held_numbers"),
     "third": ("fresh",),
-    "fourth": ("fresh_numbers", "fresh_numbers_again"),
-    "fifth": ("fresh_structure", "fresh_structure_two"),
+    "fourth": ("fresh_numbers", "fresh_structure"),
+    "fifth": ("fresh_numbers_again", "fresh_structure_two"),
 }
 TABLES = tuple(table for tables in ROUNDS.values() for table in tables)
 MEND = re.compile(r"^([ ]*).*?  # mend: (.*)$", re.M)

@@ -92,7 +92,12 @@ def each_as_torch(loss: Callable[..., Any], framework: Framework) -> Callable[..
     import tensorflow as tf
 
     def each(*rows: Any) -> Any:
-        return tf.vectorized_map(lambda row: first_of(loss(*row)), rows)
+        log, before = tf.get_logger(), tf.get_logger().level
+        log.setLevel("ERROR")  # each map is traced once, of which tensorflow warns when there are five
+        try:
+            return tf.vectorized_map(lambda row: first_of(loss(*row)), rows)
+        finally:
+            log.setLevel(before)
 
     return functools.partial(_foreign, functools.partial(_in_tensorflow, each))
 

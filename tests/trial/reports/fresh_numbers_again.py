@@ -1,6 +1,6 @@
 # ruff: noqa
 # fmt: off
-# The fourth round, numbers once more: written when the first half had been mended, and measured once.
+# The fifth round, its numeric half: written when the fourth had been mended, and measured once.
 
 # wrong formula: LS701 LS208
 def anchor_style_bce(logit, onehot, gamma=0.5):

@@ -1,6 +1,6 @@
 # ruff: noqa
 # fmt: off
-# The fifth round, of structure: reduction, masks, weights, axes, state, devices, and losses of Keras, JAX and TensorFlow.
+# The fourth round, of structure: reduction, masks, weights, axes, state, devices, and losses of Keras, JAX and TensorFlow.
 # Restated from public trackers before any rule was read. Above each stand the class of its defect and the codes that
 # name it rightly; `mend:` is what the line says once it is repaired. Those without a class are innocent.
 
