@@ -406,3 +406,19 @@ def test_classes_that_a_part_holds_a_weight_for():
             return self.parts[0](logits, labels)
 
     assert infer(Subject.of("Heads", Heads()))[0].sizes == {"C": 3}
+
+
+class Centres(nn.Module):
+    def __init__(self, num_classes=10, feat_dim=2):
+        super().__init__()
+        self.num_classes = num_classes
+        self.centres = nn.Parameter(torch.randn(num_classes, feat_dim))
+
+    def forward(self, x, labels):
+        own = labels[:, None] == torch.arange(self.num_classes, device=x.device)
+        return (torch.cdist(x, self.centres).square() * own).clamp(1e-12, 1e12).sum() / len(x)
+
+
+def test_a_matrix_that_is_held_has_a_row_for_each_class():
+    found = infer(Subject.of("Centres", Centres()))[0]
+    assert (found.kinds(), found.sizes) == (("embedding", "index"), {"C": 10, "D": 2})

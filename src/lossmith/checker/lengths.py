@@ -18,6 +18,7 @@ from lossmith.checker.subject import Subject
 
 _IMAGES = re.compile(r"conv2d|Conv2d|pool2d|Pool2d|interpolate|unfold|fft")  # a window, a pyramid
 MOST = {"C": 128, "D": 128, "N": 64}
+_HELD = ("__dict__", "_buffers", "_parameters")
 TRIED = 6  # lengths, so that a loss that no length helps is not tried for minutes
 
 
@@ -25,6 +26,7 @@ def other_sizes(subject: Subject) -> Iterator[Mapping[str, int]]:
     """Sizes of axes to draw with instead, the likeliest first."""
     if _IMAGES.search(source_of(subject.loss)):
         yield from ({"H": side, "W": side + 4} for side in (16, 64))
+    yield from ({"C": rows, "D": width} for rows, width in held_matrices(subject.loss))
     held, written = dict.fromkeys(_attributes(subject.loss)), dict.fromkeys(_literals(subject.loss))
     for numbers, axes in ((held, "CDN"), (written, "NCD")):
         for axis in axes:
@@ -40,6 +42,13 @@ def held_vectors(loss: Any) -> list[int]:
     values = [v for part in _parts(loss) for held in ("__dict__", "_buffers") for v in getattr(part, held, {}).values()]
     values += [spaces[name] for name in code.co_names if name in spaces] if code else []
     return list(dict.fromkeys(len(value) for value in values if getattr(value, "ndim", 0) == 1 and len(value) > 1))
+
+
+def held_matrices(loss: Any) -> list[tuple[int, int]]:
+    """The shapes of the matrices that a loss holds: a centre, a proxy or a row of weights for each class."""
+    values = [v for part in _parts(loss) for held in _HELD for v in getattr(part, held, {}).values()]
+    shapes = [tuple(value.shape) for value in values if getattr(value, "ndim", 0) == 2]
+    return [(rows, width) for rows, width in dict.fromkeys(shapes) if 1 < rows != width > 1][:TRIED]
 
 
 def _attributes(loss: Any) -> Iterator[int]:

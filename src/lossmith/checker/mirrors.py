@@ -34,6 +34,7 @@ ORDINARY = frozenset(
     | {(kind, goal) for kind in ("logits", "logprob", "simplex") for goal in CLASSES}
     | {(kind, goal) for kind in ("logits", "prob") for goal in SIDES}
 )
+IMAGES = re.compile(r"(im(?:g|ages?)?s?_?)[1a] \1[2b]")  # two images that are to be alike
 GUESS = re.compile(
     r"pred|prob|logit|score|estimate|output|student|mean|^mu$|rate|recon|hat$|^im(?:age|g)s?$|denois|restor"
 )
@@ -82,6 +83,8 @@ def is_ordinary(contract: Contract) -> bool:
     if contract.target is None or (contract.pred.kind, contract.target_kind()) not in ORDINARY:
         return False
     pred, target = contract.pred.name.lower(), contract.arguments[contract.target].name.lower()
+    if "H" in contract.pred.domain.axes and IMAGES.fullmatch(f"{pred} {target}"):
+        return True
     guess = (pred in PRED_NAMES and pred not in ("x", "z")) or GUESS.search(pred) is not None
     goal = looks_like_target(target)
     plain = len(contract.arguments) == 2 and contract.kinds() == ("real", "real") and target != "y"

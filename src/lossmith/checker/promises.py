@@ -1,6 +1,7 @@
 """What the name of a loss promises: an overlap that can be whole, classes that are pushed apart."""
 
 import re
+from math import isclose
 
 import torch
 from torch import Tensor
@@ -19,6 +20,13 @@ SUM = re.compile(r"(?:^|_)(?:ce|bce|l1|l2|mse)(?:_|$)|b?ce(?:loss|with)|focal|en
 OVERLAP = re.compile(r"dice|(?<![a-z])m?iou|jaccard|tversky", re.I)
 APART = re.compile(r"triplet|contrastive|n_?pairs?|batch_?hard", re.I)
 NOT_NEGATIVE = re.compile(r"^(?!.*log(?!_?cosh)).*(?:huber|smooth_?l1|wing|log_?cosh)", re.I)  # a logarithm may be
+# A residual costs the same on both sides of the target, by name.
+EVEN = re.compile(
+    r"huber|smooth_?l1|log_?cosh|charbonnier|cauchy|welsch|geman|(?:^|_)(?:l1|l2|mse|mae|rmse)(?:_|$)", re.I
+)
+SIDED = re.compile(
+    r"asym|quantile|pinball|weigh|over|under|side|expect|skew|linex|log(?!_?cosh)|perc|relat|hinge", re.I
+)
 DIVERGENCE = re.compile(r"(?:^|_)(?:kl|kld|jsd?)(?:_|$)|kl_?div|kullback|jensen|KLLoss", re.I)
 DISTRIBUTIONS = (("logits", "logits"), ("simplex", "dist"), ("prob", "soft"), ("simplex", "simplex"))
 FLOOR = 0.3  # of an overlap that is whole: a smoothing of 1 costs less, half of the overlap costs 0.5
@@ -64,6 +72,28 @@ def below_zero(subject: Subject) -> Wrong | None:
         said = f"it costs {subject.values(good):.3g} where prediction and target are equal, and not 0"
         fix = "look for branches of where that have changed places, or a constant too much"
         shown = shown or Wrong(said, fix, good, good)
+    return shown
+
+
+def one_sided(subject: Subject) -> Wrong | None:
+    """A loss of residuals that is called after an even one, and is another on the other side of the target."""
+    words = subject.name if not subject.settings else f"{subject.name} {' '.join(subject.settings)}"
+    contract = subject.contract
+    if contract.kinds() != ("real", "real") or not EVEN.search(subject.name) or SIDED.search(words):
+        return None
+    shown: Wrong | None = None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        pred, target = (inputs[i] for i in (contract.preds[0], contract.target or 0))
+        if pred.shape != target.shape:
+            return None
+        there = put(inputs, contract.preds[0], 2 * target - pred)
+        beside = put(put(inputs, contract.preds[0], pred + 1.5), contract.target or 0, target + 1.5)
+        one, other, moved = (subject.values(each) for each in (inputs, there, beside))
+        if not isclose(one, moved, rel_tol=1e-4) or not abs(one - other) > 0.01 * (abs(one) + abs(other)):
+            return None  # it is not of residuals alone, or it is even
+        said = f"it costs {one:.3g} on one side of the target and {other:.3g} as far away on the other"
+        shown = shown or Wrong(said, "compare the absolute value of the residual: where(abs(r) < ...)", inputs, there)
     return shown
 
 

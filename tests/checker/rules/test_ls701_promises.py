@@ -142,3 +142,42 @@ def test_several_quantiles_are_no_classes():
     """Labels used as numbers were once read as class numbers, off by one."""
     assert subject_of(by_number).contract.kinds() == ("real", "real")
     assert answer(rule, by_number)[1] == []
+
+
+def smooth_l1(whole):
+    def smooth_l1_loss(pred, target, beta=1.0):
+        residual = pred - target
+        near = residual.abs() < beta if whole else residual < beta
+        return torch.where(near, residual.square() / (2 * beta), residual.abs() - beta / 2).mean()
+
+    return smooth_l1_loss
+
+
+def asymmetric_l1_loss(pred, target):
+    return torch.where(pred > target, 3 * (pred - target), target - pred).mean()
+
+
+def test_a_residual_loss_by_name_is_even():
+    status, found = answer(rule, smooth_l1(False))
+    assert status.status == "failed"
+    assert found[0].severity == "warning"
+    assert "on the other" in found[0].message
+    assert answer(rule, smooth_l1(True))[0].status == "passed"
+    assert answer(rule, asymmetric_l1_loss)[1] == []
+
+
+def similarity(sign):
+    def structure_loss(img1, img2):
+        means = [F.avg_pool2d(image, 3, 1) for image in (img1, img2)]
+        spreads = [F.avg_pool2d(image**2, 3, 1) - mean**2 for image, mean in zip((img1, img2), means, strict=True)]
+        common = F.avg_pool2d(img1 * img2, 3, 1) - means[0] * means[1]
+        found = (2 * means[0] * means[1] + 1e-4) * (2 * common + 1e-3)
+        found = found / ((means[0] ** 2 + means[1] ** 2 + 1e-4) * (spreads[0] + spreads[1] + 1e-3))
+        return 1 - found.mean() if sign > 0 else found.mean()
+
+    return structure_loss
+
+
+def test_two_images_by_number_are_to_be_alike():
+    assert answer(rule, similarity(-1))[0].status == "failed"
+    assert answer(rule, similarity(1))[1] == []

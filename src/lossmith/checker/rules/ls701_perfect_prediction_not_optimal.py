@@ -6,7 +6,8 @@ What it checks
     wrong; or a reshape that mixes the classes of pixels. Where names say what is to be near or high (anchor, positive,
     negative; chosen, rejected; the real and the fake of a discriminator; an advantage; a risk, its time and event; a
     query, its key and a queue; the mean and log-variance of a latent), they are believed, and so is the name of an
-    overlap that ought to reach 1, or of a triplet loss that ought to keep classes apart.
+    overlap that ought to reach 1, of a triplet loss that ought to keep classes apart, or of a residual loss (huber,
+    smooth_l1, log_cosh) that ought to cost the same on both sides of the target.
     A softmax along the samples, or along pixels, compares no classes: right and wrong cost the same.
 
 Why it matters
@@ -32,7 +33,7 @@ from collections.abc import Iterator
 
 from lossmith.checker.directions import beaten, pushed_away, wrong_axis, wrong_way
 from lossmith.checker.evidence import SkipRule, finding, literal, reproduce, show
-from lossmith.checker.finding import Finding
+from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.judge import SEEDS, shortfall
 from lossmith.checker.mirrors import meant, on_a_scale
 from lossmith.checker.promises import (
@@ -42,6 +43,7 @@ from lossmith.checker.promises import (
     levels_turned,
     looked_up_elsewhere,
     one_point_is_best,
+    one_sided,
 )
 from lossmith.checker.quantiles import levels_of
 from lossmith.checker.sample import perfect
@@ -92,6 +94,8 @@ def check(subject: Subject) -> Iterator[Finding]:
             found = beaten(subject, everywhere=subject.contract.origin in SAID or _of_boxes(subject))
     if found is not None:
         yield _told(subject, found)
+    elif (found := one_sided(subject)) is not None:
+        yield _told(subject, found, "warning")
     elif reason:
         raise SkipRule(f"it is not known what is best for it: {reason}")
 
@@ -114,7 +118,7 @@ def _is_said(subject: Subject, reason: str) -> bool:
     return labels and contract.kinds() in (("logits", "index"), ("logits", "binary"))
 
 
-def _told(subject: Subject, wrong: Wrong) -> Finding:
+def _told(subject: Subject, wrong: Wrong, severity: Severity = "error") -> Finding:
     names = [argument.name for argument in subject.contract.arguments]
     changed = [i for i, (a, b) in enumerate(zip(wrong.good, wrong.better, strict=True)) if a is not b]
     rows = {name: show(value) for name, value in zip(names, wrong.good, strict=True)}
@@ -129,6 +133,7 @@ def _told(subject: Subject, wrong: Wrong) -> Finding:
     return finding(
         sys.modules[__name__],
         subject,
+        severity=severity,
         message=wrong.said,
         evidence=rows,
         fix=wrong.fix,
