@@ -295,3 +295,21 @@ def test_memory_that_is_never_written_is_told() -> None:
     assert (found.severity, found.fix) == ("warning", "zeros_like(...), or write every entry of it")
     assert "memory that was never written" in found.message
     assert answer(rule, Scattered(torch.zeros_like), **flags)[1] == []
+
+
+def mixed_up(pred, target):
+    np.random.seed(0)
+    share = float(np.random.beta(1.0, 1.0))
+    return share * (pred - target).square().mean() + (1 - share) * (pred - target).abs().mean()
+
+
+def mixed_by_a_generator(pred, target):
+    share = float(np.random.default_rng(0).beta(1.0, 1.0))
+    return share * (pred - target).square().mean() + (1 - share) * (pred - target).abs().mean()
+
+
+def test_a_seed_that_is_set_for_numpy_is_told_too():
+    (found,) = answer(rule, mixed_up, **REAL)[1]
+    assert found.severity == "warning"
+    assert found.message.endswith("random generator of numpy.random")
+    assert answer(rule, mixed_by_a_generator, **REAL)[1] == []

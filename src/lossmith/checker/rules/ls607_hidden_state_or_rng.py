@@ -39,6 +39,7 @@ from lossmith.checker.blank import Blank, asks_for_blank
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.memory import Snapshot
+from lossmith.checker.reseeds import reseeded
 from lossmith.checker.said import said_to_draw, said_to_remember
 from lossmith.checker.slopes import same
 from lossmith.checker.subject import Subject, Trial
@@ -266,10 +267,11 @@ def _statistics(subject: Subject, first: Sequence[Any], second: Sequence[Any]) -
 def _advanced(subject: Subject, inputs: Sequence[Any]) -> Finding | None:
     watch = _Draws(subject.file)
     trial = subject.run(inputs, watch=watch)
+    named = reseeded(subject, inputs) or ["torch"] * (watch.name in ("manual_seed", "seed"))
+    if named:
+        return _seeded(subject, trial, named, watch.line)
     if subject.bridged or not watch.name:
         return None
-    if watch.name in ("manual_seed", "seed") or _reseeds(subject, inputs):
-        return _seeded(subject, trial, watch)
     return finding(
         sys.modules[__name__],
         subject,
@@ -282,27 +284,19 @@ def _advanced(subject: Subject, inputs: Sequence[Any]) -> Finding | None:
     )
 
 
-def _reseeds(subject: Subject, inputs: Sequence[Any]) -> bool:
-    """True if the generator is in one and the same state after every call, however it was before."""
-    after: list[Tensor] = []
-    for seed in (3, 4, 5):
-        subject.run(inputs, seed=seed)
-        after.append(torch.get_rng_state())
-    return all(torch.equal(after[0], other) for other in after[1:])
-
-
-def _seeded(subject: Subject, trial: Trial, watch: _Draws) -> Finding:
+def _seeded(subject: Subject, trial: Trial, named: Sequence[str], line: str) -> Finding:
     return finding(
         sys.modules[__name__],
         subject,
         severity="warning",
-        message="the call sets the seed of the global random generator",
+        message="the call sets the seed of the global random generator"
+        + ("" if "torch" in named else f" of {' and of '.join(named)}"),
         evidence=_inputs_of(subject, trial),
         why="whatever was seeded before, the generator is in the same state after every call: dropout and shuffling "
         "repeat themselves from step to step",
         fix="draw from a torch.Generator of its own, or leave the seed to the program",
-        line=watch.line,
-        reproducer=reproduce(subject, trial.inputs, _ending_seeded(subject)),
+        line=line,
+        reproducer=reproduce(subject, trial.inputs, _ending_seeded(subject)) if "torch" in named else "",
     )
 
 
