@@ -68,7 +68,7 @@ def percentage_error(pred, target):
     known = target != 0
     safe = torch.where(known, target, torch.ones_like(target))
     relative = (pred - target).abs() / safe.abs()
-    return torch.where(known, relative, torch.zeros_like(relative)).mean()
+    return torch.where(known, relative, torch.zeros_like(relative)).sum() / known.sum().clamp(min=1)
 
 
 class HuberWithoutStrayDimension(nn.Module):

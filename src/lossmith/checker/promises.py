@@ -89,7 +89,10 @@ def one_sided(subject: Subject) -> Wrong | None:
             return None
         there = put(inputs, contract.preds[0], 2 * target - pred)
         beside = put(put(inputs, contract.preds[0], pred + 1.5), contract.target or 0, target + 1.5)
-        one, other, moved = (subject.values(each) for each in (inputs, there, beside))
+        match = put(inputs, contract.preds[0], target)
+        one, other, moved, least = (subject.values(each) for each in (inputs, there, beside, match))
+        if not abs(least) < 0.05 * abs(one):
+            return None  # samples are paired with each other's targets (LS401)
         if not isclose(one, moved, rel_tol=1e-4) or not abs(one - other) > 0.01 * (abs(one) + abs(other)):
             return None  # it is not of residuals alone, or it is even
         said = f"it costs {one:.3g} on one side of the target and {other:.3g} as far away on the other"
