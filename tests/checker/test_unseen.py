@@ -10,7 +10,8 @@ from unseen_losses import DICTIONARIES, UNSEEN
 from unseen_structures import STRUCTURES
 
 from lossmith.checker.infer import infer, readings
-from lossmith.checker.spoken import side_of, spoken_of
+from lossmith.checker.side import side_of
+from lossmith.checker.spoken import spoken_of
 from lossmith.checker.subject import Subject, one_thread
 from lossmith.errors import ContractError
 

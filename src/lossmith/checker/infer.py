@@ -24,8 +24,9 @@ from lossmith.checker.lengths import held_vectors, other_sizes
 from lossmith.checker.mirrors import MIRRORS, held_up_to, is_ordinary, meant, seen_in
 from lossmith.checker.ranking import plausible
 from lossmith.checker.sample import generator, perfect
+from lossmith.checker.side import side_of
 from lossmith.checker.signature import optional_parameters
-from lossmith.checker.spoken import groups_of, side_of, spoken_of
+from lossmith.checker.spoken import groups_of, spoken_of
 from lossmith.checker.subject import Subject
 from lossmith.checker.tasks import read_tasks, tasks_of
 from lossmith.checker.templates import GROUPS, Template

@@ -18,7 +18,6 @@ from lossmith.checker.subject import Subject
 
 _IMAGES = re.compile(r"conv2d|Conv2d|pool2d|Pool2d|interpolate|unfold|fft")  # a window, a pyramid
 MOST = {"C": 128, "D": 128, "N": 64}
-_HELD = ("__dict__", "_buffers", "_parameters")
 TRIED = 6  # lengths, so that a loss that no length helps is not tried for minutes
 
 
@@ -39,16 +38,20 @@ def held_vectors(loss: Any) -> list[int]:
     """The lengths of the vectors that a loss holds, or finds beside it: a weight for each class."""
     function = inspect.unwrap(loss) if inspect.isroutine(loss) else None
     code, spaces = getattr(function, "__code__", None), getattr(function, "__globals__", {})
-    values = [v for part in _parts(loss) for held in ("__dict__", "_buffers") for v in getattr(part, held, {}).values()]
+    values = _held(loss, "__dict__", "_buffers")  # a parameter of one axis may be a weight for each task
     values += [spaces[name] for name in code.co_names if name in spaces] if code else []
     return list(dict.fromkeys(len(value) for value in values if getattr(value, "ndim", 0) == 1 and len(value) > 1))
 
 
 def held_matrices(loss: Any) -> list[tuple[int, int]]:
     """The shapes of the matrices that a loss holds: a centre, a proxy or a row of weights for each class."""
-    values = [v for part in _parts(loss) for held in _HELD for v in getattr(part, held, {}).values()]
+    values = _held(loss, "__dict__", "_buffers", "_parameters")
     shapes = [tuple(value.shape) for value in values if getattr(value, "ndim", 0) == 2]
     return [(rows, width) for rows, width in dict.fromkeys(shapes) if 1 < rows != width > 1][:TRIED]
+
+
+def _held(loss: Any, *places: str) -> list[Any]:
+    return [value for part in _parts(loss) for place in places for value in getattr(part, place, {}).values()]
 
 
 def _attributes(loss: Any) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""What the name of a loss promises: an overlap that can be whole, classes that are pushed apart."""
+"""What the name of a loss promises: an overlap that can be whole, classes that are apart, residuals without a side."""
 
 import re
 from math import isclose

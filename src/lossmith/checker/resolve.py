@@ -14,7 +14,7 @@ from lossmith.checker.fold import Fold
 from lossmith.checker.infer import infer
 from lossmith.checker.known import known_contract
 from lossmith.checker.sample import perfect
-from lossmith.checker.spoken import side_of
+from lossmith.checker.side import side_of
 from lossmith.checker.subject import Subject
 from lossmith.checker.tasks import Tasks, tasks_of, with_roles
 from lossmith.checker.unfold import folds

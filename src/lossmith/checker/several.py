@@ -10,11 +10,12 @@ score_i, score_j, label_i, ...  the score of what is worth more is to be the hig
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lossmith.checker.judge import SEEDS
 from lossmith.checker.sample import perfect
@@ -180,38 +181,43 @@ def of_adversaries(subject: Subject) -> Wrong | None:
 
 def _turned_policy(subject: Subject, advantage: int) -> Wrong | None:
     """Near the old policy, the loss must fall as what has an advantage becomes likelier, and the other less likely."""
-    where, shown = subject.contract.preds[0], None
-    name = subject.contract.pred.name
-    for seed in SEEDS:
-        inputs = list(subject.draw(seed))
+    where = subject.contract.preds[0]
+
+    def likelier(inputs: list[Any]) -> Tensor | None:
         for i, argument in enumerate(subject.contract.arguments):
             if i != where and LIKELY.search(argument.name.lower()):
                 inputs[i] = inputs[where].clone()
         step = 0.05 * inputs[advantage].sign()
-        if step.shape != inputs[where].shape:
-            return None
-        good, bad = put(inputs, where, inputs[where] + step), put(inputs, where, inputs[where] - step)
-        if not subject.values(bad) < subject.values(inputs) < subject.values(good):
-            return None
-        said = f"it falls as {name} falls where the advantage is positive"
-        shown = shown or Wrong(said, "turn the sign: what is to be large is -loss", good, bad)
-    return shown
+        return step if step.shape == inputs[where].shape else None
+
+    return _falls_with(subject, likelier, "where the advantage is positive")
 
 
 def _turned_choice(subject: Subject, advantage: int, action: int) -> Wrong | None:
     """The same for logits of all actions and the number of the one that was taken."""
-    where, shown = subject.contract.preds[0], None
-    name = subject.contract.pred.name
-    for seed in SEEDS:
-        inputs = subject.draw(seed)
+    where = subject.contract.preds[0]
+
+    def likelier(inputs: list[Any]) -> Tensor | None:
         if inputs[where].ndim != 2 or inputs[action].ndim != 1 or inputs[advantage].shape != inputs[action].shape:
             return None
         taken = torch.zeros_like(inputs[where]).scatter_(1, inputs[action][:, None], 1.0)
-        step = taken * inputs[advantage].sign()[:, None]
+        return taken * inputs[advantage].sign()[:, None]
+
+    return _falls_with(subject, likelier, "for an action of positive advantage")
+
+
+def _falls_with(subject: Subject, better: Callable[[list[Any]], Tensor | None], place: str) -> Wrong | None:
+    """A loss that falls on the step of its prediction that is away from what is better, on every draw."""
+    where, shown = subject.contract.preds[0], None
+    for seed in SEEDS:
+        inputs = list(subject.draw(seed))
+        step = better(inputs)
+        if step is None:
+            return None
         good, bad = put(inputs, where, inputs[where] + step), put(inputs, where, inputs[where] - step)
         if not subject.values(bad) < subject.values(inputs) < subject.values(good):
             return None
-        said = f"it falls as {name} falls for an action of positive advantage"
+        said = f"it falls as {subject.contract.pred.name} falls {place}"
         shown = shown or Wrong(said, "turn the sign: what is to be large is -loss", good, bad)
     return shown
 

@@ -7,58 +7,17 @@ negative; chosen, rejected; real, fake) has nothing left to find out but that it
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from lossmith.checker.policies import ACTED, OLD, of_likelihoods, of_q_step, of_returns
+from lossmith.checker.side import Side, side_of
 from lossmith.checker.templates import GROUPS, Template
 
-
-@dataclass(frozen=True)
-class Side:
-    """An argument of which its name says enough: its kind, its role, and whether it has the shape of a prediction."""
-
-    kind: str
-    role: str
-    shape: str  # "pred": that of the prediction; "rows": one for each sample; "any": either, or without the classes
-
-    def shapes(self, axes: str) -> tuple[str, ...]:
-        rows = axes.split(",")[0]
-        if self.shape == "rows":
-            return (rows,)
-        if self.shape == "pred":
-            return (axes,)
-        if self.shape == "classes":
-            return ("C",)
-        without = ",".join(axis for axis in axes.split(",") if axis != "C")
-        return tuple(dict.fromkeys((axes, without, rows)))
-
-
-# The first pattern that a name fits decides.
-_SIDES = (
-    (r"class_?weight|pos_?weight|weight_per_class|^cls_w", Side("weight", "other", "classes")),
-    (r"mask|valid|(?:^|_)keep(?:_|$)|(?:^|_)pad(?:ding)?(?:_|$)|visib", Side("mask", "other", "any")),
-    (r"(?:^|_)lengths?(?:_|$)|(?:^|_)lens?(?:_|$)|seq_?len", Side("lengths", "other", "rows")),
-    (r"weight|(?:^|_)w(?:ts?)?$|importance", Side("weight", "other", "any")),
-    (r"log_?(?:var|sigma|std|scale|b$)", Side("real", "pred", "pred")),
-    (r"^mu$|(?:^|_)(?:z|latent|q)_?(?:mu|mean)|^latent", Side("real", "pred", "pred")),
-    (r"(?:^|_)var(?:iance)?(?:_|$)|sigma|(?:^|_)std(?:_|$)", Side("positive", "pred", "pred")),
-    (r"teacher", Side("logits", "other", "pred")),
-    (r"(?:^|_)aux(?:iliary)?(?:_|\d|$)(?!.*(?:label|target|loss|weight|coef))", Side("logits", "pred", "pred")),
-    (r"advantage|^adv(?:_|$)|^returns?$|^rewards?$", Side("real", "other", "rows")),
-    (r"^act(?:ion)?s?$", Side("index", "other", "rows")),
-    (r"^(?:not_?)?dones?$|terminat|truncat", Side("binary", "other", "rows")),
-    (r"^next_q|^q_?next|^next_state_q|^target_q_values|^q_target", Side("real", "other", "pred")),
-    (r"event|censor|observed", Side("binary", "target", "rows")),
-    (r"^times?$|durations?|survival", Side("positive", "other", "rows")),
-)
 # Arguments of one kind: two or more names of one family, and perhaps a label.
 _PREFERENCE = re.compile(
     r"(?:^|_)(?:chosen|rejected|(?:positive|pos|negative|neg)(?:_(?:scores?|logits?|preds?))|fake\w*|generated|"
     r"(?:d_)?real(?:_\w+)?|winner|loser)(?:_|$)|"
     r"^(?:(?:s|sim|similarity|scores?|logits?|preds?|out(?:put)?s?|rewards?)_?)?(?:pos|neg|positive|negative)$|^s_?[pn]$"
 )
-_OLD = re.compile(r"(?:^|_)(?:ref(?:erence)?|old|behaviou?r)(?:_|$)")
-_POLICY = re.compile(r"(?:^|_)(?:new|policy|old|ref(?:erence)?|cur(?:rent)?)?_?log_?(?:p|pi|prob)s?(?:_|$|old|new)")
-_ACTED = re.compile(r"^act(?:ion)?s?$", re.I)
 _MIXED = re.compile(r"^(?:y|targets?|labels?)_?[ab12]$")  # of mixup: two labels for each sample
 _METRIC = re.compile(
     r"^(?:a|p|n|anc|anchors?|pos(?:itives?)?|neg(?:atives?)?\d?|quer(?:y|ies)|q|k|keys?)(?:_?(?:emb\w*|feat\w*|vec\w*|z|\d))?$"
@@ -67,14 +26,7 @@ _PAIR = re.compile(r"^(?:anc|quer)")
 _SCORES = re.compile(r"scores?$|ranking|preds?$")
 WORTH = re.compile(r"relevan|gains?$|grades?$|utilit")  # of the entries of a list that is ranked
 _QUEUE = re.compile(r"queue|memory|bank|negatives$")
-# A step of Q-learning; a mixture of Gaussians; two scores and what each is worth.
-_Q_STEP = {
-    "pred": (r"^q(?:_?(?:values?|s|pred|sa|eval|all))?$|^current_q|^state_action", "real[N,C]"),
-    "other": (r"next.*q|q.*next|target_q|q_?target", "real[N,C]"),
-    "target": (r"^acts?$|actions?", "index[N]"),
-    "reward": (r"^rs?$|rewards?|returns?", "real[N]"),
-    "done": (r"dones?|terminal|terminated|not_?done|masks?|^d$", "binary[N]"),
-}
+# A mixture of Gaussians: its shares, means and widths, and what they are to explain.
 _MIXTURE = (
     (r"^(?:log_?)?pi$|mix|^weights?$|^coef", "logits[N,K]"),
     (r"^mus?$|means?|^loc", "real[N,K]"),
@@ -92,11 +44,6 @@ _OUTCOME = re.compile(r"label|target|outcome|winner|prefer|^y$|higher|better")
 _DISTANCES = re.compile(r"(?:^|_)(?:dist(?:ance)?s?|d)$")
 
 
-def side_of(name: str) -> Side | None:
-    lowered = name.lower()
-    return next((side for pattern, side in _SIDES if re.search(pattern, lowered)), None)
-
-
 def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
     """Templates in which the names have settled every argument; the first one that is accepted is right."""
     lowered = [name.lower() for name in names]
@@ -107,7 +54,7 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
     if len(names) >= 3 and all(_METRIC.search(name) for name in lowered):
         return (Template(9.0, ("embedding[N,D]",) * len(names), ("pred",) * len(names)),)
     if all(_PREFERENCE.search(name) for name in lowered):
-        roles = tuple("target" if _OLD.search(name) else "pred" for name in lowered)
+        roles = tuple("target" if OLD.search(name) else "pred" for name in lowered)
         if "pred" in roles:
             likely = any(re.search(r"log_?p", name) for name in lowered)
             domains = [*(f"real[{axes}]" for axes in ("N", "N,1", "N,T")), *(["logprob[N,T]"] if likely else [])]
@@ -118,17 +65,11 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         return found
     if len(names) == 2 and _SCORES.search(lowered[0]) and WORTH.search(lowered[1]):
         return tuple(Template(9.0, (f"real[{axes}]",) * 2) for axes in ("N,C", "N"))
-    if found := _of_q_step(lowered) or _of_mixture(lowered) or _of_two_scores(lowered):
+    if found := of_q_step(lowered) or _of_mixture(lowered) or _of_two_scores(lowered):
         return found
     sides = _sides_of(names)
-    if len(names) >= 3 and sum(bool(_POLICY.search(name)) for name in lowered) >= 2:
-        roles = tuple(_of_policy(name, side) for name, side in zip(lowered, sides, strict=True))
-        kinds = tuple("mask" if side and side.kind == "mask" else "real" for side in sides)
-        if "pred" in roles:
-            return tuple(
-                Template(9.0, tuple(f"{kind}[{axes}]" for kind, axes in zip(kinds, shapes, strict=True)), roles)
-                for shapes in _of_steps(sides)
-            )
+    if found := of_likelihoods(lowered, sides):
+        return found
     if (
         len(names) == 3
         and sum("teacher" in name for name in lowered) == 1
@@ -139,7 +80,7 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
             Template(9.0, (f"logits[{axes}]", f"logits[{axes}]", label), student)
             for axes, label in (("N,C", "index[N]"), ("N,T,C", "index[N,T]"), ("N,C,H,W", "index[N,H,W]"))
         )
-    if found := _of_returns(lowered, sides) or _beside_a_mask(lowered, sides):
+    if found := of_returns(lowered, sides) or _beside_a_mask(lowered, sides):
         return found
     settled = [side for side in sides if side is not None]
     if len(settled) == len(names) and any(side.role == "pred" for side in settled):
@@ -174,21 +115,6 @@ def _of_distances(names: Sequence[str]) -> tuple[Template, ...]:
     return tuple(
         Template(9.0, (f"positive[{axes}]", f"{label}[{axes}]")) for axes in ("N", "N,C") for label in ("binary", "pm1")
     )
-
-
-def _of_q_step(names: Sequence[str]) -> tuple[Template, ...]:
-    """Values of all actions now and in the next state, the action, the reward, and whether it was the last step."""
-    parts = [next((part for part, (p, _) in reversed(_Q_STEP.items()) if re.search(p, name)), "") for name in names]
-    parts = ["other" if re.search(_Q_STEP["other"][0], name) else part for name, part in zip(names, parts, strict=True)]
-    if len(names) < 4 or "" in parts or len(set(parts)) < len(parts) or not {"pred", "other"} <= set(parts):
-        return ()
-    roles = tuple(part if part in ("pred", "target") else "other" for part in parts)
-    domains = tuple(_Q_STEP[part][1] for part in parts)
-    if "target" in parts:
-        return (Template(9.0, domains, roles),)
-    taken = tuple("real[N]" if part == "pred" else domain for part, domain in zip(parts, domains, strict=True))
-    best = tuple("real[N]" if part == "other" else domain for part, domain in zip(parts, taken, strict=True))
-    return (Template(9.0, taken, roles), Template(9.0, best, roles))  # values of the actions that were taken
 
 
 def _of_mixture(names: Sequence[str]) -> tuple[Template, ...]:
@@ -229,34 +155,6 @@ def _of_two_scores(names: Sequence[str]) -> tuple[Template, ...]:
     return tuple(Template(9.0, (f"real[{axes}]",) * 4, roles) for axes in ("N", "N,1"))
 
 
-def _of_returns(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Template, ...]:
-    """Reinforcement learning: logits or values for each action beside actions; one number a sample for the rest."""
-    known = [re.search(r"action|reward|return|advantage|^adv(?:_|$)|^dones?$", name) is not None for name in names]
-    acts = any("action" in name for name in names)
-    if any(_ACTED.search(name) and side is None for name, side in zip(names, sides, strict=True)):
-        return ()  # actions that are to be met
-    if not any(known) or all(known) or (len(names) == 2 and not _POLICY.search(names[known.index(False)])):
-        return ()
-    roles = tuple("other" if side is not None and side.role != "pred" else "pred" for side in sides)
-    if any(re.search(r"^(?:values?|v|v_?preds?)$", name) for name in names) and not any(map(_POLICY.search, names)):
-        roles = tuple("target" if re.search("^returns?$", n) else "other" if _OLD.search(n) else r
-                      for n, r in zip(names, roles, strict=True))  # fmt: skip
-    kinds = [
-        "logits" if "logit" in name else side.kind if side else "real" for name, side in zip(names, sides, strict=True)
-    ]
-    by_action = [acts and re.search(r"logit|q_?val|next_q|q_?next|^q$|prob", name) is not None for name in names]
-    if "pred" not in roles:
-        return ()
-    return tuple(
-        Template(
-            9.0,
-            tuple(f"{k}[{'N,C' if by else axes}]" for k, by, axes in zip(kinds, by_action, shapes, strict=True)),
-            roles,
-        )
-        for shapes in (_of_steps(sides) if not acts else [tuple("N" for _ in sides)])
-    )
-
-
 def _beside_a_mask(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Template, ...]:
     """A student, its teacher and a mask of tokens or pixels; the scores of a list, what each is worth, and a mask."""
     masks = [side is not None and side.kind == "mask" for side in sides]
@@ -277,25 +175,6 @@ def _beside_a_mask(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[
         roles = tuple("pred" if s else "target" if w else "other" for s, w in zip(scores, worth, strict=True))
         return (Template(9.0, tuple("mask[N,C]" if mask else "real[N,C]" for mask in masks), roles),)
     return ()
-
-
-def _of_steps(sides: Sequence[Side | None]) -> Iterator[tuple[str, ...]]:
-    """Shapes of what a policy did: a number a sample, or one a token. With a mask tokens come first.
-
-    An advantage is then one number for a whole answer, if the loss takes it so: it widens that by itself.
-    """
-    every = [tuple(axes for _ in sides) for axes in ("N", "N,T")]
-    if not any(side is not None and side.kind == "mask" for side in sides):
-        yield from every
-        return
-    yield tuple("N" if side is not None and side.shape == "rows" else "N,T" for side in sides)
-    yield from reversed(every)
-
-
-def _of_policy(name: str, side: Side | None) -> str:
-    if side is not None or not _POLICY.search(name):
-        return "other"
-    return "target" if _OLD.search(name) else "pred"
 
 
 def groups_of(names: Sequence[str]) -> tuple[tuple[Template, ...], ...]:
@@ -322,7 +201,7 @@ def _sides_of(names: Sequence[str]) -> list[Side | None]:
     sides = [side_of(name) for name in names]
     guessed = {re.sub(r"^pred(?:icted)?_|_(?:hat|pred)$", "", name.lower()) for name in names if side_of(name) is None}
     sides = [
-        None if _ACTED.search(name) and name.lower() in guessed else s for name, s in zip(names, sides, strict=True)
+        None if ACTED.search(name) and name.lower() in guessed else s for name, s in zip(names, sides, strict=True)
     ]
     goals = [bool(re.search(r"target|^gt|(?:^|_)gt_|true", name.lower())) for name in names]
     if any(goals):  # beside a target, what was observed is a mask; beside times, an event

@@ -20,8 +20,8 @@ from lossmith.checker.evidence import literal
 from lossmith.checker.frameworks import first_of
 from lossmith.checker.options import Option, is_function, options
 from lossmith.checker.reductions import choices
+from lossmith.checker.side import side_of
 from lossmith.checker.signature import optional_parameters
-from lossmith.checker.spoken import side_of
 from lossmith.checker.subject import Subject
 from lossmith.domains import Domain
 

@@ -14,7 +14,7 @@ from lossmith.checker.hints import contradicts, hints_of
 from lossmith.checker.judge import BEST, Judged, accepts, judge
 from lossmith.checker.ranking import plausible
 from lossmith.checker.sample import one_task
-from lossmith.checker.spoken import Side, side_of
+from lossmith.checker.side import Side, side_of
 from lossmith.checker.subject import Subject
 from lossmith.checker.templates import GROUPS
 from lossmith.domains import Domain

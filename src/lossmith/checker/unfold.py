@@ -16,8 +16,8 @@ from typing import Any
 from torch import Tensor
 
 from lossmith.checker.fold import Fold, Holder
+from lossmith.checker.side import side_of
 from lossmith.checker.signature import called, required_parameters, tree_of
-from lossmith.checker.spoken import side_of
 from lossmith.checker.subject import Subject
 
 SCALES = 3  # entries of a list whose length the code leaves open

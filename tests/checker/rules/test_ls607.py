@@ -297,19 +297,44 @@ def test_memory_that_is_never_written_is_told() -> None:
     assert answer(rule, Scattered(torch.zeros_like), **flags)[1] == []
 
 
-def mixed_up(pred, target):
-    np.random.seed(0)
-    share = float(np.random.beta(1.0, 1.0))
-    return share * (pred - target).square().mean() + (1 - share) * (pred - target).abs().mean()
+SEEDED = {
+    "the global random generator": """
+        BEGUN = torch.get_rng_state()
+
+        def torchs(pred, target):
+            torch.set_rng_state(BEGUN)
+            return (pred - target).square().mean()
+    """,
+    "numpy's global generator": """
+        import numpy as np
+
+        def numpys(pred, target):
+            np.random.seed(0)
+            share = float(np.random.beta(1.0, 1.0))
+            return share * (pred - target).square().mean() + (1 - share) * (pred - target).abs().mean()
+    """,
+    "Python's `random`": """
+        import random
+
+        def pythons(pred, target):
+            random.seed(0)
+            return (1 + random.random()) * (pred - target).square().mean()
+    """,
+}
 
 
-def mixed_by_a_generator(pred, target):
+@pytest.mark.parametrize(("name", "loss"), list(zip(SEEDED, ("torchs", "numpys", "pythons"), strict=True)))
+def test_a_seed_is_told_whichever_generator_it_is_of(name: str, loss: str, tmp_path) -> None:
+    found, draws = run_reproducer(tmp_path, rule, SEEDED[name], loss, **REAL)
+    assert (found.severity, found.message) == ("warning", f"the call sets the seed of {name}")
+    assert len(draws) == 3
+    assert len(set(draws)) == 1
+
+
+def mixed_by_its_own(pred: Tensor, target: Tensor) -> Tensor:
     share = float(np.random.default_rng(0).beta(1.0, 1.0))
     return share * (pred - target).square().mean() + (1 - share) * (pred - target).abs().mean()
 
 
-def test_a_seed_that_is_set_for_numpy_is_told_too():
-    (found,) = answer(rule, mixed_up, **REAL)[1]
-    assert found.severity == "warning"
-    assert found.message.endswith("random generator of numpy.random")
-    assert answer(rule, mixed_by_a_generator, **REAL)[1] == []
+def test_a_generator_of_its_own_sets_no_seed() -> None:
+    assert answer(rule, mixed_by_its_own, **REAL)[1] == []

@@ -157,6 +157,11 @@ def asymmetric_l1_loss(pred, target):
     return torch.where(pred > target, 3 * (pred - target), target - pred).mean()
 
 
+def normalised_mse(pred, target):
+    """Of residuals, measured by what is predicted: not of residuals alone."""
+    return ((pred - target).square() / (1 + pred.square())).mean()
+
+
 def test_a_residual_loss_by_name_is_even():
     status, found = answer(rule, smooth_l1(False))
     assert status.status == "failed"
@@ -164,6 +169,7 @@ def test_a_residual_loss_by_name_is_even():
     assert "on the other" in found[0].message
     assert answer(rule, smooth_l1(True))[0].status == "passed"
     assert answer(rule, asymmetric_l1_loss)[1] == []
+    assert answer(rule, normalised_mse, pred="real[N,C]", target="real[N,C]")[1] == []
 
 
 def similarity(sign):

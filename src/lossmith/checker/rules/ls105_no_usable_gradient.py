@@ -34,7 +34,7 @@ from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce,
 from lossmith.checker.finding import Finding
 from lossmith.checker.handwritten import HandWritten, surrounding
 from lossmith.checker.mirrors import looks_like_target
-from lossmith.checker.rules.ls107_gradient_leaks_into_target import POLICY, VALUES
+from lossmith.checker.policies import POLICY, VALUES
 from lossmith.checker.sample import batched
 from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial, as_tensor

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from lossmith.checker.evidence import SkipRule, finding, reproduce, shrink
 from lossmith.checker.finding import Finding
+from lossmith.checker.policies import POLICY, VALUES
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS107", "gradient-leaks-into-target", "0.1"
@@ -37,8 +38,6 @@ STORED = re.compile(
     r"(?:old|ref(?:erence)?).*(?:log_?p|chosen|rejected)"
     r"|(?:^|_)old_(?:v|values?|v_?preds?|probs?|actions?)(?:_|$)|^(?:td|q)_target|^target_(?:q|v)"
 )
-VALUES = re.compile(r"^values?$|^v$|baselines?|state_values?|critic")
-POLICY = re.compile(r"actor|policy|pg|reinforce", re.I)
 STOPS = {
     "torch": "{}.detach()",
     "keras": "keras.ops.stop_gradient({})",

@@ -24,26 +24,21 @@ When to allow it
     of a momentum or a queue that is a registered buffer, it is information.
 """
 
-import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from lossmith.checker.blank import Blank, asks_for_blank
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
+from lossmith.checker.generators import TORCH, Draws, Source, kept, reseeded, seeds_beside_torch
 from lossmith.checker.memory import Snapshot
-from lossmith.checker.reseeds import reseeded
 from lossmith.checker.said import said_to_draw, said_to_remember
 from lossmith.checker.slopes import same
 from lossmith.checker.subject import Subject, Trial
-from lossmith.checker.watch import user_line
 
 CODE, NAME, SINCE = "LS607", "hidden-state-or-rng", "0.1"
 
@@ -57,7 +52,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     trial = subject.run(first)
     if not trial.ok:
         raise SkipRule("the loss raises on valid inputs")
-    with _generators_kept():
+    with kept():
         found = _memory(subject, first, second)
         if found is None:
             found = _drawn(subject, first) or _statistics(subject, first, second) or _advanced(subject, first)
@@ -74,16 +69,6 @@ def _pair(subject: Subject) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     alike = all(torch.equal(a, b) for a, b in zip(first, second, strict=True) if isinstance(a, Tensor))
     preds = subject.contract.preds
     return first, tuple(0.5 * v if alike and i in preds else v for i, v in enumerate(second))
-
-
-@contextmanager
-def _generators_kept() -> Iterator[None]:
-    python, numbers = random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numbers)
 
 
 def _memory(subject: Subject, first: Sequence[Any], second: Sequence[Any]) -> Finding | None:
@@ -161,19 +146,8 @@ def _inputs_of(subject: Subject, trial: Trial) -> dict[str, str]:
     return {key: value for key, value in evidence_of(subject, trial).items() if key in names}
 
 
-def _seeders() -> dict[str, Callable[[int], Any]]:
-    known: dict[str, Callable[[int], Any]] = {
-        "Python's `random`": random.seed,
-        "numpy's global generator": np.random.seed,
-    }
-    tensorflow = sys.modules.get("tensorflow")
-    if tensorflow is not None:
-        known["TensorFlow's global generator"] = tensorflow.random.set_seed
-    return known
-
-
 def _unseeded(subject: Subject, before: Trial, after: Trial) -> Finding:
-    source = next((name for name, seed in _seeders().items() if _repeats(subject, before.inputs, seed)), "")
+    source = next((name for name, seed in seeds_beside_torch().items() if _repeats(subject, before.inputs, seed)), "")
     return finding(
         sys.modules[__name__],
         subject,
@@ -195,27 +169,12 @@ def _repeats(subject: Subject, inputs: Sequence[Any], seed: Callable[[int], Any]
     return same(trials[0], trials[1]) and same(trials[0], trials[2])
 
 
-class _Draws(TorchFunctionMode):
-    """The first call that moves torch's global generator."""
-
-    def __init__(self, file: str) -> None:
-        super().__init__()
-        self.file, self.name, self.line = file, "", ""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        before = torch.get_rng_state()
-        result = func(*args, **(kwargs or {}))
-        if not self.name and not torch.equal(before, torch.get_rng_state()):
-            self.name, self.line = getattr(func, "__name__", ""), user_line(self.file)
-        return result
-
-
 def _drawn(subject: Subject, inputs: Sequence[Any]) -> Finding | None:
     trials = [subject.run(inputs, seed=seed) for seed in range(4)]
     others = [trial for trial in trials[1:] if not same(trials[0], trial)]
     if not others:
         return None
-    watch = _Draws(subject.file)
+    watch = Draws(subject.file)
     subject.run(inputs, watch=watch)
     return finding(
         sys.modules[__name__],
@@ -265,11 +224,11 @@ def _statistics(subject: Subject, first: Sequence[Any], second: Sequence[Any]) -
 
 
 def _advanced(subject: Subject, inputs: Sequence[Any]) -> Finding | None:
-    watch = _Draws(subject.file)
+    watch = Draws(subject.file)
     trial = subject.run(inputs, watch=watch)
-    named = reseeded(subject, inputs) or ["torch"] * (watch.name in ("manual_seed", "seed"))
-    if named:
-        return _seeded(subject, trial, named, watch.line)
+    source = reseeded(subject, inputs) or (TORCH if watch.name in ("manual_seed", "seed") else None)
+    if source is not None:
+        return _seeded(subject, trial, source, watch.line if source is TORCH else "")
     if subject.bridged or not watch.name:
         return None
     return finding(
@@ -284,19 +243,18 @@ def _advanced(subject: Subject, inputs: Sequence[Any]) -> Finding | None:
     )
 
 
-def _seeded(subject: Subject, trial: Trial, named: Sequence[str], line: str) -> Finding:
+def _seeded(subject: Subject, trial: Trial, source: Source, line: str) -> Finding:
     return finding(
         sys.modules[__name__],
         subject,
         severity="warning",
-        message="the call sets the seed of the global random generator"
-        + ("" if "torch" in named else f" of {' and of '.join(named)}"),
+        message=f"the call sets the seed of {source.name}",
         evidence=_inputs_of(subject, trial),
         why="whatever was seeded before, the generator is in the same state after every call: dropout and shuffling "
         "repeat themselves from step to step",
         fix="draw from a torch.Generator of its own, or leave the seed to the program",
         line=line,
-        reproducer=reproduce(subject, trial.inputs, _ending_seeded(subject)) if "torch" in named else "",
+        reproducer=reproduce(subject, trial.inputs, _ending_seeded(subject, source)),
     )
 
 
@@ -340,9 +298,9 @@ def _ending_twice(subject: Subject, seeding: str) -> list[str]:
     return ["for seed in range(3):", f"    {seeding}", f"    print(loss_fn({_called(subject)}))"]
 
 
-def _ending_seeded(subject: Subject) -> list[str]:
-    return ["for seed in range(3):", "    torch.manual_seed(seed)", f"    loss_fn({_called(subject)})",
-            "    print(torch.rand(1))"]  # fmt: skip
+def _ending_seeded(subject: Subject, source: Source) -> list[str]:
+    lines = ["for seed in range(3):", f"    {source.seeding}", f"    loss_fn({_called(subject)})"]
+    return [*([source.needs] if source.needs else []), *lines, f"    print({source.drawing})"]
 
 
 def _ending_statistics(subject: Subject, second: Sequence[Any]) -> list[str]:
