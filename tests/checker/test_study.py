@@ -7,7 +7,7 @@ import pytest
 from lossmith.checker.process import Options, study_target
 from lossmith.cli import app
 from lossmith.errors import TargetError
-from lossmith.report.shown import in_text
+from lossmith.report.shown import in_latex, in_text
 
 LOSSES = """
     import os
@@ -61,6 +61,16 @@ def test_a_loss_of_jax_is_traced_through_its_jaxpr(shown):
 
 def test_what_is_no_loss_of_single_numbers_is_said(shown):
     assert "dice is not a loss of single numbers" in shown["dice"]["problem"]
+
+
+def test_latex_is_the_loss_and_its_derivatives_alone(tmp_path):
+    file = tmp_path / "losses.py"
+    file.write_text(textwrap.dedent(LOSSES))
+    flags = {"pred": "real[N]", "target": "real[N]"}
+    found = {one["name"]: in_latex(one) for one in study_target(str(file), Options(work="latex", flags=flags))}
+    assert found["jax_square"].splitlines()[1:3] == [r"\begin{align*}", r"\ell &= r^{2} \\"]
+    assert "proved" not in found["jax_square"]
+    assert all(line.startswith("% ") for line in found["dice"].splitlines())  # it compiles, and says why
 
 
 def test_a_loss_that_ends_its_process_leaves_the_others_shown(shown):

@@ -177,6 +177,15 @@ def test_the_text_is_what_a_reader_sees():
     assert latex.count(r"\begin") == latex.count(r"\end")
 
 
+def test_a_focal_loss_has_the_gradient_of_its_paper_in_text_and_latex():
+    derivation = derive("binary_focal", gamma=2.0)
+    right, _ = derivation.cases
+    p = sigmoid(x)
+    assert str(right.regions[0].value) == str(-((1 - p) ** 2) * sympy.log(p))
+    assert list(map(str, right.regions[0].gradient.values())) == [str((1 - p) ** 2 * (2 * sympy.log(p) * p + p - 1))]
+    assert r"\sigma^{2}\left(x\right)" in derivation.latex()
+
+
 def test_a_wrong_derivative_is_not_shown(monkeypatch):
     from lossmith.prove import derive as module
 

@@ -10,9 +10,10 @@ from lossmith import formulas
 from lossmith.errors import LossmithError
 from lossmith.ops.ball import precision
 from lossmith.prove.elicit import elicited
-from lossmith.prove.facts import facts, facts_of
+from lossmith.prove.facts import Bounds, facts, facts_of
 from lossmith.prove.slices import Elementwise, elementwise, is_elementwise
 from lossmith.prove.tails import tail
+from lossmith.report.facts import within
 from lossmith.spec import FORMULAS
 
 ELEMENTWISE = [made for made in FORMULAS.values() if is_elementwise(made) and made.name != "adaptive_robust"]
@@ -332,8 +333,14 @@ def test_what_its_constants_are_rounded_refutes_nothing():
         (lambda ops, x: x * ops.log(x), "grows about like x^1.02", "grows about like x^0.024"),
         (lambda ops, x: ops.exp(1.0001 * ops.log(x)), "grows like x^1.0001", "grows like x^0.0001"),
         (lambda ops, x: ops.square(ops.log(x)), "grows slower than any power", "falls about like x^-0.975"),
+        (lambda ops, x: x + 0.001 * sin(ops, x), "grows about linearly", "stays near 1"),
     ],
 )
 def test_a_power_is_told_only_where_it_stays_the_same(read, value, slope):
     found = tail(real(lambda ops, x, t: read(ops, x)).slice(0.0), 1)
     assert (found.value, found.slope) == (value, slope)
+
+
+def test_a_range_is_what_is_reached_and_says_how_open_it_is():
+    assert within(Bounds((-9e-06, 2e-06), (49.0153, 49.0154))) == "from 0 to 49.02"
+    assert within(Bounds((-0.05, -0.04), (3.0, 3.02))) == "from -0.04 to 3, to within 0.02"

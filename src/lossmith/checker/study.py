@@ -1,8 +1,8 @@
 """What `lossmith show` says of a stranger's loss: traced and studied in the child process, as plain text and data."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 from lossmith.checker.contract import Contract
 from lossmith.checker.resolve import Declared, resolve
@@ -15,6 +15,7 @@ from lossmith.prove.facts import facts_of
 from lossmith.prove.rows import bounds_of
 from lossmith.prove.slices import elementwise
 
+Form = Literal["show", "steps", "latex"]  # with the facts; with the rules that lead to the gradient too; alone
 STOPPED = "a part is detached at {}: the derivatives shown are of its value, not its gradient"
 
 
@@ -31,7 +32,7 @@ class Shown:
     problem: str = ""
 
 
-def study(subject: Subject, declared: Declared, *, steps: bool = False) -> dict[str, Any]:
+def study(subject: Subject, declared: Declared, form: Form = "show") -> dict[str, Any]:
     """Trace a loss and study it; what cannot be done becomes its `problem`."""
     try:
         contract = resolve(subject, declared)[0]
@@ -40,19 +41,21 @@ def study(subject: Subject, declared: Declared, *, steps: bool = False) -> dict[
     takes = {argument.name: str(argument.domain) for argument in contract.arguments}
     shown = Shown(subject.name, subject.location, takes)
     try:
-        return asdict(_studied(subject, contract, shown, steps))
+        return asdict(_studied(subject, contract, shown, form))
     except LossmithError as error:
         return asdict(Shown(subject.name, subject.location, takes, problem=str(error)))
 
 
-def _studied(subject: Subject, contract: Contract, shown: Shown, steps: bool) -> Shown:
-    from lossmith.report.derivation import in_text
+def _studied(subject: Subject, contract: Contract, shown: Shown, form: Form) -> Shown:
+    from lossmith.report.derivation import in_latex, in_text
     from lossmith.report.facts import of_rows
 
     found = traced(subject.with_contract(contract))
+    if form == "latex":
+        return replace(shown, derived=in_latex(derive(found.formula, **found.settings)))
     notes = [STOPPED.format(found.stopped)] if found.stopped else []
     try:
-        derived = in_text(derive(found.formula, **found.settings), steps=steps)
+        derived = in_text(derive(found.formula, **found.settings), steps=form == "steps")
     except LossmithError as error:
         derived, notes = "", [*notes, str(error)]
     if found.of_rows:

@@ -214,7 +214,7 @@ def _study(job: dict[str, Any], place: Any, module: Any, name: str, value: Any, 
         declared = Declared(job["flags"], example_of(module, name), said_of(place, name).contract)
         if job["work"] == "original":
             return original(subject, declared)
-        return study(subject, declared, steps=job["work"] == "steps")
+        return study(subject, declared, job["work"])
     except LossmithError as error:
         return {**unknown, "problem": str(error)}
     except OverTime:

@@ -51,7 +51,8 @@ def show_command(
     Of your own loss, traced in a process of its own: formula, derivatives and facts.
     """
     if name.endswith(".py") or ":" in name:
-        typer.echo(_of_own(name, dict(setting(text) for text in arg or []), flags_of(pred, target, []), steps))
+        work = "latex" if latex else "steps" if steps else "show"
+        typer.echo(_of_own(name, dict(setting(text) for text in arg or []), flags_of(pred, target, []), work))
         return
     from lossmith.entries import Entry, find
     from lossmith.report.catalogue import in_full
@@ -72,13 +73,13 @@ def show_command(
         typer.echo(f"\n  facts\n{indent(known, '    ')}")
 
 
-def _of_own(target: str, settings: dict[str, Any], flags: dict[str, str], steps: bool) -> str:
+def _of_own(target: str, settings: dict[str, Any], flags: dict[str, str], work: str) -> str:
     """Every loss of a target."""
     from lossmith.checker.process import study_target
-    from lossmith.report.shown import in_text
+    from lossmith.report.shown import in_latex, in_text
 
-    options = Options(settings=settings, flags=flags, work="steps" if steps else "show")
-    return "\n\n".join(map(in_text, study_target(target, options)))
+    found = study_target(target, Options(settings=settings, flags=flags, work=work))
+    return "\n\n".join(map(in_latex if work == "latex" else in_text, found))
 
 
 def _facts(name: str) -> str:

@@ -92,7 +92,7 @@ def partial(expr: Expr, x: Symbol) -> Expr:
     """The derivative by one letter; of fractions and logarithms with what cancels gone."""
     found = expr.diff(x)
     plain = found.has(sympy.log) and not any(power.exp.free_symbols for power in found.atoms(sympy.Pow))
-    return sympy.cancel(found) if plain and sympy.count_ops(found) <= SHORT else found
+    return min(sympy.cancel(found), found, key=sympy.count_ops) if plain and sympy.count_ops(found) <= SHORT else found
 
 
 def rewritings(families: Sequence[Family], letters: Iterable[Symbol]) -> Iterator[Callable[[Expr], Expr]]:

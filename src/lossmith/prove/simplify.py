@@ -34,8 +34,9 @@ class sigmoid(sympy.Function):
     def fdiff(self, argindex: int = 1) -> Expr:
         return self * (1 - self)
 
-    def _latex(self, printer: Any) -> str:
-        return rf"\sigma\left({printer._print(self.args[0])}\right)"
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        power = "" if exp is None else f"^{{{exp}}}"
+        return rf"\sigma{power}\left({printer._print(self.args[0])}\right)"
 
     def _pretty(self, printer: Any) -> Any:
         return printer._print(sympy.Function("σ")(self.args[0]))
@@ -166,12 +167,13 @@ def operations(expr: Expr) -> int:
 def cost(expr: Expr) -> tuple[int, int]:
     """How long an expression is to read: operations first, then characters.
 
-    A power under a logarithm counts thrice, a fraction over a fraction twice.
+    A power under a logarithm counts thrice, a fraction over a fraction twice, a sigmoid nothing: it is a letter there.
     """
     hidden = [one for one in expr.atoms(sympy.log) if any(power.exp.free_symbols for power in one.atoms(sympy.Pow))]
     storeys = [one for one in expr.atoms(sympy.Mul) if _divides(one) and any(map(_has_fraction, one.args))]
     below = [one for one in expr.atoms(sympy.Pow) if one.exp.could_extract_minus_sign() and _has_fraction(one.base)]
-    return (operations(expr) + 2 * (sum(map(operations, hidden)) + len(below)) + len(storeys), len(str(expr)))
+    length = operations(expr) - int(expr.count(sigmoid))
+    return (length + 2 * (sum(map(operations, hidden)) + len(below)) + len(storeys), len(str(expr)))
 
 
 def _divides(expr: Expr) -> bool:

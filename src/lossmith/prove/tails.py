@@ -5,8 +5,8 @@ slope     constant     the loss is linear there: an outlier pulls as hard as any
           falls        redescending: an outlier is let go
           0            exactly flat
 
-A power is told only if it is the same from each place to the next. A logarithm changes it slowly; what changes it
-much comes and goes, and is told as such.
+A power is told only if it is the same from each place to the next. A logarithm changes it slowly and one way; what
+goes to and fro stays near a number if it is little, and comes and goes if it is much.
 """
 
 from dataclasses import dataclass, replace
@@ -62,6 +62,8 @@ def _told(side: int, jets: list[Jet]) -> Tail | None:
         return Tail(side, f"levels off at {_number(last)}", "falls exponentially", fades=True)
     if max(powers) - min(powers) > SLOW:
         return Tail(side, _course([jet.value for jet in jets]), "comes and goes", fades=False)
+    if min(powers) < -PURE and max(powers) > PURE:  # a wave: its size has no power
+        return Tail(side, "grows about linearly", f"stays near {abs(float(jets[-1].slope.middle)):.2g}", fades=False)
     about = "about " if max(powers) - min(powers) > PURE else ""
     return _power(side, powers[-1], jets[-1], about)
 

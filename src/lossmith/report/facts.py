@@ -17,7 +17,7 @@ SMOOTH = {
 }
 PROPER = {True: "proper: ", False: "not proper: ", None: ""}
 DIGITS = 4
-CLOSE = 0.02  # how far an enclosure may be from what is reached without saying so
+NOTHING = 1e-12  # of the size of a range: 0, as far as a float64 constant can be it
 
 
 def in_text(facts: "Facts") -> str:
@@ -91,10 +91,13 @@ def _verdict(one: "Statement") -> str:
 
 
 def within(bounds: "Bounds") -> str:
-    """From below the smallest to above the largest, rounded outwards."""
-    low, high = bounds.least[0], bounds.most[1]
-    close = all(b - a <= CLOSE * (abs(a) + abs(b)) + 1e-6 * (high - low) for a, b in (bounds.least, bounds.most))
-    return f"from {_rounded(low, floor)} to {_rounded(high, ceil)}{'' if close else ', or less'}"
+    """The smallest and the largest that are reached, and by how much they may be exceeded where the digits show it."""
+    (low, least), (most, high) = bounds.least, bounds.most
+    size = max(abs(least), abs(most))
+    open_by = max(least - low, high - most)
+    least, most = (0.0 if abs(end) < max(open_by, NOTHING * size) else end for end in (least, most))
+    wide = f", to within {_rounded(open_by, ceil, 1)}" if open_by > size * 10.0**-DIGITS else ""
+    return f"from {_rounded(least, floor)} to {_rounded(most, ceil)}{wide}"
 
 
 def far_out(facts: "Facts") -> Iterator[tuple[str, str]]:
@@ -129,10 +132,10 @@ def where_held(given: str) -> str:
     return f" ({given})" if given else ""
 
 
-def _rounded(x: float, towards: Callable[[float], int]) -> str:
+def _rounded(x: float, towards: Callable[[float], int], digits: int = DIGITS) -> str:
     if x == 0:
         return "0"
-    unit = 10.0 ** (floor(log10(abs(x))) - DIGITS + 1)
+    unit = 10.0 ** (floor(log10(abs(x))) - digits + 1)
     nearest = round(x / unit)
     whole = nearest if abs(nearest - x / unit) < 1e-9 else towards(x / unit)
     return number(whole * unit)

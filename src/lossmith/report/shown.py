@@ -10,6 +10,13 @@ def in_text(shown: Mapping[str, Any]) -> str:
     return "\n".join(_lines(shown))
 
 
+def in_latex(shown: Mapping[str, Any]) -> str:
+    """Loss and derivatives of one loss, alone; whose they are, or why there are none, as a comment."""
+    said = f"{shown['name']}  {shown['location']}"
+    said += f"\nnot shown: {shown['problem']}" if shown.get("problem") else ""
+    return "\n".join([indent(said, "% "), *([shown["derived"]] if shown.get("derived") else [])])
+
+
 def _lines(shown: Mapping[str, Any]) -> Iterator[str]:
     yield f"{shown['name']}  {shown['location']}"
     if shown.get("takes"):
