@@ -36,6 +36,18 @@ LOSSES = """
 """
 
 
+COUPLED = """
+    import torch
+
+    def sample_dice(logits, target):
+        p = torch.sigmoid(logits)
+        return (1 - 2 * (p * target).sum(1) / (p.sum(1) + target.sum(1) + 1)).mean()
+
+    def sum_of_labels(logits, target):
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none").sum(1).mean()
+"""
+
+
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
     file = tmp_path_factory.mktemp("study") / "losses.py"
@@ -59,8 +71,20 @@ def test_a_loss_of_jax_is_traced_through_its_jaxpr(shown):
     assert "gradient      2⋅r" in in_text(shown["jax_square"])
 
 
-def test_what_is_no_loss_of_single_numbers_is_said(shown):
-    assert "dice is not a loss of single numbers" in shown["dice"]["problem"]
+def test_of_a_loss_of_the_batch_it_is_said_whether_it_is_convex(shown):
+    assert "dice is not a loss of single numbers" in shown["dice"]["notes"][0]
+    assert "convex  no: half way between two points" in shown["dice"]["facts"]
+    assert not shown["dice"]["derived"]
+
+
+def test_a_loss_that_couples_what_is_beside_each_other_is_not_one_of_single_numbers(tmp_path):
+    file = tmp_path / "losses.py"
+    file.write_text(textwrap.dedent(COUPLED))
+    flags = {"pred": "logits[N,C]", "target": "binary[N,C]"}
+    dice, bce = study_target(str(file), Options(work="show", flags=flags))
+    assert "not a loss of single numbers" in dice["notes"][0]
+    assert not dice["derived"]
+    assert "σ(x)" in bce["derived"]
 
 
 def test_latex_is_the_loss_and_its_derivatives_alone(tmp_path):

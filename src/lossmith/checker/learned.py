@@ -13,7 +13,7 @@ from lossmith.checker.limits import OverMemory, OverTime, within
 from lossmith.checker.mathematics import mathematics_of
 from lossmith.checker.picture import Cost, Mathematics
 from lossmith.checker.subject import Subject
-from lossmith.checker.traced import Traced, traced
+from lossmith.checker.traced import Traced, convexity_of, traced
 from lossmith.errors import LossmithError, message, missing_extra
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ class Learned:
         return numbers if isinstance(numbers, Unknown) else _found("a certificate", lambda: _facts(numbers))
 
     @cached_property
-    def rows(self) -> "Shown | Unknown":
-        """Whether a loss of rows is convex."""
-        return _found("a proof", lambda: _rows(self.subject))
+    def convexity(self) -> "Shown | Unknown":
+        """Whether a loss of rows, or of a whole batch, is convex."""
+        return _found("a proof", lambda: convexity_of(self.subject))
 
     @cached_property
     def row_bounds(self) -> "Bounds | Unknown":
@@ -73,15 +73,6 @@ def _elementwise(subject: Subject) -> "Elementwise":
 
     found = _whole(subject)
     return elementwise(found.formula, **found.settings)
-
-
-def _rows(subject: Subject) -> "Shown":
-    from lossmith.prove.composition import convex_of
-
-    found = _whole(subject)
-    if not found.of_rows:
-        raise LossmithError(f"{subject.name} is no loss of rows")
-    return convex_of(found.formula, **found.settings)
 
 
 def _row_bounds(subject: Subject) -> "Bounds":

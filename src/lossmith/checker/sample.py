@@ -5,7 +5,9 @@ Sizes are small and pairwise different, so that a reproducer fits on a screen an
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,7 +15,11 @@ from torch.nn import functional as F
 from lossmith.checker.contract import Contract
 from lossmith.domains import Domain
 
+if TYPE_CHECKING:
+    from lossmith.spec import Formula
+
 SIZES = {"N": 6, "C": 5, "D": 8, "H": 3, "W": 4, "T": 7}
+FEW = {"N": 3, "C": 2, "D": 2, "H": 4, "W": 4}  # for what takes long for each number
 FAR = 12.0  # a logit that settles the matter without saturating float16
 
 
@@ -95,6 +101,14 @@ def sample(domain: Domain, g: torch.Generator, sizes: Mapping[str, int], paired_
         "lengths": lambda: torch.randint(1, sizes["T"] + 1, shape, generator=g),
     }
     return make[kind]()
+
+
+def of_formula(made: "Formula", **settings: Any) -> list[np.ndarray]:
+    """One valid small array for each argument of a formula."""
+    domains, g = [Domain.parse(text) for text in made.domains_for(**settings)], generator(0)
+    paired = domains[0].kind.name in ("embedding", "unit")
+    drawn = [sample(domain, g, FEW, paired) for domain in domains]
+    return [one.double().numpy() if one.is_floating_point() else one.numpy() for one in drawn]
 
 
 def _both_classes(shape: tuple[int, ...], g: torch.Generator) -> Tensor:

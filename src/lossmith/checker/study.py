@@ -7,13 +7,12 @@ from typing import Any, Literal
 from lossmith.checker.contract import Contract
 from lossmith.checker.resolve import Declared, resolve
 from lossmith.checker.subject import Subject
-from lossmith.checker.traced import traced
+from lossmith.checker.traced import convexity_of, traced
 from lossmith.errors import LossmithError
-from lossmith.prove.composition import convex_of
 from lossmith.prove.derive import derive
 from lossmith.prove.facts import facts_of
 from lossmith.prove.rows import bounds_of
-from lossmith.prove.slices import elementwise
+from lossmith.prove.slices import elementwise, is_elementwise, is_of_rows
 
 Form = Literal["show", "steps", "latex"]  # with the facts; with the rules that lead to the gradient too; alone
 STOPPED = "a part is detached at {}: the derivatives shown are of its value, not its gradient"
@@ -48,9 +47,15 @@ def study(subject: Subject, declared: Declared, form: Form = "show") -> dict[str
 
 def _studied(subject: Subject, contract: Contract, shown: Shown, form: Form) -> Shown:
     from lossmith.report.derivation import in_latex, in_text
-    from lossmith.report.facts import of_rows
+    from lossmith.report.facts import of_several
 
-    found = traced(subject.with_contract(contract))
+    subject = subject.with_contract(contract)
+    try:
+        found = traced(subject)
+    except LossmithError as error:
+        if form == "latex" or subject.bridged:
+            raise
+        return replace(shown, facts=of_several(convexity_of(subject)), notes=(str(error),))
     if form == "latex":
         return replace(shown, derived=in_latex(derive(found.formula, **found.settings)))
     notes = [STOPPED.format(found.stopped)] if found.stopped else []
@@ -58,9 +63,9 @@ def _studied(subject: Subject, contract: Contract, shown: Shown, form: Form) -> 
         derived = in_text(derive(found.formula, **found.settings), steps=form == "steps")
     except LossmithError as error:
         derived, notes = "", [*notes, str(error)]
-    if found.of_rows:
-        shape = convex_of(found.formula, **found.settings)
-        facts = of_rows(shape, contract.pred.kind, bounds_of(found.formula, **found.settings))
-    else:
+    if is_elementwise(found.formula):
         facts = str(facts_of(elementwise(found.formula, **found.settings)))
+    else:
+        bounds = bounds_of(found.formula, **found.settings) if is_of_rows(found.formula) else None
+        facts = of_several(convexity_of(subject), bounds)
     return Shown(shown.name, shown.location, shown.takes, derived, facts, tuple(notes))

@@ -10,16 +10,19 @@ import torch
 from lossmith.checker.frameworks import first_of, runs_on_jax
 from lossmith.checker.limits import OverTime, limited_call
 from lossmith.checker.place import relative
+from lossmith.checker.sample import of_formula
 from lossmith.checker.subject import Subject, as_tensor
 from lossmith.errors import LossmithError, message, missing_extra
 from lossmith.shapes import letters
 
 if TYPE_CHECKING:
+    from lossmith.prove.composition import Shown
     from lossmith.spec import Formula
     from lossmith.trace.graph import Graph
     from lossmith.trace.single import Record
 
 TRACES = 3  # of different numbers, which must agree
+BATCH = 3  # samples, where a loss is one of the whole batch
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,47 @@ def _traced(subject: Subject) -> Traced:
         else:
             made, graph = formula_of(function, subject.name, pred, target, max(1, axes), record)
     return Traced(made, graph=graph)
+
+
+def convexity_of(subject: Subject) -> "Shown":
+    """Whether a loss is convex in its prediction: of one row where rows are independent, else of a small batch.
+
+    Errors    LossmithError for a loss that cannot be traced
+    """
+    from lossmith.prove.composition import convex_in_batch, convex_of, convex_of_batch
+    from lossmith.prove.slices import is_of_rows
+
+    try:
+        found = traced(subject)
+    except LossmithError:
+        if subject.bridged:
+            raise
+        return convex_in_batch(*_batch_of(subject))
+    if found.stopped:
+        given = {"line": found.stopped}
+        raise LossmithError(message("a part is detached: what is true of the value is not true of its gradient", given))
+    if is_of_rows(found.formula):
+        return convex_of(found.formula, **found.settings)
+    return convex_of_batch(found.formula, of_formula(found.formula, **found.settings), **found.settings)
+
+
+def _batch_of(subject: Subject) -> tuple[Any, Any, str]:
+    """The loss of a small batch as a function of its first prediction, that prediction, and what it holds."""
+    from lossmith.trace.batch import of_batch
+
+    loss, place = subject.twin(torch.float64), subject.contract.preds[0]
+    first, *others = (_in_float64(subject.draw(seed, BATCH)) for seed in range(TRACES))
+
+    def total(*arguments: Any) -> torch.Tensor:
+        return as_tensor(subject.call(loss, arguments))[0].sum()
+
+    with limited_call(TRACES):
+        read = of_batch(total, first, place, [one[place] for one in others])
+    return read, first[place].numpy(), subject.contract.pred.kind
+
+
+def _in_float64(arguments: Sequence[Any]) -> list[Any]:
+    return [one.double() if isinstance(one, torch.Tensor) and one.is_floating_point() else one for one in arguments]
 
 
 def _by_jax(subject: Subject) -> "Record":

@@ -64,11 +64,10 @@ def show_command(
         return
     try:
         derived = _derived(found.name, steps=steps, latex=latex)
+        typer.echo(derived if latex else f"\n  derived\n{indent(derived, '    ')}")
     except LossmithError:
         if steps or latex:
             raise
-        return
-    typer.echo(derived if latex else f"\n  derived\n{indent(derived, '    ')}")
     if not latex and (known := _facts(found.name)):
         typer.echo(f"\n  facts\n{indent(known, '    ')}")
 
@@ -83,19 +82,23 @@ def _of_own(target: str, settings: dict[str, Any], flags: dict[str, str], work: 
 
 
 def _facts(name: str) -> str:
-    """Certificates and what follows from them; empty for a loss that is neither one of single numbers nor of rows."""
+    """Certificates and what follows from them; of a loss of a whole batch, whether it is convex."""
     try:
-        from lossmith.prove.composition import convex_of
+        from lossmith.prove.composition import convex_of, convex_of_batch
         from lossmith.prove.derive import formula_of
         from lossmith.prove.facts import facts_of
         from lossmith.prove.rows import bounds_of
         from lossmith.prove.slices import elementwise, is_elementwise, is_of_rows
-        from lossmith.report.facts import of_rows
+        from lossmith.report.facts import of_several
 
         made = formula_of(name)
         if is_of_rows(made):
-            return of_rows(convex_of(made), made.kinds[0], bounds_of(made))
-        return str(facts_of(elementwise(made))) if is_elementwise(made) else ""
+            return of_several(convex_of(made), bounds_of(made))
+        if is_elementwise(made):
+            return str(facts_of(elementwise(made)))
+        from lossmith.checker.sample import of_formula  # torch's
+
+        return of_several(convex_of_batch(made, of_formula(made)))
     except (ModuleNotFoundError, LossmithError):
         return ""
 

@@ -84,7 +84,10 @@ class Objects:
         return self._own(self._larger.reduce(x, axis=axis, keepdims=keepdims), object)
 
     def argmax(self, x: Array, *, axis: int) -> Array:
-        return self._own(np.argmax(x, axis=axis))
+        def first(row: Any) -> int:
+            return max(range(len(row)), key=row.__getitem__)
+
+        return self._own(np.apply_along_axis(first, axis, np.asarray(x)))  # numpy's own drops what a comparison raises
 
     def logsumexp(self, x: Array, *, axis: int, keepdims: bool = False) -> Array:
         return self._own(derived.logsumexp(self, x, axis=axis, keepdims=keepdims), object)

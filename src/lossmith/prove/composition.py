@@ -2,14 +2,15 @@
 
     convex(read, (1, 3))         read(ops, pred) is the loss of a row of three logits
     convex_of(softmax_focal)     of a formula, with the first class right
+    convex_of_batch(dice, (pred, target))    of a formula, in a batch that is given
 
 The rules are read off a body (`ops.curvature`) and hold for all of R^n, or for all positive numbers where these are
 what the prediction holds. A counterexample is looked for along lines, and holds with every digit: the value half way
 exceeds the mean of the two ends.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ LINES = 24
 SHARES = (0.2421875, 0.4453125, 0.3125)  # a target distribution, exactly 1 together
 POINTS = 2**6  # on a line
 HALF = 8.0  # of a line, on either side of its middle
+BOUNDED = ("simplex", "prob", "positive", "boxes", "cxcywh")  # a step far out leaves what the prediction may hold
 NEAR = 2.0**-12  # points are multiples of this, so that their middle is exact
 
 
@@ -36,6 +38,7 @@ NEAR = 2.0**-12  # points are multiples of this, so that their middle is exact
 class Shown:
     """A verdict on convexity in the prediction.
 
+    where    for which predictions it holds
     because  the rules' answer; for a refuted claim what refutes it; for an open one what was tried
     middle, direction, by   the line of a counterexample, as numbers, and the three points on it
     """
@@ -45,22 +48,27 @@ class Shown:
     middle: tuple[float, ...] = ()
     direction: tuple[float, ...] = ()
     by: Counterexample | None = None
+    where: str = ""
 
 
-def convex(read: Read, shape: tuple[int, ...], *, kind: str = "logits", seed: int = 0) -> Shown:
-    """Whether `read(ops, pred)` is convex in a prediction of this shape: its values each, or its total."""
+def convex(
+    read: Read, shape: tuple[int, ...], *, kind: str = "logits", seed: int = 0, around: np.ndarray | None = None
+) -> Shown:
+    """Whether `read(ops, pred)` is convex in a prediction of this shape: its values each, or its total.
+
+    around    a valid prediction, through which the lines of a counterexample go
+    """
     tried = by_rules(read, shape, positive=kind in ("simplex", "prob", "positive"))
     if tried == "":
         return Shown("proved", "composition rules")
-    for middle, direction in _lines(shape, kind, seed):
+    for middle, direction in _lines(shape, kind, seed, around):
         with precision():
             found = counterexample.look(_along(read, middle, direction), -HALF, HALF, POINTS)
         if found is not None:
             line = (tuple(middle.flat), tuple(direction.flat))
-            half, least = float(found.at[2] - found.at[1]), float(found.by)
-            return Shown(
-                "refuted", f"half way between two points {2 * half:.3g} apart it is {least:.3g} above", *line, found
-            )
+            half = float(found.at[2] - found.at[1]) * float(np.linalg.norm(direction))
+            above = f"half way between two points {2 * half:.3g} apart it is {float(found.by):.3g} above their mean"
+            return Shown("refuted", above, *line, found)
     return Shown("open", f"{tried}; no counterexample on {LINES} lines")
 
 
@@ -76,7 +84,24 @@ def convex_of(made: Formula, **settings: Any) -> Shown:
         arrays = [one.view(type(pred)) if one.dtype.kind == "i" else ops.asarray(one, like=pred) for one in others]
         return made.outcome(ops, pred, *arrays, **settings).values
 
-    return convex(read, (1, len(SHARES)), kind=kinds[0])
+    return replace(convex(read, (1, len(SHARES)), kind=kinds[0]), where=f"for 3 classes, all {kinds[0]}")
+
+
+def convex_of_batch(made: Formula, arrays: Sequence[np.ndarray], **settings: Any) -> Shown:
+    """Whether the total of a formula is convex in the first of some arrays, with the others as they are."""
+    pred, *others = arrays
+
+    def read(ops: Any, x: Any) -> Any:
+        like = [one.view(type(x)) if one.dtype.kind == "i" else ops.asarray(one, like=x) for one in others]
+        return made.outcome(ops, x, *like, **settings).values
+
+    return convex_in_batch(read, pred, made.kinds_for(**settings)[0])
+
+
+def convex_in_batch(read: Read, pred: np.ndarray, kind: str) -> Shown:
+    """Whether `read(ops, pred)` is convex: by rules for every prediction of this shape, else refuted near this one."""
+    where = f"for a batch of {' x '.join(map(str, pred.shape))}, all else held"
+    return replace(convex(read, pred.shape, kind=kind, around=np.round(pred / NEAR) * NEAR), where=where)
 
 
 def by_rules(read: Read, shape: tuple[int, ...], *, positive: bool = False) -> str:
@@ -104,15 +129,18 @@ def by_rules(read: Read, shape: tuple[int, ...], *, positive: bool = False) -> s
     return "" if len(forms) == 1 else "it is not the same whichever class leads"
 
 
-def _lines(shape: tuple[int, ...], kind: str, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _lines(
+    shape: tuple[int, ...], kind: str, seed: int, around: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     random = np.random.default_rng(seed)
     for place in range(LINES):
         middle, direction = random.normal(size=(2, *shape)) * 2.0
         if place < min(LINES // 2, middle.size):  # along one entry alone
             direction = np.eye(middle.size)[place].reshape(shape)
-        if kind in ("simplex", "prob", "positive"):
+        if kind in BOUNDED:
             middle = random.uniform(0.2, 0.8, size=shape)
             direction = direction / np.abs(direction).max() * 0.02
+        middle = middle if around is None else around
         yield np.round(middle / NEAR) * NEAR, np.round(direction / NEAR) * NEAR
 
 

@@ -27,12 +27,12 @@ def in_text(facts: "Facts") -> str:
     return "\n".join([", ".join(where), *_rows(list(_lines(facts)))])
 
 
-def of_rows(found: "Shown", of: str, bounds: "RowBounds | None" = None) -> str:
-    """What is known of a loss of rows, for a terminal."""
+def of_several(found: "Shown", bounds: "RowBounds | None" = None) -> str:
+    """What is known of a loss of rows, or of one of a whole batch, for a terminal."""
     word = {"proved": "proved", "refuted": "no", "open": "open"}[found.verdict]
     because = f" ({found.because})" if found.verdict == "proved" else f": {found.because}"
     rows = [("convex", f"{word}{because}"), *(_bounds_of_rows(bounds) if bounds is not None else ())]
-    return "\n".join([f"for 3 classes, all {of}", *_rows(rows)])
+    return "\n".join([found.where, *_rows(rows)])
 
 
 def _bounds_of_rows(found: "RowBounds") -> Iterator[tuple[str, str]]:
@@ -95,8 +95,9 @@ def within(bounds: "Bounds") -> str:
     (low, least), (most, high) = bounds.least, bounds.most
     size = max(abs(least), abs(most))
     open_by = max(least - low, high - most)
-    least, most = (0.0 if abs(end) < max(open_by, NOTHING * size) else end for end in (least, most))
-    wide = f", to within {_rounded(open_by, ceil, 1)}" if open_by > size * 10.0**-DIGITS else ""
+    seen = open_by > size * 10.0**-DIGITS
+    least, most = (0.0 if abs(end) < max(NOTHING * size, 0.0 if seen else open_by) else end for end in (least, most))
+    wide = f", to within {_rounded(open_by, ceil, 1)}" if seen else ""
     return f"from {_rounded(least, floor)} to {_rounded(most, ceil)}{wide}"
 
 

@@ -47,7 +47,7 @@ def formula_of(
         raise refused(name, "single numbers", f"its target is {target}", None)
     drawn = [PREDS.get(pred, (0.37, -2.6, 5.1)), TARGETS[target]]
     pairs = [[torch.full((1,) * axes, x, dtype=torch.float64) for x in numbers] for numbers in zip(*drawn, strict=True)]
-    require_parts(loss, name, pairs)
+    require_parts(loss, name, pairs, axes=axes)
     graph = (record or by_torch(loss))(pairs)
     if not graph.single:
         raise refused(name, "single numbers", "on one number each it makes several", None)
@@ -71,9 +71,14 @@ def _digits() -> Any:
     return ops
 
 
-def require_parts(loss: Loss, name: str, pairs: list[list[Tensor]], of: str = "single numbers") -> None:
-    """On a batch it gives what it gives on the parts."""
-    whole = [torch.cat(column) for column in zip(*pairs, strict=True)]
+def require_parts(loss: Loss, name: str, pairs: list[list[Tensor]], of: str = "single numbers", axes: int = 1) -> None:
+    """On a batch it gives what it gives on the parts, along each of the first `axes`."""
+    for axis in range(axes):
+        _require_parts_along(axis, loss, name, pairs, of)
+
+
+def _require_parts_along(axis: int, loss: Loss, name: str, pairs: list[list[Tensor]], of: str) -> None:
+    whole = [torch.cat(column, axis) for column in zip(*pairs, strict=True)]
     with torch.no_grad():
         together = loss(*whole).double().reshape(-1)
         apart = torch.stack([loss(*pair).double().sum() for pair in pairs])

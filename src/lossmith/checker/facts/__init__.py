@@ -93,11 +93,11 @@ def facts_of(learned: "Learned") -> "tuple[Fact, ...]":
     if not isinstance(known, Unknown):
         between = (import_module(fact_file(code)).found(learned, known) for code in list(fact_codes())[1:-1])
         return tuple(chain(formula, *between, cost))
-    if not isinstance(rows := learned.rows, Unknown):
+    if not isinstance(shape := learned.convexity, Unknown):
         bounds = learned.row_bounds
         between = () if isinstance(bounds, Unknown) else [import_module(fact_file(code)) for code in ("F4", "F5")]
         more = (fact for module in between for fact in module.found_of_rows(bounds))
-        return (*formula, import_module(fact_file("F2")).found_of_rows(learned, rows), *more, *cost)
+        return (*formula, import_module(fact_file("F2")).found_of_several(shape), *more, *cost)
     if formula[0].grade == "open" and formula[0].detail == known.why:
         return (Fact("F1-F8", "mathematics", "not known", "open", known.why), *cost)
     return (*formula, Fact("F2-F8", "certificates", "not known", "open", known.why), *cost)
@@ -114,8 +114,8 @@ def judged(learned: "Learned", claims: Mapping[str, Any]) -> "Iterator[tuple[str
         said = f"{name}={value!r}"
         if not isinstance(known, Unknown):
             answer = import_module(fact_file(code)).answer(learned, known, name, value)
-        elif code == "F2" and not isinstance(rows := learned.rows, Unknown):
-            answer = import_module(fact_file(code)).answer_of_rows(rows)
+        elif code == "F2" and not isinstance(shape := learned.convexity, Unknown):
+            answer = import_module(fact_file(code)).answer_of_several(shape)
         elif code in ("F4", "F5") and not isinstance(bounds := learned.row_bounds, Unknown):
             answer = import_module(fact_file(code)).answer_of_rows(bounds, name, value)
         else:

@@ -5,8 +5,8 @@ What it says
 
 How it is found
     Branch and bound on an enclosure of the second derivative between kinks, and of the jump of the slope at each. What
-    is refuted is refuted by three numbers; what stays open says how far it was tried. A loss of rows of classes is read
-    by rules of composition, at three classes.
+    is refuted is refuted by three numbers; what stays open says how far it was tried. A loss of rows of classes, at
+    three classes, and a loss of a whole batch, at a small one, are read by rules of composition.
 
 Why it matters
     A convex loss has no bad valley of its own: what is hard about training is then the model. A loss that looks convex
@@ -35,14 +35,13 @@ def found(learned: Learned, facts: Facts) -> Iterator[Fact]:
     yield Fact(CODE, NAME, WORDS[answer.verdict], answer.grade, "; ".join(filter(None, (held(facts), answer.because))))
 
 
-def found_of_rows(learned: Learned, rows: Shown) -> Fact:
-    answer = answer_of_rows(rows)
-    where = f"for 3 classes, all {learned.subject.contract.pred.kind}"
-    return Fact(CODE, NAME, WORDS[answer.verdict], answer.grade, f"{where}; {answer.because}")
+def found_of_several(shape: Shown) -> Fact:
+    answer = answer_of_several(shape)
+    return Fact(CODE, NAME, WORDS[answer.verdict], answer.grade, f"{shape.where}; {answer.because}")
 
 
-def answer_of_rows(rows: Shown) -> Answer:
-    return Answer(rows.verdict, rows.because)
+def answer_of_several(shape: Shown) -> Answer:
+    return Answer(shape.verdict, shape.because)
 
 
 def answer(learned: Learned, facts: Facts, name: str, value: object) -> Answer:
