@@ -166,26 +166,26 @@ def _in_jax(loss: Callable[..., Any], wanted: bool, *arrays: Any, each: bool = F
 
     def called(floats: Sequence[Any], others: Sequence[Any]) -> Any:
         at = {**dict(zip(moving, floats, strict=True)), **dict(zip(still, others, strict=True))}
-        row = [at[index] for index in range(len(arrays))]
+        row = [jax.numpy.asarray(at[index]) for index in range(len(arrays))]
         return jax.vmap(lambda *one: first_of(loss(*one)))(*row) if each else first_of(loss(*row))
 
     def back(cotangent: Any) -> list[Any]:
         grads: list[Any] = [None] * len(arrays)
         with _x64(wide):
-            pulled = pull(jax.numpy.asarray(cotangent, dtype=output.dtype))
+            pulled = pull(np.asarray(cotangent, dtype=output.dtype))
         for index, grad in zip(moving, pulled, strict=True):
             grads[index] = np.asarray(grad)
         return grads
 
     with _x64(wide):  # jax rounds float64 to float32 unless it is told not to
-        floats, others = ([jax.numpy.asarray(arrays[i]) for i in part] for part in (moving, still))
+        floats, others = [arrays[i] for i in moving], [arrays[i] for i in still]
         program = program_of((loss, each), called, floats, others)
         if not wanted:
             return np.asarray(called(floats, others) if program is None else program.value(floats, others)), None
-        if program is None:
-            output, pull = jax.vjp(lambda *floats: called(floats, others), *floats)
-        else:
+        if program is not None:
             output, pull = program.value_and_pull(floats, others)
+        else:
+            output, pull = jax.vjp(lambda *floats: called(floats, others), *map(jax.numpy.asarray, floats))
         return np.asarray(output), back
 
 

@@ -25,31 +25,31 @@ OPTIONS = {
     "xla_allow_excess_precision": False,
 }
 
+Arrays = Sequence[np.ndarray]
+
 _pure: dict[Any, bool] = {}
 _programs: dict[Any, "Program | None"] = {}
 
 
 @dataclass
 class Program:
-    """The value at arrays of one set of shapes; and with its slopes, for a cotangent of the value's shape."""
+    """The value at arrays of one set of shapes, and its slopes by those that move; each is compiled when asked for."""
 
     function: Callable[..., Any]  # of what moves and what does not: the jaxpr of the loss
-    shape: tuple[int, ...]
-    dtype: Any
+    ones: np.ndarray  # of the value's shape
     _value: Any = None
     _slopes: Any = None
 
-    def value(self, moving: Sequence[Any], fixed: Sequence[Any]) -> Any:
-        if self._value is None:
-            self._value = _compiled(self.function, moving, fixed)
+    def value(self, moving: Arrays, fixed: Arrays) -> Any:
+        if self._slopes is not None:
+            return self._slopes(moving, fixed, self.ones)[0]
+        self._value = self._value or _compiled(self.function)
         return self._value(moving, fixed)
 
-    def value_and_pull(self, moving: Sequence[Any], fixed: Sequence[Any]) -> tuple[Any, Callable[[Any], Any]]:
+    def value_and_pull(self, moving: Arrays, fixed: Arrays) -> tuple[Any, Callable[[Any], Any]]:
         """The value, and what a cotangent becomes; that of ones is computed beside the value."""
-        if self._slopes is None:
-            ones = np.ones(self.shape, self.dtype)
-            self._slopes = _compiled(functools.partial(_value_and_slopes, self.function), moving, fixed, ones)
-        value, slopes = self._slopes(moving, fixed, np.ones(self.shape, self.dtype))
+        self._slopes = self._slopes or _compiled(functools.partial(_value_and_slopes, self.function))
+        value, slopes = self._slopes(moving, fixed, self.ones)
 
         def pull(cotangent: Any) -> Any:
             return slopes if (cotangent == 1).all() else self._slopes(moving, fixed, cotangent)[1]
@@ -57,14 +57,14 @@ class Program:
         return value, pull
 
 
-def program_of(loss: Any, function: Callable[..., Any], moving: Sequence[Any], fixed: Sequence[Any]) -> Program | None:
+def program_of(loss: Any, function: Callable[..., Any], moving: Arrays, fixed: Arrays) -> Program | None:
     """The program of `function(moving, fixed)`, which calls `loss`; None where it has to be called as it is."""
     same = identity(loss)
     if same not in _pure:
         _pure[same] = _is_pure(loss, same, function, moving, fixed)
     if not _pure[same]:
         return None
-    key = same, tuple((one.shape, str(one.dtype), one.weak_type) for one in (*moving, *fixed)), len(moving)
+    key = same, tuple((one.shape, one.dtype.str) for one in (*moving, *fixed)), len(moving)
     if key not in _programs:
         if len(_programs) >= KEPT:
             _programs.clear()
@@ -98,9 +98,7 @@ def identity(value: Any) -> Any:
     return (type(value), value)
 
 
-def _is_pure(
-    loss: Any, same: Any, function: Callable[..., Any], moving: Sequence[Any], fixed: Sequence[Any]
-) -> bool:
+def _is_pure(loss: Any, same: Any, function: Callable[..., Any], moving: Arrays, fixed: Arrays) -> bool:
     before = _generators()
     first, second = (np.asarray(function(moving, fixed)) for _ in range(2))
     return np.array_equal(first, second, equal_nan=True) and identity(loss) == same and _generators() == before
@@ -111,7 +109,7 @@ def _generators() -> tuple[Any, ...]:
     return random.getstate(), identity(np.random.get_state()), torch.get_rng_state().numpy().tobytes()
 
 
-def _program(function: Callable[..., Any], moving: Sequence[Any], fixed: Sequence[Any]) -> Program | None:
+def _program(function: Callable[..., Any], moving: Arrays, fixed: Arrays) -> Program | None:
     import jax
     from jax.extend.core import jaxpr_as_fun
 
@@ -121,15 +119,14 @@ def _program(function: Callable[..., Any], moving: Sequence[Any], fixed: Sequenc
         return None
     if closed.effects or len(closed.out_avals) != 1:
         return None
-    plain = jaxpr_as_fun(closed)
-    out: Any = closed.out_avals[0]
-    return Program(lambda moving, fixed: plain(*moving, *fixed)[0], out.shape, out.dtype)
+    plain, out = jaxpr_as_fun(closed), closed.out_avals[0]
+    return Program(lambda moving, fixed: plain(*moving, *fixed)[0], np.ones(out.shape, out.dtype))
 
 
-def _compiled(function: Callable[..., Any], *args: Any) -> Any:
+def _compiled(function: Callable[..., Any]) -> Any:
     import jax
 
-    return jax.jit(function).lower(*args).compile(compiler_options=OPTIONS)
+    return jax.jit(function, compiler_options=OPTIONS)
 
 
 def _value_and_slopes(function: Callable[..., Any], moving: Any, fixed: Any, cotangent: Any) -> Any:
