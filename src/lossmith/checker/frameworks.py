@@ -164,7 +164,7 @@ def _in_jax(loss: Callable[..., Any], wanted: bool, *arrays: Any, each: bool = F
     still = [i for i in range(len(arrays)) if i not in moving]
     wide = any(arrays[i].dtype == np.float64 for i in moving)
 
-    def called(floats: Sequence[Any], others: Sequence[Any]) -> Any:
+    def called(loss: Any, floats: Sequence[Any], others: Sequence[Any]) -> Any:
         at = {**dict(zip(moving, floats, strict=True)), **dict(zip(still, others, strict=True))}
         row = [jax.numpy.asarray(at[index]) for index in range(len(arrays))]
         return jax.vmap(lambda *one: first_of(loss(*one)))(*row) if each else first_of(loss(*row))
@@ -179,13 +179,13 @@ def _in_jax(loss: Callable[..., Any], wanted: bool, *arrays: Any, each: bool = F
 
     with _x64(wide):  # jax rounds float64 to float32 unless it is told not to
         floats, others = [arrays[i] for i in moving], [arrays[i] for i in still]
-        program = program_of((loss, each), called, floats, others)
+        program = program_of(loss, called, floats, others, each)
         if not wanted:
-            return np.asarray(called(floats, others) if program is None else program.value(floats, others)), None
+            return np.asarray(called(loss, floats, others) if program is None else program.value(floats, others)), None
         if program is not None:
             output, pull = program.value_and_pull(floats, others)
         else:
-            output, pull = jax.vjp(lambda *floats: called(floats, others), *map(jax.numpy.asarray, floats))
+            output, pull = jax.vjp(lambda *floats: called(loss, floats, others), *map(jax.numpy.asarray, floats))
         return np.asarray(output), back
 
 

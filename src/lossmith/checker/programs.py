@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from lossmith.checker.frameworks import copy_of
+
 KEPT = 256
 # One plain kernel an operation, each rounded to its dtype as it is when operations are called one by one: fused ones
 # take five times as long to compile, and may keep float16 in float32 in between.
@@ -27,7 +29,8 @@ OPTIONS = {
 
 Arrays = Sequence[np.ndarray]
 
-_pure: dict[Any, bool] = {}
+_pure: set[Any] = set()
+_impure: set[Any] = set()  # kinds, whatever they hold: what has a state changes it
 _programs: dict[Any, "Program | None"] = {}
 
 
@@ -57,18 +60,26 @@ class Program:
         return value, pull
 
 
-def program_of(loss: Any, function: Callable[..., Any], moving: Arrays, fixed: Arrays) -> Program | None:
-    """The program of `function(moving, fixed)`, which calls `loss`; None where it has to be called as it is."""
-    same = identity(loss)
-    if same not in _pure:
-        _pure[same] = _is_pure(loss, same, function, moving, fixed)
-    if not _pure[same]:
+def program_of(
+    loss: Any, function: Callable[..., Any], moving: Arrays, fixed: Arrays, each: bool = False
+) -> Program | None:
+    """The program of `function(loss, moving, fixed)`, which calls the loss; None where it has to be called as it is.
+
+    `each`: `function` maps the loss over the first axis of its arrays.
+    """
+    what, same = kind(loss), identity(loss)
+    if what in _impure:
         return None
-    key = same, tuple((one.shape, one.dtype.str) for one in (*moving, *fixed)), len(moving)
+    if same not in _pure:
+        if not _is_pure(loss, same, function, moving, fixed):
+            _impure.add(what)
+            return None
+        _pure.add(same)
+    key = same, each, tuple((one.shape, one.dtype.str) for one in (*moving, *fixed)), len(moving)
     if key not in _programs:
         if len(_programs) >= KEPT:
             _programs.clear()
-        _programs[key] = _program(function, moving, fixed)
+        _programs[key] = _program(functools.partial(function, loss), moving, fixed)
     return _programs[key]
 
 
@@ -98,10 +109,23 @@ def identity(value: Any) -> Any:
     return (type(value), value)
 
 
+def kind(value: Any) -> Any:
+    """What a loss is, whatever it holds."""
+    if isinstance(value, FunctionType):
+        return (value.__code__, *(kind(cell.cell_contents) for cell in value.__closure__ or ()))
+    if isinstance(value, MethodType):
+        return (value.__func__.__code__, kind(value.__self__))
+    return ("partial", kind(value.func)) if isinstance(value, functools.partial) else type(value)
+
+
 def _is_pure(loss: Any, same: Any, function: Callable[..., Any], moving: Arrays, fixed: Arrays) -> bool:
+    try:
+        copy = copy_of(loss)
+    except Exception:  # not every object can be copied (a lock, an open file)
+        return False
     before = _generators()
-    first, second = (np.asarray(function(moving, fixed)) for _ in range(2))
-    return np.array_equal(first, second, equal_nan=True) and identity(loss) == same and _generators() == before
+    first, second = (np.asarray(function(copy, moving, fixed)) for _ in range(2))
+    return np.array_equal(first, second, equal_nan=True) and identity(copy) == same and _generators() == before
 
 
 def _generators() -> tuple[Any, ...]:
@@ -126,7 +150,19 @@ def _program(function: Callable[..., Any], moving: Arrays, fixed: Arrays) -> Pro
 def _compiled(function: Callable[..., Any]) -> Any:
     import jax
 
-    return jax.jit(function, compiler_options=OPTIONS)
+    return jax.jit(function, compiler_options=_options())
+
+
+@functools.cache
+def _options() -> dict[str, Any]:
+    """`OPTIONS`, or none where this version of the compiler does not know them."""
+    import jax
+
+    try:
+        jax.jit(lambda x: x, compiler_options=OPTIONS)(0.0)
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return OPTIONS
 
 
 def _value_and_slopes(function: Callable[..., Any], moving: Any, fixed: Any, cotangent: Any) -> Any:
