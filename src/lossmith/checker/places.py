@@ -20,7 +20,7 @@ def views(subject: Subject, dtype: torch.dtype) -> int:
     if size(subject, inputs) != SAMPLES:
         return 0
     before = subject.run(inputs, dtype=dtype)
-    if not before.ok or before.grad is None or not bool((before.grad.flatten(1) != 0).any(1).all()):
+    if not before.ok or before.grad is None or not bool((before.grad.reshape(SAMPLES, -1) != 0).any(1).all()):
         return 0
     for parts in VIEWS:
         each = SAMPLES // parts
