@@ -180,12 +180,13 @@ def _meant(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> b
 
 
 def _of_negatives(subject: Subject, case: LeftOut, dtype: torch.dtype) -> bool:
-    """True if a mask says of whom it is, and positives take part all the same: detectors ignore what is near an object."""
+    """True if a mask says that it is of negatives, and positives take part all the same: cells near an object."""
     goal = case.inputs[subject.contract.target] if subject.contract.target is not None else None
     named = re.search(r"ignor|neg|no_?obj|background|(?:^|_)bg", subject.contract.arguments[case.by].name, re.I)
     if named is None or subject.contract.target_kind() != "binary" or goal is None or goal.shape != case.where.shape:
         return False
-    return _leak(subject, replace(case, where=case.where & (goal < 0.5)), dtype) is None
+    leak = _leak(subject, replace(case, where=case.where & (goal < 0.5)), dtype)
+    return leak is None or leak.argument == subject.contract.target  # another target there is a positive
 
 
 def _is_a_class(subject: Subject, case: LeftOut, dtype: torch.dtype) -> bool:
