@@ -14,7 +14,8 @@ VIEWS = (2, 3, 4)
 def views(subject: Subject, dtype: torch.dtype) -> int:
     """How many equal parts of a batch are views of the same samples; 0 if none are.
 
-    Samples that are exchanged alike in each part leave the total as it is, and no sample is left out.
+    Samples that are exchanged alike in each part leave the total as it is, and those of one part alone do not; no
+    sample is left out.
     """
     inputs = subject.draw(0, SAMPLES)
     if size(subject, inputs) != SAMPLES:
@@ -25,7 +26,10 @@ def views(subject: Subject, dtype: torch.dtype) -> int:
     for parts in VIEWS:
         each = SAMPLES // parts
         alike = [[part * each + row for part in range(parts) for row in order] for order in orders(each, 3)]
-        if all(_follows(subject, inputs, order, dtype) for order in alike):
+        first = [*orders(each, 1)[0], *range(each, SAMPLES)]
+        if all(_follows(subject, inputs, order, dtype) for order in alike) and not _follows(
+            subject, inputs, first, dtype
+        ):
             return parts
     return 0
 
