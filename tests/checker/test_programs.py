@@ -109,6 +109,23 @@ def test_code_that_asks_for_numbers_is_called_as_it_is():
     assert list(programs._programs.values()) == [None]
 
 
+class HoldingItself:
+    def __init__(self, *held):
+        self.held = [self, *held]
+
+    def __call__(self, pred, target):
+        return jnp.mean((pred - target) ** 2)
+
+
+@pytest.mark.parametrize("held", [(), ({1, 2},)])
+def test_what_has_no_identity_is_called_as_it_is(held):
+    pred, target = arrays(4, 3)
+    loss = HoldingItself(*held)
+    loss.held = loss.held[len(held) :]
+    torch.testing.assert_close(as_torch(loss, "jax")(pred, target), (pred - target).square().mean())
+    assert programs._programs == {}
+
+
 def test_other_settings_and_other_state_are_other_losses():
     settings = [functools.partial(smooth, power=power) for power in (1.0, 2.0, 2.0)]
     assert identity(settings[1]) == identity(settings[2]) != identity(settings[0])

@@ -67,10 +67,14 @@ def program_of(
 
     `each`: `function` maps the loss over the first axis of its arrays.
     """
-    what, same = kind(loss), identity(loss)
+    try:
+        what, same = kind(loss), identity(loss)
+        known = same in _pure
+    except (RecursionError, TypeError, ValueError):  # it holds itself, or what has no identity
+        return None
     if what in _impure:
         return None
-    if same not in _pure:
+    if not known:
         if not _is_pure(loss, same, function, moving, fixed):
             _impure.add(what)
             return None
@@ -86,7 +90,8 @@ def program_of(
 def identity(value: Any) -> Any:
     """Equal for two copies of a loss that hold the same: its code, what it closes over, its settings and its state."""
     if isinstance(value, FunctionType):
-        return (value.__code__, id(value.__globals__), identity(value.__closure__), identity(value.__defaults__))
+        held = (value.__closure__, value.__defaults__, value.__kwdefaults__)
+        return (value.__code__, id(value.__globals__), *map(identity, held))
     if isinstance(value, MethodType):
         return (value.__func__.__code__, identity(value.__self__))
     if isinstance(value, functools.partial):
