@@ -160,7 +160,76 @@ def softplus_by_hand(logits, target):
 
 
 # The rule, who is innocent of it, and who is not.
+# --- as well-known repositories ship them ------------------------------------------------------------------------
+
+
+def consistency_of_views(logits, labels, views=3):
+    """The clean batch and two augmented ones, one after another."""
+    parts = torch.split(logits, len(logits) // views)
+    logp = [F.log_softmax(part, 1) for part in parts]
+    mixed = torch.logsumexp(torch.stack(logp), 0) - math.log(len(parts))
+    js = sum(F.kl_div(mixed, each, reduction="batchmean", log_target=True) for each in logp)
+    return F.cross_entropy(parts[0], labels[: len(parts[0])]) + js
+
+
+def short_spectrum(audio_hat, audio):
+    """Takes one wave, or a batch of them."""
+    window = torch.hann_window(8, dtype=audio.dtype)
+    pair = [torch.stft(x, 8, 2, window=window, return_complex=True).abs() for x in (audio_hat, audio)]
+    return F.mse_loss(*pair)
+
+
+def heat_map_focal(pred, heat, alpha=2.0, gamma=4.0):
+    """Only what lies between 0 and 1 in the target feels gamma."""
+    pred, hit = pred.clamp(1e-6, 1 - 1e-6), heat.eq(1).to(pred)
+    near = (1 - pred).log() * pred**alpha * (1 - heat) ** gamma
+    return -(pred.log() * (1 - pred) ** alpha * hit + near * (1 - hit)).sum() / hit.sum().clamp(min=1)
+
+
+def scale_invariant_log(depth, truth, variance_focus=0.85):
+    d = depth.clamp(min=1e-6).log() - truth.clamp(min=1e-6).log()
+    return torch.sqrt((d**2).mean() - variance_focus * d.mean() ** 2 + 1e-8)
+
+
+def rounded_on_purpose(pred, target):
+    return ((pred + (torch.round(pred) - pred).detach() - target) ** 2).mean()
+
+
+def huber_with_a_gap(pred, target):
+    e = (pred - target).abs()
+    return torch.where(e < 1.5, 0.5 * e**2, 1.5 * (e - 1.5)).mean()
+
+
+def chamfer(x, y):
+    d = (x[:, :, None] - y[:, None]).square().sum(-1)
+    return d.min(2).values.mean() + d.min(1).values.mean()
+
+
+def summed_pixels(pred, target):
+    return (pred - target).square().sum((1, 2, 3)).mean()
+
+
+def objectness(pred_logits, true_obj, ignore_mask):
+    """Cells near an object, but not responsible for it, do not count."""
+    kept = true_obj + (1 - true_obj) * ignore_mask
+    loss = F.binary_cross_entropy_with_logits(pred_logits, true_obj, reduction="none")
+    return (loss * kept).sum() / kept.sum().clamp(min=1)
+
+
+def one_term_masked(logits, labels, mask):
+    hit, miss = labels * F.softplus(-logits), (1 - labels) * F.softplus(logits)
+    return (hit + miss * mask).sum() / mask.sum().clamp(min=1)
+
+
 PAIRS = [
+    ("LS402", consistency_of_views, standardised),
+    ("LS506", consistency_of_views, against_the_first),
+    ("LS506", short_spectrum, against_the_first),
+    ("LS805", heat_map_focal, Forgotten()),
+    ("LS209", scale_invariant_log, smoothed),
+    ("LS704", rounded_on_purpose, huber_with_a_gap),
+    ("LS503", chamfer, summed_pixels),
+    ("LS205", objectness, one_term_masked),
     ("LS803", straight_through, clamped_logits),
     ("LS701", coral, labels_without_minus),
     ("LS105", simsiam, one_view_forgotten),
@@ -193,6 +262,11 @@ class ClassBalanced(nn.Module):
 
 def packed_gaussian(y_pred, y_true):
     mean, log_var = y_pred[..., 0], y_pred[..., 1]
+    return (0.5 * torch.exp(-log_var) * (y_true - mean) ** 2 + 0.5 * log_var).mean()
+
+
+def cut_gaussian(y_pred, y_true):
+    mean, log_var = y_pred.chunk(2, dim=-1)
     return (0.5 * torch.exp(-log_var) * (y_true - mean) ** 2 + 0.5 * log_var).mean()
 
 
@@ -231,6 +305,7 @@ def views_of_each(features, labels):
 TAKES = [
     (ClassBalanced(), {"logits": "logits", "labels": "index"}),
     (packed_gaussian, {"y_pred": "real", "y_true": "real"}),
+    (cut_gaussian, {"y_pred": "real", "y_true": "real"}),
     (TwoHeads(), {"preds_cls": "logits", "targets_cls": "index", "*_reg": "real"}),
     (temporal_difference, {"q_values": "real", "actions": "index", "[rn]*": "real", "done": "binary mask"}),
     (actor_critic, {"logits": "logits", "values": "real", "actions": "index", "returns": "real"}),

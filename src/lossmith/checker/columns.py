@@ -15,16 +15,36 @@ MOST = 8
 def templates_of(subject: Subject) -> tuple[Template, ...]:
     """As many columns as the code takes apart, for the one of two arguments that it does so with."""
     names = subject.parameters
-    packed = {name: count for name in names if (count := _columns(subject.loss, name))}
+    packed = {name: count for name in names if (count := _columns(subject.loss, name) or _parts(subject.loss, name))}
     if len(names) != 2 or len(packed) != 1:
         return ()
     ((name, count),) = packed.items()
     first = name == names[0]
-    pair = [(f"real[N,{count}]", f"real[{axes}]") for axes in ("N", "N,1")]
+    shapes = ("N,1",) if _parts(subject.loss, name) else ("N", "N,1")  # each part keeps the axis
+    pair = [(f"real[N,{count}]", f"real[{axes}]") for axes in shapes]
     return tuple(
         Template(9.0, both if first else both[::-1], ("pred", "target") if first else ("target", "pred"))
         for both in pair
     )
+
+
+def _parts(loss: Any, name: str) -> int:
+    """Into how many equal parts the code cuts its last axis: `split(pred, 2, axis=-1)`, `pred.chunk(2, dim=-1)`."""
+    tree = tree_of(inspect.unwrap(called(loss)))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree is not None else []
+    for call in calls:
+        if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("split", "chunk"):
+            continue
+        of = [ast.unparse(each) for each in (call.func.value, *call.args)]
+        of = of if of[0] == name else of[1:]
+        named = {each.arg: ast.unparse(each.value) for each in call.keywords}
+        # `torch.split` takes the length of a part, and calls the axis dim.
+        axis = named.get("axis") or (
+            named.get("dim", of[2] if len(of) > 2 else "") if call.func.attr == "chunk" else ""
+        )
+        if of[:1] == [name] and of[1:2] and of[1].isdigit() and axis == "-1":
+            return int(of[1])
+    return 0
 
 
 def _columns(loss: Any, name: str) -> int:

@@ -86,9 +86,7 @@ def as_torch(loss: Callable[..., Any], framework: Framework) -> Callable[..., An
 def each_as_torch(loss: Callable[..., Any], framework: Framework) -> Callable[..., Any]:
     """As `as_torch` for a bridged loss, over one more axis in front of every argument: its framework's own map."""
     if runs_on_jax(framework):
-        import jax
-
-        return functools.partial(_foreign, functools.partial(_in_jax, jax.vmap(lambda *row: first_of(loss(*row)))))
+        return functools.partial(_foreign, functools.partial(_in_jax, loss, each=True))
     import tensorflow as tf
 
     def each(*rows: Any) -> Any:
@@ -156,31 +154,38 @@ def _in_tensorflow(loss: Callable[..., Any], wanted: bool, *arrays: Any) -> Any:
     return output.numpy(), pull
 
 
-def _in_jax(loss: Callable[..., Any], wanted: bool, *arrays: Any) -> Any:
+def _in_jax(loss: Callable[..., Any], wanted: bool, *arrays: Any, each: bool = False) -> Any:
+    """`each`: mapped over one more axis in front of every array."""
     import jax
 
+    from lossmith.checker.programs import program_of
+
     moving = [i for i, array in enumerate(arrays) if np.issubdtype(array.dtype, np.floating)]
+    still = [i for i in range(len(arrays)) if i not in moving]
     wide = any(arrays[i].dtype == np.float64 for i in moving)
 
-    def of_floats(*floats: Any) -> Any:
-        values = [jax.numpy.asarray(array) for array in arrays]
-        for index, value in zip(moving, floats, strict=True):
-            values[index] = value
-        return first_of(loss(*values))
+    def called(loss: Any, floats: Sequence[Any], others: Sequence[Any]) -> Any:
+        at = {**dict(zip(moving, floats, strict=True)), **dict(zip(still, others, strict=True))}
+        row = [jax.numpy.asarray(at[index]) for index in range(len(arrays))]
+        return jax.vmap(lambda *one: first_of(loss(*one)))(*row) if each else first_of(loss(*row))
 
     def back(cotangent: Any) -> list[Any]:
         grads: list[Any] = [None] * len(arrays)
         with _x64(wide):
-            pulled = pull(jax.numpy.asarray(cotangent, dtype=output.dtype))
+            pulled = pull(np.asarray(cotangent, dtype=output.dtype))
         for index, grad in zip(moving, pulled, strict=True):
             grads[index] = np.asarray(grad)
         return grads
 
     with _x64(wide):  # jax rounds float64 to float32 unless it is told not to
-        floats = [jax.numpy.asarray(arrays[i]) for i in moving]
+        floats, others = [arrays[i] for i in moving], [arrays[i] for i in still]
+        program = program_of(loss, called, floats, others, each)
         if not wanted:
-            return np.asarray(of_floats(*floats)), None
-        output, pull = jax.vjp(of_floats, *floats)
+            return np.asarray(called(loss, floats, others) if program is None else program.value(floats, others)), None
+        if program is not None:
+            output, pull = program.value_and_pull(floats, others)
+        else:
+            output, pull = jax.vjp(lambda *floats: called(loss, floats, others), *map(jax.numpy.asarray, floats))
         return np.asarray(output), back
 
 

@@ -65,8 +65,8 @@ def _floats(values: Any) -> list[Tensor]:
 
 def overflows(subject: Subject, fault: Fault) -> bool:
     """True if the value is lost where a product grows beyond the range, under autocast too."""
-    if fault.what != "value" or subject.bridged:
-        return fault.what == "value"
+    if fault.what != "value" or subject.bridged:  # across a bridge nothing is seen of where: a guard of 0 has to do
+        return fault.what == "value" and not fault.condition.degenerate
     watch = FirstOverflow()
     subject.run(fault.trial.inputs, grad=False, watch=watch)
     return watch.overflowed is True

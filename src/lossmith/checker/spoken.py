@@ -28,7 +28,7 @@ WORTH = re.compile(r"relevan|gains?$|grades?$|utilit")  # of the entries of a li
 _QUEUE = re.compile(r"queue|memory|bank|negatives$")
 # A mixture of Gaussians: its shares, means and widths, and what they are to explain.
 _MIXTURE = (
-    (r"^(?:log_?)?pi$|mix|^weights?$|^coef", "logits[N,K]"),
+    (r"^(?:log_?)?pis?(?:_logits?)?$|mix|^weights?$|^coef", "logits[N,K]"),
     (r"^mus?$|means?|^loc", "real[N,K]"),
     (r"log_?(?:sigma|std|var|scale)", "real[N,K]"),
     (r"sigma|std|scale", "positive[N,K]"),

@@ -25,6 +25,7 @@ When to allow it
     all pixels beside a masked error is information.)
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -173,9 +174,19 @@ def _meant(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> b
     if takes_part(subject, subject.contract.arguments[case.by].name):
         return True
     opposite = replace(case, where=~case.where)
-    if _leak(subject, opposite, dtype) is None:
+    if _leak(subject, opposite, dtype) is None or _of_negatives(subject, case, dtype):
         return True
     return _weighs(subject, case, leak, dtype)
+
+
+def _of_negatives(subject: Subject, case: LeftOut, dtype: torch.dtype) -> bool:
+    """True if a mask says that it is of negatives, and positives take part all the same: cells near an object."""
+    goal = case.inputs[subject.contract.target] if subject.contract.target is not None else None
+    named = re.search(r"ignor|neg|no_?obj|background|(?:^|_)bg", subject.contract.arguments[case.by].name, re.I)
+    if named is None or subject.contract.target_kind() != "binary" or goal is None or goal.shape != case.where.shape:
+        return False
+    leak = _leak(subject, replace(case, where=case.where & (goal < 0.5)), dtype)
+    return leak is None or leak.argument == subject.contract.target  # another target there is a positive
 
 
 def _is_a_class(subject: Subject, case: LeftOut, dtype: torch.dtype) -> bool:

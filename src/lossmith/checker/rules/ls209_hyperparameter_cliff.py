@@ -39,7 +39,7 @@ GUARDS = re.compile(
 )
 # For a setting of this name: values that are usual, and values that few use.
 USUAL: tuple[tuple[str, Sequence[float], Sequence[float]], ...] = (
-    (r"gamma|focus", (0.0, 1.0, 3.0, 5.0), (0.5,)),
+    (r"gamma|^focus", (0.0, 1.0, 3.0, 5.0), (0.5,)),
     (r"smoothing", (0.0, 0.2), ()),
     (r"temperature|^tau$|^temp$|^t$", (0.07, 0.5, 2.0), (0.01,)),
     (r"^p$|^q$|power|exponent|^order$|norm", (1.0, 2.0), (0.5,)),

@@ -70,6 +70,8 @@ def _must_work(subject: Subject, inputs: Sequence[Any], dtype: torch.dtype) -> N
     takes = {m: subject.run(take(subject, inputs, range(m)), dtype=dtype).ok for m in (1, 2, 3)} if n > 3 else {}
     if takes == {1: False, 2: True, 3: False}:
         raise SkipRule("it takes only even numbers of samples, such as two views of each")
+    if takes and not takes[1] and not takes[2]:
+        raise SkipRule("it takes no two samples either: several views of each, or a series of some length")
     several = [inputs] if n == 2 else [inputs, take(subject, inputs, (0, 1))]
     if not any(_works(subject.run(part, dtype=dtype)) for part in several):
         raise SkipRule("its gradient is not finite for larger batches either")

@@ -31,8 +31,9 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.batch import Split, no_batch, precise, size, split
-from lossmith.checker.evidence import evidence_of, finding, reproduce, show
+from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
+from lossmith.checker.guessed import holds_on_points
 from lossmith.checker.known import is_shipped
 from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial
@@ -65,7 +66,15 @@ def check(subject: Subject) -> Iterator[Finding]:
     elif all(_multiplied(part) for part in parts):
         yield _of_batch(subject, parts[0], "is a sum that is multiplied by the number of samples", 0)
     elif all(part.fits(part.shares) for part in parts):
-        yield from _inside(subject, drawn, dtype)
+        for found in _inside(subject, drawn, dtype):
+            if holds_on_points(subject, _keeps_its_scale):
+                raise SkipRule("it holds on sets of points, and that it takes images was guessed")
+            yield found
+
+
+def _keeps_its_scale(subject: Subject) -> bool:
+    drawn = [subject.draw(seed) for seed in range(SEEDS)]
+    return next(_inside(subject, drawn, precise(subject, drawn[0])), None) is None
 
 
 def _of_a_divergence(subject: Subject, trial: Trial) -> Finding:

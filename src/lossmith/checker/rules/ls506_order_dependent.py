@@ -17,8 +17,8 @@ Write instead
     return (pred - target).square().mean()
 
 When to allow it
-    The first axis is time and not the batch; then say so: --pred 'real[T]'. Or positions carry meaning by design, as
-    where row i and row i + N/2 are two views of one image.
+    The first axis is time and not the batch; then say so: --pred 'real[T]'. A batch of several views of the same
+    samples, one after another, is not reported, nor a series that the loss also takes a batch of.
 """
 
 import re
@@ -32,6 +32,7 @@ from lossmith.checker.batch import near_tensors, no_batch, orders, precise, same
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.guessed import holds_on_images
+from lossmith.checker.places import is_a_series, views
 from lossmith.checker.said import own_generators, said_to_draw
 from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial
@@ -73,6 +74,10 @@ def check(subject: Subject) -> Iterator[Finding]:
             if what := _differs(subject, inputs, order, dtype):
                 if holds_on_images(subject, _follows_any_order):
                     raise SkipRule("it holds on images, and that the loss takes anything else was guessed")
+                if parts := views(subject, dtype):
+                    raise SkipRule(f"a batch holds {parts} views of its samples, one after another")
+                if is_a_series(subject):
+                    raise SkipRule("it takes a batch of such rows, so what was guessed to be a batch is one sample")
                 yield _told(subject, inputs, order, dtype, what)
                 return
 

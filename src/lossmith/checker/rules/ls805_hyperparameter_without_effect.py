@@ -2,7 +2,8 @@
 
 What it checks
     Every number and switch that the loss can be built or called with changes its value or its gradient, for some value
-    of it and some batch. Each is set to four other values, on ordinary inputs and on saturated, wrong and perfect ones.
+    of it and some batch. Each is set to four other values, on ordinary inputs, on saturated, wrong and perfect ones,
+    and on targets between 0 and 1.
 
 Why it matters
     A `gamma` that is taken and never used is swept, reported and believed. The loss trains as if it were not there.
@@ -164,9 +165,20 @@ def _batches(subject: Subject) -> list[tuple[Any, ...]]:
     """Ordinary batches first, then the conditions in which settings show: margins, clamps, thresholds."""
     drawn = [subject.draw(seed) for seed in range(BATCHES)]
     drawn += [condition.inputs for condition in conditions(subject)[:MOST_CONDITIONS]]
+    drawn += _softened(subject, drawn[0])
     if not _steady(subject, drawn[0]):
         return []
     return drawn
+
+
+def _softened(subject: Subject, inputs: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Targets between 0 and 1, where those that were guessed are 0 or 1: a setting may weigh what lies between."""
+    target = subject.contract.target
+    if target is None or subject.contract.target_kind() not in ("binary", "onehot"):
+        return []
+    mixed = 0.8 * inputs[target] + 0.1
+    soft = tuple(mixed if index == target else value for index, value in enumerate(inputs))
+    return [soft] if subject.run(soft).ok else []
 
 
 def _steady(subject: Subject, inputs: Sequence[Any]) -> bool:
