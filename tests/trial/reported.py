@@ -33,6 +33,7 @@ ROUNDS = {
     "third": ("fresh",),
     "fourth": ("fresh_numbers", "fresh_structure"),
     "fifth": ("fresh_numbers_again", "fresh_structure_two"),
+    "sixth": ("unseen_values", "unseen_structure", "unseen_innocents"),
 }
 TABLES = tuple(table for tables in ROUNDS.values() for table in tables)
 MEND = re.compile(r"^([ ]*).*?  # mend: (.*)$", re.M)
