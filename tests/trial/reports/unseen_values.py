@@ -121,7 +121,7 @@ def edge_length_loss(verts_a, verts_b, verts_a_gt, verts_b_gt):
     return (pred - true).abs().mean()
 
 
-# non-finite value: LS201 LS203 LS204 LS301
+# non-finite value: LS201 LS204 LS301
 def sinkhorn_entropy_regulariser(assignments):
     """Entropy of soft assignments, rows are probabilities."""
     return -(assignments * assignments.log()).sum(dim=-1).mean()  # mend: return -torch.special.xlogy(assignments, assignments.clamp(min=1e-12)).sum(dim=-1).mean()
