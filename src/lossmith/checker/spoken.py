@@ -210,6 +210,10 @@ def _sides_of(names: Sequence[str]) -> list[Side | None]:
     classes = [i for i, name in enumerate(names) if re.search(r"^(?:labels?|class(?:es)?|cls)$", name.lower())]
     if len(names) == 3 and len(classes) == 1 and sum(goals) == 1 and not goals[classes[0]]:
         sides[classes[0]] = Side("index", "other", "rows")
+    scores = [i for i, name in enumerate(names) if "logit" in name.lower() and sides[i] is None]
+    labelled = sum(_LABELS.search(name.lower()) is not None for name in names) == 1
+    if len(names) == 3 and len(scores) == 2 and labelled:  # those of a router, or of a second head, beside the first
+        sides[scores[1]] = Side("logits", "pred", "pred")
     if sides.count(None) == 3 and any(side is not None and side.kind == "real" for side in sides):
         return [
             Side("real", "pred", "pred") if n.lower() in ("mean", "loc") else s

@@ -232,16 +232,15 @@ class ChannelScaledMSE(nn.Module):
 
 # stateful across calls: LS607
 class DinoCentred(nn.Module):
-    def __init__(self, dim=4, momentum=0.9):
+    def __init__(self, dim=4):
         super().__init__()
-        self.momentum = momentum
         self.register_buffer("center", torch.zeros(dim))
 
     def forward(self, student_logits, teacher_logits):
         """(N, 4)."""
         t = F.softmax(teacher_logits.detach() - self.center, dim=-1)
         loss = -(t * F.log_softmax(student_logits, dim=-1)).sum(-1).mean()
-        self.center = self.center * self.momentum + teacher_logits.detach().mean(0) * (1 - self.momentum)  # mend: pass
+        self.center = 0.9 * self.center + 0.1 * teacher_logits.detach().mean(0)  # mend: pass
         return loss
 
 
