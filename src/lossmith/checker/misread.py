@@ -37,8 +37,8 @@ def corrected(subject: Subject, found: Contract) -> Contract:
 def _of_no_images(subject: Subject, found: Contract) -> Contract | None:
     """The contract with one axis of places, if the loss tells height from width and takes it."""
     axes: Mapping[str, str] | None = FLAT.get(tuple(found.pred.domain.axes))
-    if axes is None or not _tells_height_from_width(subject, found):
-        return None
+    if axes is None or found.target_kind() == "index" or not _tells_height_from_width(subject, found):
+        return None  # labels of pixels are of images: one that mixes their axes tells height from width by mistake
     return _read_as(subject, found, ALONE if len(found.arguments) == 1 else axes)
 
 
@@ -56,18 +56,25 @@ def _tells_height_from_width(subject: Subject, found: Contract) -> bool:
 
 def _of_whole_samples(subject: Subject, found: Contract) -> Contract | None:
     """The contract with one entry of the mask for each sample, if the masks can be exchanged and it takes that."""
-    masks = [i for i, one in enumerate(found.arguments) if one.kind in ("mask", "weight") and one.role == "other"]
+    masks = [i for i, one in enumerate(found.arguments) if one.kind == "mask"]
     axes = found.pred.domain.axes
     if len(masks) != 1 or axes != ("N", "C") or found.arguments[masks[0]].domain.axes != axes:
         return None
+    if not _can_be_exchanged(subject, found, masks[0]):
+        return None
+    made = _read_as(subject, found, {"N,C": "N,C", "N": "N"}, {masks[0]: "N"})
+    return None if made is None or _can_be_exchanged(subject, made, masks[0]) else made
+
+
+def _can_be_exchanged(subject: Subject, found: Contract, mask: int) -> bool:
     twin = subject.with_contract(found)
     for seed in SEEDS:
         inputs = list(twin.draw(seed))
         before = twin.values(inputs)
-        inputs[masks[0]] = torch.roll(inputs[masks[0]], 1, 0)
+        inputs[mask] = torch.roll(inputs[mask], 1, 0)
         if not isclose(before, twin.values(inputs), rel_tol=1e-5):
-            return None
-    return _read_as(subject, found, {"N,C": "N,C", "N": "N"}, {masks[0]: "N"})
+            return False
+    return True
 
 
 def _steps_last(subject: Subject, found: Contract) -> Contract | None:

@@ -122,7 +122,7 @@ def _faults(subject: Subject, weighing: Weighing, dtype: torch.dtype) -> Iterato
     elif per != "class" and all(abs(k) < 1e-3 for k in found) and all(_idle(weighing, i, dtype) for i in drawn):
         yield (
             f"{name} cancels: other weights give the same value",
-            "what multiplies a mean and is divided by its own sum is gone",
+            "what multiplies a mean and is divided by its own sum is gone, as is a product that nothing keeps",
             f"multiply the unreduced values by {name}, and divide by {name}.sum() then",
             "error",
         )
