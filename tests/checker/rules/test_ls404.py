@@ -223,3 +223,14 @@ def test_an_optional_weight_of_each_entry_is_asked():
     (found,) = answer(rule, cancels, **flags)[1]
     assert found.message == "sample_weight cancels: other weights give the same value"
     assert answer(rule, weighed, **flags)[1] == []
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_product_that_nothing_keeps(kept):
+    def weighed(pred, target, frame_weight=None):
+        value = (pred - target).square()
+        product = value if frame_weight is None else value * frame_weight
+        return (product if kept else value).mean()
+
+    flags = {"pred": "real[N]", "target": "real[N]"}
+    assert [found.severity for found in answer(rule, weighed, **flags)[1]] == ([] if kept else ["error"])
