@@ -46,6 +46,14 @@ def beside_a_router(logits, labels, router_logits):
     return torch.nn.functional.cross_entropy(logits, labels) + gates.square().sum()
 
 
+def of_tokens(logits, labels):
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+
+
+def of_entries_by_themselves(logits, labels):
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels)
+
+
 @pytest.mark.parametrize(
     ("loss", "takes"),
     [
@@ -56,6 +64,8 @@ def beside_a_router(logits, labels, router_logits):
         (of_entries, ["real[N,C]", "real[N,C]", "mask[N,C]"]),
         (channels_first, ["real[N,C,T]", "real[N,C,T]", "lengths[N]"]),
         (channels_last, ["real[N,T,C]", "real[N,T,C]", "lengths[N]"]),
+        (of_tokens, ["logits[N,T,C]", "index[N,T]"]),
+        (of_entries_by_themselves, ["logits[N,C]", "binary[N,C]"]),
         (beside_a_router, ["logits[N,C]", "index[N]", "logits[N,C]"]),
     ],
 )

@@ -107,14 +107,10 @@ def _impossible(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[Condition
     contract = subject.contract
     if len(inputs) != 1 or contract.pred.kind not in ("prob", "simplex") or subject.bridged:
         return
-    for tiny in (1e-20, 1e-30, 0.0):
-        some = inputs[0].clone()
-        some[..., :1] = tiny
-        if tiny == 1e-20:
-            near = subject.values((some,), dtype=torch.float64)
-        elif tiny and not abs(subject.values((some,), dtype=torch.float64) - near) < 1e-9 * (1 + abs(near)):
-            return
-    yield Condition("where some probabilities are 0", (some,))
+    some = [torch.cat([torch.full_like(inputs[0][..., :1], p), inputs[0][..., 1:]], -1) for p in (1e-20, 1e-30, 0.0)]
+    near, nearer = (subject.values((each,), dtype=torch.float64) for each in some[:2])
+    if abs(nearer - near) < 1e-9 * (1 + abs(near)):
+        yield Condition("where some probabilities are 0", (some[2],))
 
 
 def _tasks(contract: Contract) -> list[Contract]:

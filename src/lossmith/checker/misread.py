@@ -6,6 +6,9 @@ takes arrays with an axis fewer, was made for those: `(a - b).square().sum(2).me
 A mask has an entry for each entry, or for each sample. Where masks of the samples can be exchanged and nothing changes,
 `mask[:, None]` has paired every mask with every sample: it has one axis fewer.
 
+Labels of tokens are whole numbers. A loss that flattens tokens before its softmax takes 0 and 1 for each entry too,
+and makes all entries of the batch the classes of one softmax.
+
 Lengths end a sequence along the axis of its steps: along which, is seen by changing what lies behind them.
 """
 
@@ -20,7 +23,7 @@ from lossmith.checker.judge import SEEDS, accepts
 from lossmith.checker.subject import Subject
 from lossmith.domains import Domain
 
-FLAT = {
+FLAT: Mapping[tuple[str, ...], Mapping[str, str]] = {
     ("N", "1", "H", "W"): {"N,1,H,W": "N,T,C"},
     ("N", "C", "H", "W"): {"N,C,H,W": "N,C,T", "N,1,H,W": "N,1,T", "N,H,W": "N,T", "N": "N", "C": "C"},
 }
@@ -31,12 +34,13 @@ def corrected(subject: Subject, found: Contract) -> Contract:
     """The contract, or the one that it was mistaken for."""
     if found.fold is not None or found.sizes:
         return found
-    return _of_no_images(subject, found) or _of_whole_samples(subject, found) or _steps_last(subject, found) or found
+    ways = (_of_no_images, _of_whole_samples, _steps_last, _of_one_softmax)
+    return next((other for way in ways if (other := way(subject, found)) is not None), found)
 
 
 def _of_no_images(subject: Subject, found: Contract) -> Contract | None:
     """The contract with one axis of places, if the loss tells height from width and takes it."""
-    axes: Mapping[str, str] | None = FLAT.get(tuple(found.pred.domain.axes))
+    axes = FLAT.get(tuple(found.pred.domain.axes))
     if axes is None or found.target_kind() == "index" or not _tells_height_from_width(subject, found):
         return None  # labels of pixels are of images: one that mixes their axes tells height from width by mistake
     return _read_as(subject, found, ALONE if len(found.arguments) == 1 else axes)
@@ -93,6 +97,25 @@ def _steps_last(subject: Subject, found: Contract) -> Contract | None:
         if isclose(before, after[0], rel_tol=1e-6) or not isclose(before, after[1], rel_tol=1e-6):
             return None
     return _read_as(subject, found, {"N,T,C": "N,C,T", "N,T": "N,T", "N": "N"})
+
+
+def _of_one_softmax(subject: Subject, found: Contract) -> Contract | None:
+    """The contract with steps and their labels, if all entries of a batch are the classes of one softmax."""
+    if (found.pred.kind, found.target_kind(), found.pred.domain.axes) != ("logits", "binary", ("N", "C")):
+        return None
+    twin, where = subject.with_contract(found), found.preds[0]
+    for seed in SEEDS:
+        inputs = list(twin.draw(seed))
+        before, pred = twin.values(inputs), inputs[where]
+        first = pred + 3.0 * (torch.arange(len(pred)) == 0)[:, None]
+        all_, one = (twin.values([*inputs[:where], v, *inputs[where + 1 :]]) for v in (pred + 3.0, first))
+        if not isclose(before, all_, rel_tol=1e-5) or isclose(before, one, rel_tol=1e-4):
+            return None
+    label = replace(found.arguments[found.target or 0], domain=Domain.parse("index[N,T]"))
+    steps = tuple(label if one.role == "target" else one for one in found.arguments)
+    made = replace(found, arguments=tuple(_shaped(one, "N,T,C") if i == where else one for i, one in enumerate(steps)))
+    twin = subject.with_contract(made)
+    return None if len(steps) > 2 or any(accepts(twin, seed) for seed in SEEDS) else made
 
 
 def _read_as(

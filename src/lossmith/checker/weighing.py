@@ -80,7 +80,8 @@ def _keywords(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
         return []
     offered = {option.name for option in options(subject) if option.kind == "weight"}
     pred = inputs[subject.contract.preds[0]]
-    shapes = dict.fromkeys(((len(pred),), (len(pred), *[1] * (pred.ndim - 1)), pred.shape))
+    goal = pred if subject.contract.target is None else inputs[subject.contract.target]
+    shapes = dict.fromkeys(((len(pred),), (len(pred), *[1] * (pred.ndim - 1)), tuple(pred.shape), tuple(goal.shape)))
     found: list[Weighing] = []
     others = [name for name in parameters if name.endswith(("_weight", "_weights")) and _of_samples(name)]
     for name in dict.fromkeys((*SAMPLE_WEIGHTS, *others)):
