@@ -44,8 +44,8 @@ most twins, do not count. `python tests/trial/reported.py` runs what is new and 
 
 The first round was restated from memory while the rules were written. The second was written after reading public
 trackers, by one who had not read the rules; the third beside it, and kept apart until the second was mended. The
-fourth is by two who had not read the rules, the fifth by the same two when the fourth was mended. What a round shows at
-first is the nearest thing to what a stranger will see.
+fourth is by two who had not read the rules, the fifth by the same two when the fourth was mended, the sixth by another
+who had not read them. What a round shows at first is the nearest thing to what a stranger will see.
 
 | round | defects | found at first | found now | twins and innocents | accused at first | accused now |
 | --- | --: | --: | --: | --: | --: | --: |

@@ -34,6 +34,7 @@ ROUNDS = {
     "fourth": ("fresh_numbers", "fresh_structure"),
     "fifth": ("fresh_numbers_again", "fresh_structure_two"),
     "shipped": ("shipped_torch", "shipped_arrays"),
+    "sixth": ("unseen_values", "unseen_structure", "unseen_innocents"),
 }
 TABLES = tuple(table for tables in ROUNDS.values() for table in tables)
 MEND = re.compile(r"^([ ]*).*?  # mend: (.*)$", re.M)

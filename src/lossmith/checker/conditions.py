@@ -49,6 +49,7 @@ def conditions(subject: Subject, seed: int = 1) -> list[Condition]:
         new = [each for i, each in found if i == 0 or each.inputs is not inputs]  # ordinary inputs are those of all
         new += _hidden(subject, inputs)
         new += _silent(subject, inputs)
+        new += _impossible(subject, inputs)
         new += _further(subject.contract, inputs)
         subject.cache[key] = [each for each in [*new, *proxies] if _within(subject, each)]
     return subject.cache[key]
@@ -99,6 +100,17 @@ def _silent(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[Condition]:
     there = _put(contract, inputs, zero)
     if isfinite(subject.values(there, dtype=torch.float64)):
         yield Condition("where one vector is 0", there, match=True)
+
+
+def _impossible(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[Condition]:
+    """Of probabilities alone, some that are 0: where the value has a limit, as p log p has."""
+    contract = subject.contract
+    if len(inputs) != 1 or contract.pred.kind not in ("prob", "simplex") or subject.bridged:
+        return
+    some = [torch.cat([torch.full_like(inputs[0][..., :1], p), inputs[0][..., 1:]], -1) for p in (1e-20, 1e-30, 0.0)]
+    near, nearer = (subject.values((each,), dtype=torch.float64) for each in some[:2])
+    if abs(nearer - near) < 1e-9 * (1 + abs(near)):
+        yield Condition("where some probabilities are 0", (some[2],))
 
 
 def _tasks(contract: Contract) -> list[Contract]:

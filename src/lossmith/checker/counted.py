@@ -20,6 +20,7 @@ from lossmith.checker.watch import user_line
 
 COPIES = (1, 3)
 NUMBERS = ("real", "positive")
+CLOSE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def missing_is(subject: Subject) -> list[tuple[float, float]]:
     name = subject.contract.arguments[goal].name
     found = re.findall(rf"\b{re.escape(name)}\s*(!=|>=|>)\s*(-?\d+(?:\.\d+)?)", source_of(subject.loss))
     numbers = [(sign, float(number)) for sign, number in found]
-    return [(number - 1, number) if sign == ">=" else (number, number + 1e-3) for sign, number in numbers]
+    return [(number - 1, number) if sign == ">=" else (number, number + CLOSE) for sign, number in numbers]
 
 
 def _innermost(subject: Subject, by: int) -> str:
@@ -136,13 +137,21 @@ def _diluted(subject: Subject, inputs: Sequence[Any], way: _Way, axis: str, copi
     others = after.grad.narrow(place, length, copies * length)
     if bool((others != 0).any()) or not bool((counted != 0).any()):
         return None
-    if way.close is not None:  # 0 * log(0) is 0 by itself: nothing was left out
-        close = torch.cat([way.kept] + [torch.full_like(way.kept, way.close)] * copies, places[way.by] or 0)
-        there = subject.run(tuple(close if i == way.by else value for i, value in enumerate(more)), dtype=dtype).grad
-        if there is None or not bool(
-            there.narrow(place, length, copies * length).abs().max() > 0.01 * there.abs().max()
-        ):
-            return None
+    if way.close is not None:
+
+        def steepest(number: float) -> tuple[float, float]:
+            """The largest slope of the entries that were added, with this number in their target; and of all."""
+            there = torch.cat([way.kept] + [torch.full_like(way.kept, number)] * copies, places[way.by] or 0)
+            grad = subject.run(tuple(there if i == way.by else v for i, v in enumerate(more)), dtype=dtype).grad
+            if grad is None:
+                return 0.0, 0.0
+            return float(grad.narrow(place, length, copies * length).abs().max()), float(grad.abs().max())
+
+        added, of_all = steepest(way.close)
+        if not added > 0.01 * of_all:
+            return None  # 0 * log(0) is 0 by itself: nothing was left out
+        if way.close - way.out <= CLOSE and steepest(way.out + 0.02)[0] > 4 * steepest(way.out + 0.2)[0]:
+            return None  # what divides by the target has no value at 0: a guard of the quotient leaves out nothing
     return Diluted(way.by, before, after, copies, axis, length, way.out)
 
 

@@ -22,6 +22,7 @@ from lossmith.checker.hints import contradicts, hints_of
 from lossmith.checker.judge import BEST, NEVER_FINITE, SEEDS, UNKNOWN, Judged, judge
 from lossmith.checker.lengths import held_vectors, other_sizes
 from lossmith.checker.mirrors import MIRRORS, held_up_to, is_ordinary, meant, seen_in
+from lossmith.checker.misread import corrected
 from lossmith.checker.ranking import plausible
 from lossmith.checker.sample import generator, perfect
 from lossmith.checker.side import side_of
@@ -38,7 +39,7 @@ Tier = Literal["sure", "likely", "unsure"]
 
 def infer(subject: Subject) -> list[Contract]:
     """The contract of a loss, best first; a second one is there when the first is unsure and differs in meaning."""
-    found = readings(subject)
+    found = [corrected(subject, reading) for reading in readings(subject)]
     return found[:2] if found[0].confidence == "unsure" else found[:1]
 
 

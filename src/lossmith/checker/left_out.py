@@ -91,11 +91,11 @@ def _mixed(mask: Tensor) -> Tensor:
 def _ended(subject: Subject, inputs: Sequence[Any], index: int) -> Iterator[LeftOut]:
     pred = inputs[subject.contract.preds[0]]
     axis = subject.contract.pred.domain.axes.index("T")
-    if axis != 1 or pred.ndim < 2 or inputs[index].shape != pred.shape[:1]:
+    if axis not in (1, 2) or pred.ndim < 2 or inputs[index].shape != pred.shape[:1]:
         return
-    lengths = inputs[index].clone().clamp(max=pred.shape[1])
-    lengths[0] = max(1, pred.shape[1] // 2)
-    where = torch.arange(pred.shape[1])[None] >= lengths[:, None]
+    lengths = inputs[index].clone().clamp(max=pred.shape[axis])
+    lengths[0] = max(1, pred.shape[axis] // 2)
+    where = torch.arange(pred.shape[axis])[None] >= lengths[:, None]
     given = tuple(lengths if i == index else old for i, old in enumerate(inputs))
     yield LeftOut(f"beyond {subject.contract.arguments[index].name}", given, where, index)
 
@@ -118,7 +118,7 @@ def asks_for_nan(subject: Subject, name: str) -> bool:
     """True if the code asks where this argument is NaN, and not only whether any of it is."""
     word, test = re.escape(name), r"(?:is_?nan|isfinite|nan_to_num)"
     asked = rf"{test}\(\s*{word}\s*\)|\b{word}\.{test}\(\)|\b{word}\s*[!=]=\s*{word}\b"
-    asked += rf"|nanmean|nansum|torch\.nan_to_num\([^\n]*\b{word}\b"
+    asked += rf"|nanmean|nansum|torch\.nan_to_num\((?![^\n]*/)[^\n]*\b{word}\b"  # of a quotient it guards 0 / 0
     return re.search(rf"(?:{asked})(?!\s*\.\s*(?:any|all))", source_of(subject.loss)) is not None
 
 

@@ -87,3 +87,5 @@ def _literals(loss: Any) -> Iterator[int]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and type(node.value) is int:
             yield node.value
+        elif isinstance(node, ast.List) and all(isinstance(one, ast.Constant) for one in node.elts):
+            yield len(node.elts)  # a level, or a weight, for each class

@@ -40,6 +40,8 @@ _OF_CLASSES = re.compile(
     r"prox|prototyp|cent(?:er|re|roid)|class_?(?:emb|vec)|(?:^|_)(?:weights?|w|kernel)$|classifier"
 )
 _LABELS = re.compile(r"label|target|^y(?:_|$)|same|similar")
+_GUESSED = re.compile(r"^pred(?:icted)?_|_(?:pred(?:icted|iction)?|hat|out(?:put)?)$")
+_MEANT = re.compile(r"^(?:target|true|gt)_|_(?:target|true|gt|truth)$")
 _OUTCOME = re.compile(r"label|target|outcome|winner|prefer|^y$|higher|better")
 _DISTANCES = re.compile(r"(?:^|_)(?:dist(?:ance)?s?|d)$")
 
@@ -80,6 +82,8 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
             Template(9.0, (f"logits[{axes}]", f"logits[{axes}]", label), student)
             for axes, label in (("N,C", "index[N]"), ("N,T,C", "index[N,T]"), ("N,C,H,W", "index[N,H,W]"))
         )
+    if found := _of_pairs(lowered):
+        return found
     if found := of_returns(lowered, sides) or _beside_a_mask(lowered, sides):
         return found
     settled = [side for side in sides if side is not None]
@@ -90,6 +94,19 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         domains = [f"{side.kind}[N]" if side else "real[N]" for side in sides]
         return (Template(9.0, tuple(domains), tuple(side.role if side else "pred" for side in sides)),)
     return ()
+
+
+def _of_pairs(names: Sequence[str]) -> tuple[Template, ...]:
+    """box_pred, box_true, speed_pred, speed_true: two predictions, each beside its own target."""
+    stems = [
+        (_GUESSED.sub("", name), _GUESSED.search(name), _MEANT.sub("", name), _MEANT.search(name)) for name in names
+    ]
+    guesses = [stem for stem, guess, _, _ in stems if guess]
+    goals = [stem for _, _, stem, goal in stems if goal]
+    if len(names) != 4 or len(guesses) != 2 or sorted(guesses) != sorted(goals) or len(set(guesses)) != 2:
+        return ()
+    roles = tuple("pred" if guess else "target" for _, guess, _, _ in stems)
+    return tuple(Template(9.0, (f"real[{axes}]",) * 4, roles) for axes in ("N,C", "N"))
 
 
 def _against_classes(names: Sequence[str]) -> tuple[Template, ...]:
@@ -210,6 +227,10 @@ def _sides_of(names: Sequence[str]) -> list[Side | None]:
     classes = [i for i, name in enumerate(names) if re.search(r"^(?:labels?|class(?:es)?|cls)$", name.lower())]
     if len(names) == 3 and len(classes) == 1 and sum(goals) == 1 and not goals[classes[0]]:
         sides[classes[0]] = Side("index", "other", "rows")
+    scores = [i for i, name in enumerate(names) if "logit" in name.lower() and sides[i] is None]
+    labelled = sum(_LABELS.search(name.lower()) is not None for name in names) == 1
+    if len(names) == 3 and len(scores) == 2 and labelled:  # those of a router, or of a second head, beside the first
+        sides[scores[1]] = Side("logits", "pred", "pred")
     if sides.count(None) == 3 and any(side is not None and side.kind == "real" for side in sides):
         return [
             Side("real", "pred", "pred") if n.lower() in ("mean", "loc") else s

@@ -18,6 +18,7 @@ from torch import Tensor
 from lossmith.checker.evidence import literal
 from lossmith.checker.options import CLASS_WEIGHTS, class_weights, is_function, options
 from lossmith.checker.sample import batched
+from lossmith.checker.side import side_of
 from lossmith.checker.subject import Subject, Trial
 
 SAMPLE_WEIGHTS = ("sample_weight", "sample_weights", "weight", "weights", "w")
@@ -71,7 +72,7 @@ def _arguments(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
 def _keywords(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
     """Optional keywords of the call that take one weight for each sample, or else for each entry."""
     function: Any = subject.loss if is_function(subject.loss) else getattr(subject.loss, "forward", None)
-    if function is None or subject.framework != "torch" or not inspect.isroutine(function):
+    if function is None or subject.framework not in ("torch", "keras") or not inspect.isroutine(function):
         return []
     try:
         parameters = inspect.signature(function).parameters
@@ -79,9 +80,11 @@ def _keywords(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
         return []
     offered = {option.name for option in options(subject) if option.kind == "weight"}
     pred = inputs[subject.contract.preds[0]]
-    shapes = dict.fromkeys(((len(pred),), (len(pred), *[1] * (pred.ndim - 1)), pred.shape))
+    goal = pred if subject.contract.target is None else inputs[subject.contract.target]
+    shapes = dict.fromkeys(((len(pred),), (len(pred), *[1] * (pred.ndim - 1)), tuple(pred.shape), tuple(goal.shape)))
     found: list[Weighing] = []
-    for name in SAMPLE_WEIGHTS:
+    others = [name for name in parameters if name.endswith(("_weight", "_weights")) and _of_samples(name)]
+    for name in dict.fromkeys((*SAMPLE_WEIGHTS, *others)):
         if name not in parameters or parameters[name].default is not None or name in offered & {"weight", "weights"}:
             continue
         for shape in shapes:
@@ -90,6 +93,11 @@ def _keywords(subject: Subject, inputs: Sequence[Any]) -> list[Weighing]:
                 found.append(weighing)
                 break
     return found
+
+
+def _of_samples(name: str) -> bool:
+    side = side_of(name)
+    return side is not None and (side.kind, side.shape) == ("weight", "any")
 
 
 def _keyword(subject: Subject, name: str, shape: Sequence[int]) -> Weighing:

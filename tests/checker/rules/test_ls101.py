@@ -264,3 +264,45 @@ def test_a_balance_of_two_terms_that_is_detached_is_meant() -> None:
         return one + other * (one.detach() / other.detach())
 
     assert [found.severity for found in answer(rule, balanced, **REAL)[1]] == ["info"]
+
+
+class BothSides(torch.autograd.Function):
+    """A squared distance whose backward is `factor` times the derivative, and `sign` times its negative for b."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor, factor: float, sign: float) -> Tensor:
+        ctx.save_for_backward(a - b)
+        ctx.settings = (factor, sign)
+        return (a - b).square().sum(1).mean()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        (residual,) = ctx.saved_tensors
+        factor, sign = ctx.settings
+        one = grads[0] * factor * 2 * residual / residual.shape[0] / (residual.numel() / residual.shape[:2].numel())
+        return one, -sign * one, None, None
+
+
+@pytest.mark.parametrize(("sign", "told"), [(1.0, []), (-1.0, ["error"])])
+def test_the_gradient_that_a_backward_gives_for_the_target_is_asked(sign: float, told: list[str]) -> None:
+    def distance(pred: Tensor, target: Tensor) -> Tensor:
+        return BothSides.apply(pred, target, 1.0, sign)
+
+    assert [found.severity for found in answer(rule, distance, **REAL)[1]] == told
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_factor_that_is_one_on_an_axis_of_one_is_seen_on_a_longer_one(right: bool) -> None:
+    class Mean(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, pred: Tensor, target: Tensor) -> Tensor:
+            ctx.save_for_backward(pred - target)
+            return (pred - target).square().mean(1)
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+            (residual,) = ctx.saved_tensors
+            return grads[0][:, None] * 2 * residual / (residual.shape[1] if right else 1), None
+
+    images = {"pred": "real[N,1,H,W]", "target": "real[N,1,H,W]"}
+    assert [found.severity for found in answer(rule, Mean.apply, **images)[1]] == ([] if right else ["error"])

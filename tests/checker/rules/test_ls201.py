@@ -72,3 +72,18 @@ def test_what_is_printed():
     assert "LS201 non-finite-value  error, measured" in text
     assert "    the value is inf with a residual of 100\n" in text
     assert "    why     in float64 it is " in text
+
+
+def test_a_probability_of_0_where_the_value_has_a_limit():
+    def entropy(probs):
+        return -(probs * probs.log()).sum(-1).mean()
+
+    def guarded(probs):
+        return -torch.special.xlogy(probs, probs.clamp(min=1e-12)).sum(-1).mean()
+
+    def surprise(probs):
+        return -probs.log().mean()
+
+    assert [found.severity for found in answer(rule, entropy, probs="prob[N,C]")[1]] == ["error"]
+    assert answer(rule, guarded, probs="prob[N,C]")[1] == []
+    assert answer(rule, surprise, probs="prob[N,C]")[1] == []

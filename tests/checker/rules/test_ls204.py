@@ -140,3 +140,13 @@ def test_a_mean_over_no_label_that_is_torchs_own_is_information():
     flags = {"pred": "logits[N,C]", "target": "index[N]"}
     assert [found.severity for found in answer(rule, own, **flags)[1]] == ["info"]
     assert [found.severity for found in answer(rule, divided, **flags)[1]] == ["error"]
+
+
+@pytest.mark.parametrize(("least", "told"), [(0, ["error"]), (1, [])])
+def test_one_sample_without_anything_visible_is_an_empty_selection(least, told):
+    def keypoints(pred, target, visible):
+        share = visible.shape[1] / visible.sum(1).clamp(min=least)
+        return (share[:, None] * (pred - target).square().sum(-1) * visible).mean()
+
+    flags = {"pred": "real[N,T,C]", "target": "real[N,T,C]", "visible": "mask[N,T]"}
+    assert [found.severity for found in answer(rule, keypoints, **flags)[1]] == told

@@ -288,3 +288,40 @@ def test_a_number_that_means_not_known_is_not_counted():
     assert "what target leaves out still counts in the divisor" in found.message
     assert answer(rule, depth, **flags)[1] == []
     assert answer(rule, divergence, **flags)[1] == []
+
+
+def test_a_guard_of_a_quotient_leaves_nothing_out():
+    def percentage(pred, target):
+        some = torch.where(target != 0, target.abs(), 1.0).clamp(min=1e-3)
+        return torch.where(target != 0, (target - pred).abs() / some, 0.0).mean()
+
+    def symmetric(pred, target):
+        return torch.nan_to_num(2 * (pred - target).abs() / (pred.abs() + target.abs()).clamp(min=1e-3)).mean()
+
+    def unknown_at_zero(pred, target):
+        return torch.where(target != 0, (target - pred).abs(), 0.0).mean()
+
+    flags = {"pred": "real[N,C]", "target": "real[N,C]"}
+    assert answer(rule, percentage, **flags)[1] == []
+    assert answer(rule, symmetric, **flags)[1] == []
+    assert "still counts in the divisor" in answer(rule, unknown_at_zero, **flags)[1][0].message
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_softmax_couples_the_classes_of_a_place_and_no_places(masked):
+    def cross_entropy(logits, target, mask):
+        each = -(target * logits.log_softmax(1)) * (mask if masked else 1)
+        return each.sum() / mask.sum().clamp(min=1)
+
+    flags = {"pred": "logits[N,C]", "target": "onehot[N,C]", "mask": "mask[N,C]"}
+    assert [found.severity for found in answer(rule, cross_entropy, **flags)[1]] == ([] if masked else ["error"])
+
+
+@pytest.mark.parametrize("off", [0, 1])
+def test_lengths_of_steps_behind_the_channels(off):
+    def mel(pred, target, lengths):
+        mask = (torch.arange(pred.shape[2])[None] < lengths[:, None] + off)[:, None]
+        return torch.where(mask, (pred - target).abs(), 0.0).sum() / (mask.sum() * pred.shape[1])
+
+    flags = {"pred": "real[N,C,T]", "target": "real[N,C,T]", "lengths": "lengths[N]"}
+    assert [found.severity for found in answer(rule, mel, **flags)[1]] == (["error"] if off else [])

@@ -180,3 +180,30 @@ def test_the_logarithm_of_a_deviation_is_one_of_a_variance(sign, status):
         return (0.5 * ((y - mean) / log_sigma.exp()) ** 2 + sign * log_sigma).mean()
 
     assert answer(rule, nll)[0].status == status
+
+
+def test_two_log_variances_are_asked_for_their_far_ends():
+    def divergence(sign):
+        def kl(mu_q, logvar_q, mu_p, logvar_p):
+            ratio = (sign * (logvar_q - logvar_p)).exp()
+            return 0.5 * (ratio + (mu_q - mu_p) ** 2 / logvar_p.exp() - 1 + logvar_p - logvar_q).mean()
+
+        return kl
+
+    assert [found.severity for found in answer(rule, divergence(-1))[1]] == ["error"]
+    assert answer(rule, divergence(1))[1] == []
+
+
+def test_what_is_only_guessed_to_be_positive_is_asked_below_zero():
+    def divided_by_the_prediction(size, size_gt):
+        return ((size - size_gt).abs() / size).mean()
+
+    def divided_by_the_target(size, size_gt):
+        return ((size - size_gt).abs() / size_gt.abs()).mean()
+
+    def of_logarithms(size, size_gt):
+        return (size / size_gt - size.log() + size_gt.log() - 1).mean()
+
+    assert [found.severity for found in answer(rule, divided_by_the_prediction)[1]] == ["warning"]
+    assert answer(rule, divided_by_the_target)[1] == []
+    assert answer(rule, of_logarithms)[1] == []

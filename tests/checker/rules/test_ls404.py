@@ -223,3 +223,24 @@ def test_an_optional_weight_of_each_entry_is_asked():
     (found,) = answer(rule, cancels, **flags)[1]
     assert found.message == "sample_weight cancels: other weights give the same value"
     assert answer(rule, weighed, **flags)[1] == []
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_product_that_nothing_keeps(kept):
+    def weighed(pred, target, frame_weight=None):
+        value = (pred - target).square()
+        product = value if frame_weight is None else value * frame_weight
+        return (product if kept else value).mean()
+
+    flags = {"pred": "real[N]", "target": "real[N]"}
+    assert [found.severity for found in answer(rule, weighed, **flags)[1]] == ([] if kept else ["error"])
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, []), (2, ["warning"])])
+def test_weights_of_one_give_what_no_weights_give(count, told):
+    def tokens(logits, labels, token_weight=None):
+        ce = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+        return ce.mean() if token_weight is None else (ce * token_weight.flatten()).sum() * count / ce.numel()
+
+    flags = {"pred": "logits[N,T,C]", "target": "index[N,T]"}
+    assert [found.severity for found in answer(rule, tokens, **flags)[1]] == told

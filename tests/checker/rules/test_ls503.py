@@ -131,3 +131,19 @@ def test_the_reproducer_doubles_the_batch(tmp_path: Path) -> None:
     _, (line,) = run_reproducer(tmp_path, rule, source, "twice", **REAL)
     once, doubled = (float(part.strip(" )")) for part in line.replace("tensor(", "").split(")")[:2])
     assert doubled == pytest.approx(once / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize(("twice", "told"), [(True, ["warning"]), (False, [])])
+def test_one_term_that_is_divided_twice(twice: bool, told: list[str]) -> None:
+    def two_terms(pred: Tensor, target: Tensor) -> Tensor:
+        share = len(pred) if twice else 10
+        return F.l1_loss(pred, target) + F.mse_loss(pred, target) / share
+
+    assert [found.severity for found in answer(rule, two_terms, **REAL)[1]] == told
+
+
+def test_a_spread_that_is_divided_by_one_less_is_no_term_that_fades() -> None:
+    def spread(pred: Tensor, target: Tensor) -> Tensor:
+        return F.mse_loss(pred, target) + (pred.var(0) - target.var(0)).square().mean()
+
+    assert answer(rule, spread, **REAL)[1] == []

@@ -197,3 +197,15 @@ def test_the_printed_texts_are_stable() -> None:
     assert lines[3] == "    on an accelerator cross_entropy meets a tensor of shape (6,) on the CPU, and raises"
     lines = printed(waits, item_by_item, **CLASSES).splitlines()
     assert lines[3] == "    the CPU waits for the accelerator 6 times in one call, and 12 times for twice the samples"
+
+
+@pytest.mark.parametrize(("loop", "told"), [(True, "warning"), (False, "info")])
+def test_one_read_beside_a_loop_of_reads_hides_no_loop(loop, told):
+    def centres(emb, labels):
+        alike = labels.tolist()
+        if loop:
+            return (emb - torch.stack([emb[labels == one].mean(0) for one in alike])).square().mean()
+        return (emb - emb.mean(0)).square().mean() + 0.0 * len(alike)
+
+    flags = {"emb": "embedding[N,D]", "labels": "index[N]"}
+    assert [found.severity for found in answer(waits, centres, **flags)[1]] == [told]

@@ -187,3 +187,14 @@ def similarity(sign):
 def test_two_images_by_number_are_to_be_alike():
     assert answer(rule, similarity(-1))[0].status == "failed"
     assert answer(rule, similarity(1))[1] == []
+
+
+def test_whole_numbers_for_pixels_are_classes_whatever_they_are_called():
+    def mixed(logits, parts):
+        return F.cross_entropy(logits.reshape(-1, logits.shape[1]), parts.reshape(-1))
+
+    def moved(logits, parts):
+        return F.cross_entropy(logits.movedim(1, -1).reshape(-1, logits.shape[1]), parts.reshape(-1))
+
+    assert "classes are mixed with pixels" in answer(rule, mixed)[1][0].message
+    assert answer(rule, moved)[1] == []

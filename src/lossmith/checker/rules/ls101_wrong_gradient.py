@@ -5,7 +5,8 @@ What it checks
     derivative enclosed with every digit; where it cannot be traced, and at further points, autograd in float64 is held
     against the loss's own differences, element by element, at several steps from both sides. At a kink, or where the
     differences are not sure of themselves, nothing is said. A term that is added as a number (`+ dice.item()`) has no
-    gradient, and is told as a warning.
+    gradient, and is told as a warning. Of a hand-written backward the gradient of the target is asked too, if it gives
+    one.
 
 Why it matters
     A hand-written backward that is off by a factor, a sign or a term still trains, only worse: every step is of the
@@ -47,6 +48,7 @@ from lossmith.checker.finding import Finding
 from lossmith.checker.handwritten import HandWritten, surrounding
 from lossmith.checker.slopes import Point, Sample, look, narrowed, repeatable
 from lossmith.checker.subject import Subject
+from lossmith.domains import Domain
 
 CODE, NAME, SINCE = "LS101", "wrong-gradient", "0.1"
 LARGE = 2000  # numbers in the inputs, beyond which (and across a bridge) fewer elements are looked at
@@ -59,6 +61,33 @@ def applies(subject: Subject) -> str:
 
 def check(subject: Subject) -> Iterator[Finding]:
     dtype = _precision(subject)
+    for view in (subject, *_views(subject, dtype)):
+        found = list(_wrong(view, dtype))
+        yield from found
+        if found:
+            return
+
+
+def _views(subject: Subject, dtype: torch.dtype) -> Iterator[Subject]:
+    """What a hand-written backward may hide: a factor that is 1 on an axis of one, and the gradient of the target."""
+    contract, inputs = subject.contract, subject.draw(1)
+    if contract.draw is not None or not surrounding(subject, subject.run(inputs, dtype=dtype)):
+        return
+    if "1" in contract.pred.domain.axes:
+        domains = [Domain.parse(str(one.domain).replace(",1,", ",C,")) for one in contract.arguments]
+        wide = tuple(replace(one, domain=domain) for one, domain in zip(contract.arguments, domains, strict=True))
+        wider = subject.with_contract(replace(contract, arguments=wide))
+        if wider.run(wider.draw(1), dtype=dtype).ok:
+            yield wider
+    floats = tuple(i for i, value in enumerate(inputs) if isinstance(value, Tensor) and value.is_floating_point())
+    grads = subject.run(inputs, dtype=dtype, wrt=floats).grads
+    asked = [i for i in floats if i not in contract.preds and grads and grads[i] is not None]
+    if asked:
+        both = tuple(replace(one, role="pred") if i in asked else one for i, one in enumerate(contract.arguments))
+        yield subject.with_contract(replace(contract, arguments=both, pairs=()))
+
+
+def _wrong(subject: Subject, dtype: torch.dtype) -> Iterator[Finding]:
     points = _points(subject, dtype)
     wrong = [point for point in points if point.wrong]
     if len(wrong) < 2:

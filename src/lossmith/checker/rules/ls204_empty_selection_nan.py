@@ -158,9 +158,13 @@ def _is_of_entries(subject: Subject, selection: Selection) -> bool:
     rows = batched(subject.contract, ordinary)
     shape = ordinary[where].shape
     by_entry = goal is not None and ordinary[goal].shape == shape
+    masks = [
+        one.kind == "mask" and bad.ndim > 1
+        for one, bad in zip(subject.contract.arguments, selection.inputs, strict=True)
+    ]
     mixed = tuple(
-        _every_other(bad, good, by_entry and bad.shape == shape) if row else bad
-        for bad, good, row in zip(selection.inputs, ordinary, rows, strict=True)
+        _every_other(bad, good, mask or (by_entry and bad.shape == shape)) if row else bad
+        for bad, good, row, mask in zip(selection.inputs, ordinary, rows, masks, strict=True)
     )
     return _broken(subject.run(mixed))
 

@@ -174,7 +174,9 @@ def _meant(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> b
     if takes_part(subject, subject.contract.arguments[case.by].name):
         return True
     opposite = replace(case, where=~case.where)
-    if _leak(subject, opposite, dtype) is None or _of_negatives(subject, case, dtype):
+    if _leak(subject, opposite, dtype) is None:
+        return True
+    if _of_negatives(subject, case, dtype) or _of_whole_rows(subject, case, dtype):
         return True
     return _weighs(subject, case, leak, dtype)
 
@@ -187,6 +189,16 @@ def _of_negatives(subject: Subject, case: LeftOut, dtype: torch.dtype) -> bool:
         return False
     leak = _leak(subject, replace(case, where=case.where & (goal < 0.5)), dtype)
     return leak is None or leak.argument == subject.contract.target  # another target there is a positive
+
+
+def _of_whole_rows(subject: Subject, case: LeftOut, dtype: torch.dtype) -> bool:
+    """True if nothing leaks once the mask is the same for all classes of a place: a softmax couples those."""
+    mask, axis = case.inputs[case.by], channel(subject)
+    if mask.shape != case.inputs[subject.contract.preds[0]].shape or mask.shape[axis] == 1:
+        return False
+    rows = mask.narrow(axis, 0, 1).expand_as(mask).clone()
+    given = _replaced(case.inputs, case.by, rows)
+    return _leak(subject, replace(case, inputs=given, where=rows == 0), dtype) is None
 
 
 def _is_a_class(subject: Subject, case: LeftOut, dtype: torch.dtype) -> bool:

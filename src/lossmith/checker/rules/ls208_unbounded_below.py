@@ -26,6 +26,7 @@ When to allow it
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -38,6 +39,7 @@ from lossmith.checker.finding import Finding
 from lossmith.checker.mirrors import AGAINST
 from lossmith.checker.sample import head, perfect
 from lossmith.checker.subject import Subject
+from lossmith.domains import Domain
 
 CODE, NAME, SINCE = "LS208", "unbounded-below", "0.1"
 LOG_VARIANCE = re.compile(r"log_?(?:var|sigma|std|scale|b$)|(?:sigma|std|var)_?log")
@@ -83,15 +85,29 @@ def check(subject: Subject) -> Iterator[Finding]:
     found = descent(subject, inputs)
     if found is not None:
         yield _told(subject, inputs, found, linear)
+    elif (below := _taken_for_positive(subject)) is not None and (found := descent(below, below.draw(1))) is not None:
+        yield replace(_told(below, below.draw(1), found, False), severity="warning")
+
+
+def _taken_for_positive(subject: Subject) -> Subject | None:
+    """The loss of any real prediction, where only a guess says that it is positive: nothing breaks below 0."""
+    contract = subject.contract
+    if contract.origin != "inferred" or contract.kinds() != ("positive", "positive") or contract.target is None:
+        return None
+    pred = replace(contract.pred, domain=Domain.parse(str(contract.pred.domain).replace("positive", "real")))
+    where = contract.preds[0]
+    arguments = tuple(pred if i == where else one for i, one in enumerate(contract.arguments))
+    other = subject.with_contract(replace(contract, arguments=arguments))
+    return other if other.run(other.draw(1)).finite_value else None
 
 
 def _log_variance(subject: Subject) -> int | None:
-    """The one prediction that is called a log-variance, beside others of its shape: its far ends are bounded too."""
+    """A prediction that is called a log-variance, beside others of its shape: its far ends are bounded too."""
     contract = subject.contract
     found = [i for i in contract.preds if LOG_VARIANCE.search(contract.arguments[i].name.lower())]
     shapes = {value.shape for value in subject.draw(1) if isinstance(value, Tensor)}
     real = {argument.kind for argument in contract.arguments} == {"real"}
-    return found[0] if len(found) == 1 and len(contract.arguments) in (2, 3) and real and len(shapes) == 1 else None
+    return found[0] if found and len(contract.arguments) in (2, 3, 4) and real and len(shapes) == 1 else None
 
 
 def _few(subject: Subject) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 What it checks
     A weight for each sample, entry or class is a factor of what it belongs to: doubled, it doubles the gradient of its
     own samples against the others, once and not twice; twice all weights are a factor of the whole, or none. A buffer
-    of class weights has an effect.
+    of class weights has an effect. Optional weights of 1 give what no weights give.
 
 Why it matters
     A weight of shape (N,) times values of shape (N, 1) is an (N, N) table: every sample is weighted by all weights,
@@ -104,6 +104,13 @@ def _faults(subject: Subject, weighing: Weighing, dtype: torch.dtype) -> Iterato
         return
     name, per = weighing.name, weighing.per
     if all(abs(k - 1) < 1e-3 for k in found):
+        if weighing.optional and per != "class" and (factor := _ones(subject, weighing, drawn, dtype)) is not None:
+            yield (
+                f"with {name} of 1 throughout the loss is {factor:.4g} times what it is without {name}",
+                "value and gradient are another by the same factor, on every draw",
+                "divide by the same count in both branches",
+                "warning",
+            )
         return
     if all(abs(k - 2) < 1e-3 for k in found):
         yield (
@@ -122,7 +129,7 @@ def _faults(subject: Subject, weighing: Weighing, dtype: torch.dtype) -> Iterato
     elif per != "class" and all(abs(k) < 1e-3 for k in found) and all(_idle(weighing, i, dtype) for i in drawn):
         yield (
             f"{name} cancels: other weights give the same value",
-            "what multiplies a mean and is divided by its own sum is gone",
+            "what multiplies a mean and is divided by its own sum is gone, as is a product that nothing keeps",
             f"multiply the unreduced values by {name}, and divide by {name}.sum() then",
             "error",
         )
@@ -155,6 +162,21 @@ def _body(subject: Subject) -> str:
     function = subject.loss if inspect.isroutine(subject.loss) else getattr(subject.loss, "forward", None)
     source = source_of(function) if function is not None else ""
     return re.sub(r"^\s*assert [^\n]*", "", source.partition("):")[2], flags=re.M)
+
+
+def _ones(subject: Subject, weighing: Weighing, drawn: Sequence[Sequence[Any]], dtype: torch.dtype) -> float | None:
+    """The factor by which weights of 1 change value and gradient; None if they change nothing, or more than that."""
+    factors: list[float] = []
+    for inputs in drawn:
+        ones = weighing.run(inputs, torch.ones(weighing.count, dtype=torch.float64), dtype)
+        none = subject.run(inputs, dtype=dtype)
+        if not ones.ok or not none.ok or ones.grad is None or none.grad is None or not none.value:
+            return None
+        factors.append(ones.value / none.value)
+        if not near_tensors(factors[-1] * none.grad, ones.grad, 100 * tolerance(ones, none)):
+            return None
+    steady = all(near(factor, factors[0], 1e-4) for factor in factors)
+    return factors[0] if steady and not near(factors[0], 1.0, 1e-3) else None
 
 
 def _moves(weighing: Weighing, drawn: Sequence[Sequence[Any]], dtype: torch.dtype) -> bool:

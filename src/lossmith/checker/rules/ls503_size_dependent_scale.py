@@ -2,8 +2,9 @@
 
 What it checks
     The law by which a total follows the size of its inputs. Over samples it is a sum or a mean, and not a mean divided
-    by their number again, or a sum multiplied by it. Over the pixels or time steps of a sample it is a mean, or a sum
-    that the loss says; and not a mean that is divided once more. A divergence is not divided by the number of classes.
+    by their number again, or a sum multiplied by it; nor is one of its terms. Over the pixels or time steps of a sample
+    it is a mean, or a sum that the loss says; and not a mean that is divided once more. A divergence is not divided by
+    the number of classes.
 
 Why it matters
     A mean divided by the batch size again makes the gradient shrink with the batch, so that a larger batch learns
@@ -35,11 +36,13 @@ from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce,
 from lossmith.checker.finding import Finding
 from lossmith.checker.guessed import holds_on_points
 from lossmith.checker.known import is_shipped
+from lossmith.checker.sample import batched
 from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS503", "size-dependent-scale", "0.1"
 SEEDS = 3
+COPIES = (1, 2, 3, 5)
 # A loss that says one of these sums on purpose.
 SUMS = re.compile(r"\bsum(s|med|mation)?\b|likelihood|nll|elbo|vae|total.?variation|\btv\b|log_?prob|batchmean", re.I)
 
@@ -70,11 +73,48 @@ def check(subject: Subject) -> Iterator[Finding]:
             if holds_on_points(subject, _keeps_its_scale):
                 raise SkipRule("it holds on sets of points, and that it takes images was guessed")
             yield found
+    elif (values := _part_fades(subject, drawn, dtype)) is not None:
+        yield _of_a_part(subject, drawn[0], values)
 
 
 def _keeps_its_scale(subject: Subject) -> bool:
     drawn = [subject.draw(seed) for seed in range(SEEDS)]
     return next(_inside(subject, drawn, precise(subject, drawn[0])), None) is None
+
+
+def _part_fades(subject: Subject, drawn: Sequence[tuple[Any, ...]], dtype: torch.dtype) -> list[float] | None:
+    """The values of copies of a batch side by side, if they are a + b / copies: a mean, and a term that fades."""
+    found: list[list[float]] = []
+    for inputs in drawn:
+        rows = batched(subject.contract, inputs)
+        values: list[float] = []
+        for copies in COPIES:
+            many = [torch.cat([value] * copies) if row else value for value, row in zip(inputs, rows, strict=True)]
+            values.append(subject.run(many, dtype=dtype, grad=False).value)
+        shares = [1 - 1 / copies for copies in COPIES[1:]]
+        fading = [(values[0] - value) / share for value, share in zip(values[1:], shares, strict=True)]  # b, from each
+        if not abs(fading[0]) > 1e-3 * abs(values[0]):
+            return None
+        if not all(abs(b - fading[0]) < 1e-6 * abs(fading[0]) for b in fading):
+            return None
+        found.append(values)
+    return found[0]
+
+
+def _of_a_part(subject: Subject, inputs: Sequence[Any], values: Sequence[float]) -> Finding:
+    names = [argument.name for argument in subject.contract.arguments]
+    rows = batched(subject.contract, inputs)
+    twice = ", ".join(f"torch.cat([{n}, {n}])" if row else n for n, row in zip(names, rows, strict=True))
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message="one term of the total is a mean that is divided by the number of samples once more",
+        evidence={f"value of {k} copies of a batch": show(value) for k, value in zip(COPIES, values, strict=True)},
+        why="copies of a batch change no mean: the values are a + b / copies, exactly",
+        fix="divide each term by the number of samples once",
+        reproducer=reproduce(subject, inputs, [f"print(loss_fn({', '.join(names)}).sum(), loss_fn({twice}).sum())"]),
+    )
 
 
 def _of_a_divergence(subject: Subject, trial: Trial) -> Finding:

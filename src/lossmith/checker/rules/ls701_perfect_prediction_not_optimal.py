@@ -8,6 +8,8 @@ What it checks
     query, its key and a queue; the mean and log-variance of a latent), they are believed, and so is the name of an
     overlap that ought to reach 1, of a triplet loss that ought to keep classes apart, or of a residual loss (huber,
     smooth_l1, log_cosh) that ought to cost the same on both sides of the target.
+    A likelihood of pairs that was not turned, a list that is best in the opposite order, and scores that may change
+    places among the classes are seen by their values alone.
     A softmax along the samples, or along pixels, compares no classes: right and wrong cost the same.
 
 Why it matters
@@ -49,6 +51,7 @@ from lossmith.checker.quantiles import levels_of
 from lossmith.checker.sample import perfect
 from lossmith.checker.several import GOOD, Wrong, of_adversaries
 from lossmith.checker.subject import Subject
+from lossmith.checker.upside_down import upside_down
 
 CODE, NAME, SINCE = "LS701", "perfect-prediction-not-optimal", "0.1"
 SAID = ("command line", "decorator", "annotation", "pyproject.toml")
@@ -85,7 +88,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     reason = shortfall(subject, SEEDS[:1]) if known else ""
     found = looked_up_elsewhere(subject) or one_point_is_best(subject)
     if found is None:
-        found = below_zero(subject)
+        found = below_zero(subject) or upside_down(subject)
     if found is None and len(subject.contract.preds) == 1 and known and not reason:
         found = wrong_axis(subject) or pushed_away(subject) or half_an_overlap(subject)
     elif found is None:

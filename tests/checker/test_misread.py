@@ -1,0 +1,73 @@
+"""Readings that are accepted by accident are corrected, and those that are meant stay."""
+
+import pytest
+import torch
+from ruletest import subject_of
+
+
+def taken(loss):
+    return [str(argument.domain) for argument in subject_of(loss).contract.arguments]
+
+
+def point_sets(cloud, cloud_true):
+    d = torch.cdist(cloud, cloud_true)
+    return d.min(2).values.square().mean() + d.min(1).values.square().mean()
+
+
+def structure(image, image_true):
+    return (image - image_true).square().mean((2, 3)).mean()
+
+
+def flat_dice(logits, onehot, mask):
+    p, t = logits.softmax(1) * mask, onehot * mask
+    return 1 - ((2 * (p * t).sum(2) + 1) / (p.sum(2) + t.sum(2) + 1)).mean()
+
+
+def of_rows(flow, flow_gt, valid):
+    return (torch.where(valid.bool()[:, None], flow - flow_gt, 0.0).square().sum(1).sqrt() * valid).sum()
+
+
+def of_entries(flow, flow_gt, valid):
+    return ((flow - flow_gt).square() * valid).sum() / valid.sum().clamp(min=1)
+
+
+def channels_first(mel, mel_target, mel_lens):
+    mask = (torch.arange(mel.shape[2])[None] < mel_lens[:, None])[:, None]
+    return torch.where(mask, (mel - mel_target).abs(), 0.0).sum() / mask.sum()
+
+
+def channels_last(mel, mel_target, mel_lens):
+    mask = (torch.arange(mel.shape[1])[None] < mel_lens[:, None])[:, :, None]
+    return torch.where(mask, (mel - mel_target).abs(), 0.0).sum() / mask.sum()
+
+
+def beside_a_router(logits, labels, router_logits):
+    gates = router_logits.softmax(-1).mean(0)
+    return torch.nn.functional.cross_entropy(logits, labels) + gates.square().sum()
+
+
+def of_tokens(logits, labels):
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+
+
+def of_entries_by_themselves(logits, labels):
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels)
+
+
+@pytest.mark.parametrize(
+    ("loss", "takes"),
+    [
+        (point_sets, ["real[N,T,C]"] * 2),
+        (structure, ["real[N,1,H,W]"] * 2),
+        (flat_dice, ["logits[N,C,T]", "binary[N,C,T]", "mask[N,C,T]"]),
+        (of_rows, ["real[N,C]", "real[N,C]", "mask[N]"]),
+        (of_entries, ["real[N,C]", "real[N,C]", "mask[N,C]"]),
+        (channels_first, ["real[N,C,T]", "real[N,C,T]", "lengths[N]"]),
+        (channels_last, ["real[N,T,C]", "real[N,T,C]", "lengths[N]"]),
+        (of_tokens, ["logits[N,T,C]", "index[N,T]"]),
+        (of_entries_by_themselves, ["logits[N,C]", "binary[N,C]"]),
+        (beside_a_router, ["logits[N,C]", "index[N]", "logits[N,C]"]),
+    ],
+)
+def test_what_is_taken_by_accident(loss, takes):
+    assert taken(loss) == takes
