@@ -130,6 +130,8 @@ def test_a_label_out_of_range_gives_nan_in_every_reader(name):
 # the way through half precision is the same at every keyword: one case for each kind of prediction
 HALF = list({(c.name, c.settings.get("pred_is"), c.arrays[-1].ndim): c for c in reversed(CASES)}.values())
 half_cases = pytest.mark.parametrize("case", HALF, ids=str)
+# jax takes a second to compile each: one formula of each module
+HALF_IN_JAX = {FORMULAS[case.name].body.__module__: case for case in HALF}.values()
 
 
 def held_in_half(case: Case, dtype: str):
@@ -144,6 +146,8 @@ def held_in_half(case: Case, dtype: str):
 def test_half_precision_is_the_float32_result_rounded(case):
     formula = FORMULAS[case.name]
     for reader in READERS:
+        if reader.name == "jax" and case not in HALF_IN_JAX:
+            continue
         function = reader.prepare(lambda *x: formula(*x, **case.settings))
         # one conversion serves all formulas in a reader: jax compiles it for one of the two
         for dtype in {"float16", "bfloat16"} & set(reader.dtypes) - ({"float16"} if reader.name == "jax" else set()):
