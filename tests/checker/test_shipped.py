@@ -2,7 +2,7 @@
 
 import importlib
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -59,6 +59,7 @@ SETTINGS = (
 )
 
 
+@cache
 def small_networks():
     """The losses of a network with a small one, since the network that they have by default is a download."""
     import keras

@@ -59,7 +59,10 @@ def test_a_wrong_formula_in_the_same_place_fails(copy):
     right = file.read_text(encoding="utf-8")
     file.write_text(right.replace("a - width, ", "a + width, "), encoding="utf-8")
     try:
-        assert " failed" in inside(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "dead_zone", JUDGES[0])
+        textbook = "tests/formulas/test_textbook.py"
+        assert " failed" in inside(
+            copy, "-m", "pytest", "-qx", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "dead_zone", textbook
+        )
     finally:
         file.write_text(right, encoding="utf-8")
 

@@ -26,10 +26,11 @@ def test_class_numbers_and_distributions_are_told_apart_by_their_shape(case):
     loss = case.make()
     pred = np.random.default_rng(0).dirichlet(np.ones(C), 6).astype("float32")
     value, slope = gradient(loss, LABELS, pred)
-    for other in (LABELS[:, None], LABELS.astype("float32"), np.eye(C, dtype="float32")[LABELS]):
-        again, slope_again = gradient(loss, other, pred)
-        close(again, value)
-        close(slope_again, slope)
+    for other in (LABELS[:, None], LABELS.astype("float32")):
+        close(loss(other, pred), value)
+    again, slope_again = gradient(loss, np.eye(C, dtype="float32")[LABELS], pred)
+    close(again, value)
+    close(slope_again, slope)
 
 
 def test_the_test_above_has_cases():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch_cases import CASES
+from torch_cases import CASES, ONE_PASS
 from torch_cases.data import C, Case, close, gradients
 
 import lossmith.torch as faces
@@ -18,6 +18,11 @@ from lossmith.errors import DtypeError, SettingError, ShapeError
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 # Through autograd's own trace a compilation takes thrice as long: one face of each module goes that way.
 WHOLE_WAY = {type(case.make()).__module__: case.name for case in CASES}.values()
+# tests/kernels/test_one_pass.py compiles every formula that a compiled face hands over; the others are compiled here.
+# What a face has for itself is its module's.
+ELSEWHERE = {case.make().formula.name for case in ONE_PASS}
+BY_FORMULA = {case.make().formula.name: case.name for case in CASES}
+COMPILED = {*WHOLE_WAY, *(name for formula, name in BY_FORMULA.items() if formula not in ELSEWHERE)}
 FACES = [face for name in faces.__all__ if getattr(face := getattr(faces, name), "declaration", None) is not None]
 
 
@@ -67,7 +72,7 @@ def test_tensors_of_a_face_move_with_it():
     assert late.to(torch.float64).pos_weight.dtype == torch.float64
 
 
-@every_case
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in COMPILED], ids=lambda case: case.name)
 def test_a_compiled_face_has_no_graph_break_and_the_same_gradient(case):
     torch._dynamo.reset()
     face, arrays = case.make(), case.arrays()
@@ -84,8 +89,9 @@ def test_a_device_without_autocast_is_no_hindrance(case):
     assert face(*arrays).shape == ()
 
 
-@every_case
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in WHOLE_WAY], ids=lambda case: case.name)
 def test_an_exported_face_computes_the_same(case):
+    """Every formula is exported by itself in tests/formulas/test_transforms.py."""
     face, arrays = case.make(), case.arrays()
     close(torch.export.export(face, arrays).module()(*arrays), face(*arrays))
 

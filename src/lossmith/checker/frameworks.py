@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lossmith.checker.copies import kept_models
+
 Framework = Literal["torch", "keras", "tensorflow", "jax"]
 
 
@@ -222,7 +224,7 @@ def copy_of(loss: Any) -> Any:
     """A fresh copy with the same state. Keras copies only registered losses: of the others the parts are copied."""
     if hasattr(loss, "_dtype_policy"):
         twin = object.__new__(type(loss))
-        twin.__dict__.update(copy.deepcopy(vars(loss)))
+        twin.__dict__.update(copy.deepcopy(vars(loss), kept_models(vars(loss).values())))
         return twin
     return copy.deepcopy(loss)
 

@@ -99,7 +99,7 @@ def _compared(
     floats = [value.dtype for value in live if isinstance(value, Tensor) and value.is_floating_point()]
     if isinstance(watch, _Watch):
         watch.keep(live)
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)  # torch.manual_seed asks every device, and keeps a traceback
     with suppress(Exception), watch:  # what it wrote before it raised was written all the same
         subject.call(subject.twin(floats[0] if floats else torch.float32), live)
     return [

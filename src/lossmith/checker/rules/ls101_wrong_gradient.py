@@ -135,10 +135,18 @@ def _points(subject: Subject, dtype: torch.dtype) -> list[Point]:
 
 
 def _few_points(subject: Subject, dtype: torch.dtype) -> list[Point]:
-    """Differences at three draws; a trace takes as long as all of them, and is taken only where they are not sure."""
-    found = [look(subject, subject.draw(seed), dtype, 3) for seed in (1, 2, 3)]
-    if not any(point is not None and point.sure for point in found):
-        found = [look(subject, subject.draw(seed), dtype, 3, traced=True) for seed in (1, 2)]
+    """Differences at two draws, and at a third that could decide: two must be wrong for a finding.
+
+    A trace takes as long as all of them, and is taken only where they are not sure.
+    """
+    points = _looked(subject, dtype, (1, 2))
+    if any(point.wrong for point in points) or not any(point.sure for point in points):
+        points += _looked(subject, dtype, (3,))
+    return points if any(point.sure for point in points) else _looked(subject, dtype, (1, 2), traced=True)
+
+
+def _looked(subject: Subject, dtype: torch.dtype, seeds: Sequence[int], traced: bool = False) -> list[Point]:
+    found = (look(subject, subject.draw(seed), dtype, 3, traced=traced) for seed in seeds)
     return [point for point in found if point is not None]
 
 
