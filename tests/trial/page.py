@@ -47,6 +47,9 @@ trackers, by one who had not read the rules; the third beside it, and kept apart
 fourth is by two who had not read the rules, the fifth by the same two when the fourth was mended, the sixth by another
 who had not read them. What a round shows at first is the nearest thing to what a stranger will see.
 
+The round "shipped" is of right losses alone, as well-known repositories write them; the three of which the checker was
+right were mended, and count as not accused.
+
 | round | defects | found at first | found now | twins and innocents | accused at first | accused now |
 | --- | --: | --: | --: | --: | --: | --: |
 """
