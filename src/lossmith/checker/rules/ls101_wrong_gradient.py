@@ -29,30 +29,27 @@ When to allow it
     A detach(), a straight-through estimator and a gradient reversal are seen, and are information, never an error.
 """
 
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lossmith.checker.abroad import changes_only_the_gradient
 from lossmith.checker.conditions import conditions
-from lossmith.checker.cuts import DETACHING, LEAVING, QUIET, Cut, depends_on, detached_at, lost_term
+from lossmith.checker.cuts import Cut, lost_term
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show, shrink
 from lossmith.checker.factor import STEADY, Factor, factor_of, near
 from lossmith.checker.finding import Finding
 from lossmith.checker.handwritten import HandWritten, surrounding
 from lossmith.checker.slopes import Point, Sample, look, narrowed, repeatable
 from lossmith.checker.subject import Subject
+from lossmith.checker.surrogates import deliberate
 from lossmith.domains import Domain
 
 CODE, NAME, SINCE = "LS101", "wrong-gradient", "0.1"
 LARGE = 2000  # numbers in the inputs, beyond which (and across a bridge) fewer elements are looked at
-OFFERED = re.compile(r"custom_gradient|custom_vjp|custom_jvp|defvjp")
 
 
 def applies(subject: Subject) -> str:
@@ -96,7 +93,7 @@ def _wrong(subject: Subject, dtype: torch.dtype) -> Iterator[Finding]:
     if not functions and (lost := lost_term(subject, wrong[0].trial.inputs)) is not None:
         yield _without_gradient(subject, _smallest(subject, wrong[0], dtype), lost)
         return
-    if reason := _deliberate(subject, wrong, functions):
+    if reason := deliberate(subject, wrong, functions):
         yield _surrogate(subject, _smallest(subject, wrong[0], dtype), reason)
         return
     yield _accusation(subject, wrong, dtype, functions)
@@ -153,57 +150,6 @@ def _looked(subject: Subject, dtype: torch.dtype, seeds: Sequence[int], traced: 
 def _moderate(condition: Any) -> bool:
     floats = [value for value in condition.inputs if isinstance(value, Tensor) and value.is_floating_point()]
     return not condition.match and all(1e-2 < float(value.abs().max()) <= 200 for value in floats)
-
-
-def _deliberate(subject: Subject, wrong: Sequence[Point], functions: Sequence[HandWritten]) -> str:
-    """Why the difference is meant, or at least not the fault of a hand-written backward; empty if it is not."""
-    if all(sample.slope.flat for point in wrong for sample in point.samples):
-        return "the value does not move with any single prediction: it is piecewise constant, or rounding hides it"
-    if subject.bridged:
-        return _deliberate_abroad(subject)
-    for function in functions:
-        if function.identity:
-            return f"{function.name} returns its input and has its own backward: it exists to change the gradient"
-        if function.flat:
-            return f"the forward of {function.name} is piecewise constant: its backward stands in for a derivative of 0"
-    if reason := _detached(subject, wrong):
-        return reason
-    blamed = [function for function in functions if function.exact is not True]
-    if functions and not blamed:
-        return "every hand-written backward agrees with its forward: something else on the way changes the gradient"
-    if functions:
-        return ""
-    cut = depends_on(subject, wrong[0].trial.inputs, LEAVING)
-    place = f"; the value also depends on {cut.shown} ({cut.line}), which leaves autograd" if cut else ""
-    return f"no hand-written backward is involved{place}"
-
-
-def _deliberate_abroad(subject: Subject) -> str:
-    try:
-        text = Path(subject.file).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        text = ""
-    if OFFERED.search(text) and "stop_gradient" not in text:
-        return changes_only_the_gradient(subject)
-    return "a part of the loss is kept out of the gradient; the bridge to its framework hides which"
-
-
-def _detached(subject: Subject, wrong: Sequence[Point]) -> str:
-    """Named only if autograd agrees with the differences once nothing is detached, at every point."""
-    removed: list[Any] = []
-    for point in wrong:
-        trial, removed = detached_at(subject, point.trial.inputs)
-        if not removed or not trial.ok or not all(_agrees(trial.grads, sample) for sample in point.wrong):
-            return ""
-    names = sorted({cut.shown for cut in removed if cut.name in (*DETACHING, QUIET)})
-    lines = sorted({cut.line for cut in removed if cut.line})
-    place = f" ({lines[0]})" if lines else ""
-    return f"without {' and '.join(names)}{place} autograd agrees with the differences"
-
-
-def _agrees(grads: Sequence[Tensor | None], sample: Sample) -> bool:
-    grad = grads[sample.argument]
-    return grad is not None and not replace(sample, autograd=float(grad.flatten()[sample.element])).wrong
 
 
 def _smallest(subject: Subject, point: Point, dtype: torch.dtype) -> Point:
