@@ -4,11 +4,12 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
 
+from lossmith.checker import limits
 from lossmith.checker.fence import Kept
 from lossmith.checker.process import Options, check_target
 from lossmith.errors import MissingExtraError, TargetError
@@ -245,6 +246,29 @@ def test_a_loop_without_end_is_stopped_and_the_next_loss_is_checked(tmp_path):
     assert codes(hanging) == ["LS613"]
     assert last.ok
     assert time.monotonic() - started < 60.0
+
+
+def test_a_loss_that_is_slow_or_on_a_busy_machine_is_not_accused(tmp_path):
+    file = tmp_path / "slow.py"
+    file.write_text(
+        "import time\ndef slow_loss(pred, target):\n    time.sleep(0.3)\n    return ((pred - target) ** 2).mean()\n"
+    )
+    (slow,) = check_target(str(file), Options(select=("LS104",), timeout=4.0))
+    assert slow.findings == ()
+    assert "every call of the loss came back" in slow.problem
+    assert "--timeout 20" in slow.problem
+
+
+@pytest.mark.parametrize(("works", "seconds", "stopped"), [(False, 0.3, False), (False, 3.0, True), (True, 3.0, True)])
+def test_a_call_may_have_its_seconds_of_the_processor(monkeypatch, works, seconds, stopped):
+    monkeypatch.setattr(limits, "_seconds", [0.2])
+    if not works:
+        monkeypatch.setattr(limits.time, "process_time", lambda: 0.0)  # as on a machine that has none to give
+    until = time.monotonic() + seconds
+    with pytest.raises(limits.OverTime) if stopped else nullcontext(), limits.limited_call():
+        while time.monotonic() < until:
+            pass
+    assert (time.monotonic() < until) is stopped
 
 
 def test_a_file_that_exits_while_it_is_imported_is_a_message(tmp_path):

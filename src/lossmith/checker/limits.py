@@ -4,14 +4,24 @@ They hold in the worker process, which dies with what it runs. Inside a user's o
 Both are raised as `BaseException`s, so that no `except Exception` of a loss or a rule takes them for an ordinary error.
 """
 
+import mmap
 import signal
+import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+PATIENCE = 3  # times the limit, for a call that was given less than its seconds of the processor
+CALL_SECONDS = 10.0  # for one call of a loss
+CALLS = "calls"  # the file of `mark_calls`, in the folder of a worker
+MARK = struct.Struct("d")
+
 _seconds: list[float] = []  # empty: no limit
+_begun: dict[str, float] = {}  # when the call that is limited began, on both clocks, and what it is allowed
+_marks: list[mmap.mmap] = []  # where the parent reads since when a call has lasted
 
 
 class OverTime(BaseException):
@@ -27,7 +37,37 @@ def limit_calls(seconds: float) -> None:
     _seconds[:] = [seconds]
 
 
+def mark_calls(file: Path) -> None:
+    """From now on, write into this file since when a call lasts; until the first one ends, it lasts since now."""
+    file.write_bytes(MARK.pack(time.monotonic()))
+    with file.open("r+b") as opened:
+        _marks[:] = [mmap.mmap(opened.fileno(), MARK.size)]
+
+
+def called_for(file: Path) -> float:
+    """How many seconds the call has lasted that a process of `mark_calls` is at; 0 if it is at none."""
+    try:
+        (since,) = MARK.unpack(file.read_bytes())
+    except (OSError, struct.error):  # it never came to a call
+        return 0.0
+    return time.monotonic() - since if since else 0.0
+
+
+def _mark(since: float) -> None:
+    for one in _marks:
+        MARK.pack_into(one, 0, since)
+
+
 def _ring(number: int, frame: FrameType | None) -> None:
+    raise OverTime
+
+
+def _ring_unless_starved(number: int, frame: FrameType | None) -> None:
+    """A busy machine is not the fault of a loss: it may have its seconds of the processor, within reason."""
+    seconds, waited = _begun["seconds"], time.monotonic() - _begun["at"]
+    if time.process_time() - _begun["spent"] < 0.9 * seconds and waited < PATIENCE * seconds:
+        signal.setitimer(signal.ITIMER_REAL, max(0.1, seconds / 4))
+        return
     raise OverTime
 
 
@@ -37,12 +77,16 @@ def limited_call(calls: float = 1.0) -> Iterator[None]:
     if not _seconds:
         yield
         return
-    signal.signal(signal.SIGALRM, _ring)
-    signal.setitimer(signal.ITIMER_REAL, calls * _seconds[0])
+    now = time.monotonic()
+    _begun.update(seconds=calls * _seconds[0], at=now, spent=time.process_time())
+    _mark(now)
+    signal.signal(signal.SIGALRM, _ring_unless_starved)
+    signal.setitimer(signal.ITIMER_REAL, _begun["seconds"])
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        _mark(0.0)
 
 
 @contextmanager

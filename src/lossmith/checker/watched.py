@@ -15,6 +15,7 @@ from typing import IO, Any
 from lossmith.checker.family import TOKEN, end_family
 from lossmith.checker.finding import LossReport
 from lossmith.checker.forkserver import Child, start
+from lossmith.checker.limits import CALLS, called_for
 from lossmith.checker.work import Watched, Work
 
 IMPORT_SECONDS = 180.0  # frameworks included; a cold disk and two cores are slow
@@ -37,6 +38,7 @@ def one_worker(work: Work) -> tuple[Watched, str]:
             try:
                 _order(told, json.dumps(job))
                 finished = _listen(heard.fileno(), watched, work, told)
+                watched.called_for = called_for(Path(folder) / CALLS)
                 ended = _end(child, finished) if finished else _late(watched, work)
             finally:
                 heard.close()

@@ -9,7 +9,9 @@ from typing import Any
 
 from lossmith.checker.again import doubtful, not_asked, seen_twice
 from lossmith.checker.finding import LossReport
+from lossmith.checker.limits import CALL_SECONDS
 from lossmith.checker.stopped import stopped_report
+from lossmith.errors import message
 
 GIB = 2**30
 
@@ -71,6 +73,7 @@ class Watched:
     problem: str = ""
     loaded: bool = False
     babbled: bool = False
+    called_for: float = 0.0  # seconds that the call had lasted that it was at in the end
 
 
 @dataclass
@@ -142,11 +145,19 @@ class Work:
             return self.waiting.popleft() if self.waiting and not self.stopped.is_set() else None
 
 
+def _slow(seconds: float, rule: str) -> str:
+    why = "every call of the loss came back: the loss is slow, or the machine is busy"
+    fix = f"--timeout {5 * seconds:g} gives it more time, --workers 1 leaves it a processor"
+    return message(f"its check did not finish within {seconds:g} s", {"during": rule}, why=why, fix=fix)
+
+
 def _lost(watched: Watched, ended: str, options: Options) -> LossReport:
     rule = watched.rule or "the search for its contract"
     seconds = round(time.monotonic() - watched.since, 1)
     if ended.startswith("stopped after"):
-        what = f"checking it did not finish within {options.timeout:g} s"
+        if watched.called_for < min(CALL_SECONDS, options.timeout / 2):
+            return LossReport(watched.current, watched.location, problem=_slow(options.timeout, rule), seconds=seconds)
+        what = f"one call did not return within {watched.called_for:.0f} s"
         return stopped_report(watched.current, watched.location, "LS613", what, {"during": rule}, seconds)
     if "SIGKILL" in ended or ("signal" not in ended and "137" in ended):
         what = "the system killed it, as it does with a process that takes all memory"

@@ -11,12 +11,12 @@ import os
 import sys
 import traceback
 from dataclasses import asdict
+from pathlib import Path
 from typing import IO, Any
 
 from lossmith.checker.family import keep
 from lossmith.checker.fence import fence, writable_places
-
-CALL_SECONDS = 10.0
+from lossmith.checker.limits import CALL_SECONDS
 
 
 def main(events: int) -> None:
@@ -83,7 +83,7 @@ def _examine_all(job: dict[str, Any], say: Any, orders: IO[str]) -> None:
 
     from lossmith.checker.build import check_settings, settings_for
     from lossmith.checker.discover import find, left_out
-    from lossmith.checker.limits import limit_calls, limit_memory
+    from lossmith.checker.limits import CALLS, limit_calls, limit_memory, mark_calls
     from lossmith.checker.load import load
     from lossmith.checker.marks import changed, marks
     from lossmith.checker.place import Place
@@ -102,6 +102,7 @@ def _examine_all(job: dict[str, Any], say: Any, orders: IO[str]) -> None:
     before = marks()
     while name := orders.readline().rstrip("\n"):
         value = found[name]
+        mark_calls(Path(job["folder"]) / CALLS)
         say(event="begin", name=name, location=_location(value, place))
         settings = job["settings"] if len(found) == 1 else settings_for(value, job["settings"])
         work = {"check": _examine, "again": _again}.get(job["work"], _study)
