@@ -7,8 +7,8 @@ Why it matters
     A loss that hangs, exits, crashes the interpreter or allocates without bound takes the training run with it.
 
 When to allow it
-    Never. A loss that is slow, and comes back from every call, is not accused: it is not checked, and --timeout gives it
-    more time.
+    Never. A loss that is slow, and comes back from every call, is not accused: it is not checked, and --timeout gives
+    it more time.
 """
 
 from lossmith.checker.finding import Finding, LossReport, Status
