@@ -1,6 +1,7 @@
 """What `lossmith bench` measures is the loss it names; times are not judged here."""
 
 import csv
+import sys
 
 import pytest
 import torch
@@ -121,3 +122,13 @@ def test_the_command_prints_a_table(capfd):
     assert "floor: copy" in shown.out
     assert "extra MiB" in shown.out
     assert "profiler" not in shown.err
+
+
+def test_a_peer_that_cannot_be_imported_is_named_and_the_rest_is_measured(monkeypatch, tmp_path):
+    (tmp_path / "lightly").mkdir()
+    (tmp_path / "lightly" / "__init__.py").write_text("import what_it_needs_itself\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "lightly", raising=False)
+    found, absent = ways.ways(FORMULAS["nt_xent"], ("lightly",), compiled=False)
+    assert absent == ["lightly is installed and cannot be imported: No module named 'what_it_needs_itself'"]
+    assert "eager" in found

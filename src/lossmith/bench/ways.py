@@ -193,7 +193,10 @@ def ways(formula: Formula, against: Sequence[str] | None, compiled: bool = True)
         elif find_spec(_MODULE.get(library, library)) is None:
             absent.append(f"{library} is not installed: pip install {INSTALL[library]}")
         else:
-            found[library] = peers[library].make(importlib.import_module(_MODULE.get(library, library)))
+            try:
+                found[library] = peers[library].make(importlib.import_module(_MODULE.get(library, library)))
+            except ImportError as error:  # what it needs itself is missing, or does not fit this torch
+                absent.append(f"{library} is installed and cannot be imported: {error}")
     found["eager"] = formula.total
     fast = eager_of(formula)
     if fast is not formula:
