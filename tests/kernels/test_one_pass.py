@@ -248,3 +248,24 @@ def test_real_kernels_are_right(case):
     arrays = [torch.cat([a] * 7) for a in of(case, dtype=torch.float32)]
     keep = torch.arange(len(arrays[0])) % 5 != 1
     require_equal(fast, face, arrays, case.targets, upstream=2.0, rtol=2e-5, mask=keep)
+
+
+def test_more_losses_than_torch_compiles_one_code_for_are_all_compiled():
+    x = torch.tensor([1.0, -2.0])
+    for power in range(1, 11):
+        compiled = []
+        loss = OnePass(
+            lambda x, n=power: (x**n).sum(), backend=lambda graph, _, seen=compiled: seen.append(graph) or graph
+        )
+        assert loss(x).item() == (x**power).sum().item()
+        assert len(compiled) == 1
+
+
+def test_more_kinds_of_arguments_than_torch_compiles_for_run_as_they_are():
+    loss = OnePass(lambda x: x.square().sum(), backend="eager")
+    for rank in range(12):
+        x = torch.full((2,) * rank, 3.0, requires_grad=True)
+        total = loss(x, scalar=True)
+        total.backward()
+        assert total.item() == 9.0 * 2**rank
+        assert bool((x.grad == 6.0).all())

@@ -1,4 +1,7 @@
-"""What runs where there is no C++ compiler: the function as it is, after one warning."""
+"""What runs where there is no C++ compiler: the function as it is, after one warning.
+
+It also runs for arguments of one kind (rank, dtype, what needs a gradient) more than torch compiles a function for.
+"""
 
 import warnings
 from collections.abc import Callable
@@ -18,6 +21,8 @@ def compiled(function: Callable[..., T], **options: Any) -> Callable[..., T]:
         try:
             return chosen(*arguments, **named)
         except Exception as error:
+            if over_limit(error):
+                return function(*arguments, **named)
             if not no_compiler(error):
                 raise
             tell(error)
@@ -25,6 +30,11 @@ def compiled(function: Callable[..., T], **options: Any) -> Callable[..., T]:
             return function(*arguments, **named)
 
     return run
+
+
+def over_limit(error: BaseException) -> bool:
+    """Whether these arguments are of one kind more than torch compiles one function for."""
+    return type(error).__name__ == "FailOnRecompileLimitHit"
 
 
 def no_compiler(error: BaseException | None) -> bool:
