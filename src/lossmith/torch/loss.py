@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from lossmith.criterion import Evaluated, evaluate, in_dtype, summarise
 from lossmith.errors import DtypeError, SettingError, ShapeError, message
 from lossmith.face import Declaration, declare, leading
-from lossmith.kernels import OnePass, compiles, eager_of, ignored_in, stays, total_of, written_of
+from lossmith.kernels import OnePass, compiles, eager_of, ignored_in, rows_stay, stays, total_of, written_of
 from lossmith.ops import Ops, reader_of
 from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
@@ -110,7 +110,8 @@ class Face(Arithmetic, nn.Module):
         """From the next call on, compute total and gradient in one compiled kernel (`lossmith.kernels.one_pass`).
 
         The options are those of `torch.compile`. Losses of pairs and of large classes stay as they are: their kernels
-        hold less than a compiled matrix would, and losses of regions on a CPU, where their sums by hand are faster. Of
+        hold less than a compiled matrix would, and losses of regions and cross-entropy with labels (without weights) on
+        a CPU, where what is written by hand is faster. Of
         SSIM, MS-SSIM and boxes, which would take minutes, and of binary focal on a CPU, what is written by hand is
         compiled; for SSIM and MS-SSIM only on a CPU, without a mask, and for more than one plane.
         `return_terms` is not compiled, nor is a copy of this module.
@@ -146,10 +147,16 @@ class Face(Arithmetic, nn.Module):
         return_terms: bool,
     ) -> Total:
         """The total as this instance computes it, compiled or not."""
-        if self._one_pass is None or return_terms or stays(self.formula, given[0].device):
+        plain = weight is None and mask is None and denominator is None
+        if self._one_pass is None or return_terms or self._stays(given, plain):
             return self._computed(*given, weight=weight, mask=mask, denominator=denominator, return_terms=return_terms)
         more = {"weight": weight, "mask": mask, "denominator": denominator}
         return self._one_pass(*given, scalar=self.reduction != "none", **more)
+
+    def _stays(self, given: Sequence[Tensor], plain: bool) -> bool:
+        """Whether what is written by hand is faster for these than one compiled pass."""
+        alone = plain and rows_stay(self.formula, given, self._keywords())
+        return alone or stays(self.formula, given[0].device)
 
     def _total_alone(self, *given: Tensor, **more: Any) -> Tensor:
         """What is compiled: the total without its terms."""
