@@ -13,8 +13,8 @@ from lossmith.checker.limits import OverMemory, OverTime, within
 from lossmith.checker.mathematics import mathematics_of
 from lossmith.checker.picture import Cost, Mathematics
 from lossmith.checker.subject import Subject
-from lossmith.checker.traced import Traced, convexity_of, traced
-from lossmith.errors import LossmithError, message, missing_extra
+from lossmith.checker.traced import convexity_of, undetached
+from lossmith.errors import LossmithError, missing_extra
 
 if TYPE_CHECKING:
     from lossmith.prove.composition import Shown
@@ -71,26 +71,18 @@ class Learned:
 def _elementwise(subject: Subject) -> "Elementwise":
     from lossmith.prove.slices import elementwise
 
-    found = _whole(subject)
+    found = undetached(subject)
     return elementwise(found.formula, **found.settings)
 
 
 def _row_bounds(subject: Subject) -> "Bounds":
     from lossmith.prove.rows import bounds_of
 
-    found = _whole(subject)
+    found = undetached(subject)
     bounds = bounds_of(found.formula, **found.settings)
     if bounds.open:
         raise LossmithError(bounds.open)
     return bounds
-
-
-def _whole(subject: Subject) -> Traced:
-    found = traced(subject)
-    if found.stopped:
-        given = {"line": found.stopped}
-        raise LossmithError(message("a part is detached: what is true of the value is not true of its gradient", given))
-    return found
 
 
 def _facts(numbers: "Elementwise") -> "Facts":

@@ -98,6 +98,18 @@ def _traced(subject: Subject) -> Traced:
     return Traced(made, graph=graph)
 
 
+def undetached(subject: Subject) -> Traced:
+    """The formula of a loss of which no part is detached.
+
+    Errors    as `traced`; LossmithError, with the line, for a loss whose gradient is not that of its value
+    """
+    found = traced(subject)
+    if found.stopped:
+        given = {"line": found.stopped}
+        raise LossmithError(message("a part is detached: what is true of the value is not true of its gradient", given))
+    return found
+
+
 def convexity_of(subject: Subject) -> "Shown":
     """Whether a loss is convex in its prediction: of one row where rows are independent, else of a small batch.
 
@@ -107,14 +119,12 @@ def convexity_of(subject: Subject) -> "Shown":
     from lossmith.prove.slices import is_of_rows
 
     try:
-        found = traced(subject)
+        traced(subject)
     except LossmithError:
         if subject.bridged:
             raise
         return convex_in_batch(*_batch_of(subject))
-    if found.stopped:
-        given = {"line": found.stopped}
-        raise LossmithError(message("a part is detached: what is true of the value is not true of its gradient", given))
+    found = undetached(subject)
     if is_of_rows(found.formula):
         return convex_of(found.formula, **found.settings)
     return convex_of_batch(found.formula, of_formula(found.formula, **found.settings), **found.settings)

@@ -16,13 +16,12 @@ Judge      the function itself: value and gradient, in `tests/kernels/test_one_p
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from types import FunctionType, MethodType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lossmith.kernels.compiler import no_compiler, over_limit, tell
+from lossmith.kernels.compiler import apart, no_compiler, over_limit, tell
 from lossmith.kernels.kernel import runs
 
 Given = Mapping[Hashable, Any]  # positional arguments by number, others by name
@@ -44,9 +43,9 @@ class OnePass:
         self._function, self._module = function, None if module is None else _Bound(module, function)
         self._scalar: bool | None = None
         self._broken = False
-        self._both = torch.compile(_apart(self._gradient), fullgraph=True, **options)
-        self._values = torch.compile(_apart(self._at), fullgraph=True, **options)
-        self._slopes = torch.compile(_apart(self._gradient_by), fullgraph=True, **options)
+        self._both = torch.compile(apart(self._gradient), fullgraph=True, **options)
+        self._values = torch.compile(apart(self._at), fullgraph=True, **options)
+        self._slopes = torch.compile(apart(self._gradient_by), fullgraph=True, **options)
 
     def __call__(self, *arguments: Any, scalar: bool | None = None, **named: Any) -> Tensor:
         """What the function gives. `scalar` says whether that is one number, where it is known."""
@@ -65,11 +64,9 @@ class OnePass:
                 scalar = self._is_scalar(given)
             return _Pass.apply(self, rest, tuple(moved), scalar, *moved.values())
         except Exception as error:
-            if over_limit(error):
-                return self._function(*arguments, **named)
-            if not no_compiler(error):
+            if not (no_compiler(error) or over_limit(error)):
                 raise
-            self._broken = True
+            self._broken = no_compiler(error)  # what is compiled already goes on
             tell(error)
             return self._function(*arguments, **named)
 
@@ -94,19 +91,6 @@ class OnePass:
 
     def _gradient_by(self, moved: Given, rest: Given, upstream: Tensor) -> Any:
         return torch.func.vjp(lambda tensors: self._at(tensors, rest), moved)[1](upstream)[0]
-
-
-def _apart(method: Any) -> Any:
-    """The method with a code object of its own: torch allows each code 8 compilations, for all instances together."""
-    function = method.__func__
-    copy = FunctionType(
-        function.__code__.replace(),
-        function.__globals__,
-        function.__name__,
-        function.__defaults__,
-        function.__closure__,
-    )
-    return MethodType(copy, method.__self__)
 
 
 class _Pass(torch.autograd.Function):
