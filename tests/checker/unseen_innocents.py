@@ -191,15 +191,6 @@ def scale_invariant_log(depth, truth, variance_focus=0.85):
     return torch.sqrt((d**2).mean() - variance_focus * d.mean() ** 2 + 1e-8)
 
 
-def rounded_on_purpose(pred, target):
-    return ((pred + (torch.round(pred) - pred).detach() - target) ** 2).mean()
-
-
-def huber_with_a_gap(pred, target):
-    e = (pred - target).abs()
-    return torch.where(e < 1.5, 0.5 * e**2, 1.5 * (e - 1.5)).mean()
-
-
 def chamfer(x, y):
     d = (x[:, :, None] - y[:, None]).square().sum(-1)
     return d.min(2).values.mean() + d.min(1).values.mean()
@@ -227,7 +218,6 @@ PAIRS = [
     ("LS506", short_spectrum, against_the_first),
     ("LS805", heat_map_focal, Forgotten()),
     ("LS209", scale_invariant_log, smoothed),
-    ("LS704", rounded_on_purpose, huber_with_a_gap),
     ("LS503", chamfer, summed_pixels),
     ("LS205", objectness, one_term_masked),
     ("LS803", straight_through, clamped_logits),

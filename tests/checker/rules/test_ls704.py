@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 import torch
 import torch.nn.functional as F
@@ -94,6 +96,21 @@ def test_pieces_that_meet_and_steps_on_purpose_are_innocent(loss):
     subject = subject_of(loss, **REAL)
     for rule in (ls704_discontinuous, ls705_unintended_kink, ls108_not_a_subgradient):
         assert answer(rule, subject)[1] == []
+
+
+def jax_straight_through(pred, target):
+    hard = pred + jax.lax.stop_gradient(jnp.round(pred) - pred)
+    return jnp.mean((hard - target) ** 2)
+
+
+def jax_huber_with_a_jump(pred, target):
+    e = jnp.abs(pred - target)
+    return jnp.mean(jnp.where(e < 1.5, 0.5 * e**2, 1.5 * (e - 1.5)))
+
+
+def test_a_step_that_the_gradient_goes_straight_through_is_meant_in_jax_too():
+    assert answer(ls704_discontinuous, jax_straight_through, **REAL)[1] == []
+    assert [found.severity for found in answer(ls704_discontinuous, jax_huber_with_a_jump, **REAL)[1]] == ["error"]
 
 
 def share_of_the_target(pred, target):

@@ -25,36 +25,23 @@ When to allow it
     all pixels beside a masked error is information.)
 """
 
-import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lossmith.checker.batch import near, precise, tolerance
+from lossmith.checker.batch import precise
 from lossmith.checker.counted import Diluted, diluted, left_out_classes, looked_up, missing_is
 from lossmith.checker.evidence import evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding, Severity
-from lossmith.checker.left_out import LeftOut, asks_for_nan, channel, left_out, takes_part
-from lossmith.checker.subject import Subject, Trial
+from lossmith.checker.leaks import Leak, is_a_prior, is_meant, leak_of, replaced
+from lossmith.checker.left_out import LeftOut, asks_for_nan, left_out
+from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS205", "masked-element-leaks", "0.1"
-OTHERS = (101, 102)
-WHOLE = ("simplex", "logprob", "dist", "onehot", "boxes", "cxcywh", "unit", "embedding")  # rows that belong together
 NAN_TARGETS = ("real", "positive", "count", "soft", "binary")
-
-
-@dataclass(frozen=True)
-class Leak:
-    """Two calls that differ only in what is left out, by their argument; `after` is None if a gradient shows it."""
-
-    argument: int
-    before: Trial
-    after: Trial | None
-    where: Tensor
 
 
 def applies(subject: Subject) -> str:
@@ -73,9 +60,9 @@ def check(subject: Subject) -> Iterator[Finding]:
             yield raised
             return
         dtype = precise(subject, case.inputs)
-        leak = _leak(subject, case, dtype)
-        if leak is not None and not _meant(subject, case, leak, dtype):
-            yield _told(subject, case, leak, "info" if _is_a_prior(subject, case, leak, dtype) else "error")
+        leak = leak_of(subject, case, dtype)
+        if leak is not None and not is_meant(subject, case, leak, dtype):
+            yield _told(subject, case, leak, "info" if is_a_prior(subject, case, leak, dtype) else "error")
             return
     if (place := looked_up(subject)) is not None:
         yield _index(subject, *place)
@@ -133,119 +120,6 @@ def _stumbles(subject: Subject, case: LeftOut) -> Finding | None:
     )
 
 
-def _replaced(inputs: tuple[Any, ...], index: int, value: Any) -> tuple[Any, ...]:
-    return tuple(value if i == index else old for i, old in enumerate(inputs))
-
-
-def _leak(subject: Subject, case: LeftOut, dtype: torch.dtype) -> Leak | None:
-    base = subject.run(case.inputs, dtype=dtype)
-    if not (base.ok and base.finite_value and base.finite_grad):
-        return None
-    for index, argument in enumerate(subject.contract.arguments):
-        value = case.inputs[index]
-        if index == case.by or argument.role == "other" or not isinstance(value, Tensor):
-            continue
-        where = case.at(value, channel(subject))
-        if where is None or (argument.kind in WHOLE and not bool((where == where[..., :1]).all())):
-            continue
-        grad = base.grads[index]
-        if grad is not None and _own_gradient(grad, where):
-            return Leak(index, base, None, where)
-        for seed in OTHERS:
-            other = subject.draw(seed)[index]
-            if other.shape == value.shape:
-                changed = torch.where(where, other.to(value.dtype), value)
-                after = subject.run(_replaced(case.inputs, index, changed), dtype=dtype)
-                if after.ok and not near(base.value, after.value, tolerance(base, after)):
-                    return Leak(index, base, after, where)
-    return None
-
-
-def _own_gradient(grad: Tensor, where: Tensor) -> bool:
-    return bool((grad[where].abs() > 1e-7 * grad.abs().max()).any())
-
-
-def _meant(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> bool:
-    """The nearest innocent explanations: the other polarity, a mask that weighs, a class that is left out."""
-    if case.label is not None:
-        return _is_a_class(subject, case, dtype)
-    if subject.contract.arguments[case.by].kind != "mask":
-        return False
-    if takes_part(subject, subject.contract.arguments[case.by].name):
-        return True
-    opposite = replace(case, where=~case.where)
-    if _leak(subject, opposite, dtype) is None:
-        return True
-    if _of_negatives(subject, case, dtype) or _of_whole_rows(subject, case, dtype):
-        return True
-    return _weighs(subject, case, leak, dtype)
-
-
-def _of_negatives(subject: Subject, case: LeftOut, dtype: torch.dtype) -> bool:
-    """True if a mask says that it is of negatives, and positives take part all the same: cells near an object."""
-    goal = case.inputs[subject.contract.target] if subject.contract.target is not None else None
-    named = re.search(r"ignor|neg|no_?obj|background|(?:^|_)bg", subject.contract.arguments[case.by].name, re.I)
-    if named is None or subject.contract.target_kind() != "binary" or goal is None or goal.shape != case.where.shape:
-        return False
-    leak = _leak(subject, replace(case, where=case.where & (goal < 0.5)), dtype)
-    return leak is None or leak.argument == subject.contract.target  # another target there is a positive
-
-
-def _of_whole_rows(subject: Subject, case: LeftOut, dtype: torch.dtype) -> bool:
-    """True if nothing leaks once the mask is the same for all classes of a place: a softmax couples those."""
-    mask, axis = case.inputs[case.by], channel(subject)
-    if mask.shape != case.inputs[subject.contract.preds[0]].shape or mask.shape[axis] == 1:
-        return False
-    rows = mask.narrow(axis, 0, 1).expand_as(mask).clone()
-    given = _replaced(case.inputs, case.by, rows)
-    return _leak(subject, replace(case, inputs=given, where=rows == 0), dtype) is None
-
-
-def _is_a_class(subject: Subject, case: LeftOut, dtype: torch.dtype) -> bool:
-    """True if the label is an ordinary class and other samples feel the change: regions skip a class, not pixels."""
-    pred = case.inputs[subject.contract.preds[0]]
-    axis = channel(subject)
-    if case.label is None or not 0 <= case.label < pred.shape[axis]:
-        return False
-    where = case.at(pred, axis)
-    if where is None:
-        return True
-    index = subject.contract.preds[0]
-    other = torch.where(where, subject.draw(OTHERS[0])[index], pred)
-    pair = [subject.run(_replaced(case.inputs, index, value), dtype=dtype).grad for value in (pred, other)]
-    if pair[0] is None or pair[1] is None:
-        return True
-    return not torch.allclose(pair[0][~where], pair[1][~where], rtol=1e-5, atol=1e-9)
-
-
-def _weighs(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> bool:
-    """True if 0 in the mask means one smaller weight than 1 for every entry, as in `1 + 4 * mask`."""
-    mask = case.inputs[case.by]
-    full = subject.run(_replaced(case.inputs, case.by, torch.ones_like(mask)), dtype=dtype).grad
-    grad, where = leak.before.grad, case.at(case.inputs[subject.contract.preds[0]], channel(subject))
-    if full is None or grad is None or where is None:
-        return False
-    ratio = grad / full
-    sure = full.abs() > 1e-6 * full.abs().max()
-    out, kept = ratio[where & sure], ratio[~where & sure]
-    if not (len(out) and len(kept)):
-        return False
-    steady = all(bool(((part - part[0]).abs() <= 1e-4 * part[0].abs()).all()) for part in (out, kept))
-    return steady and abs(float(out[0])) > 1e-6 and not near(float(out[0]), float(kept[0]), 1e-3)
-
-
-def _is_a_prior(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> bool:
-    """True if what is masked only meets a term of the prediction alone, such as a smoothness over all pixels."""
-    goal, index = subject.contract.target, subject.contract.preds[0]
-    if subject.contract.arguments[case.by].kind != "mask" or goal is None or leak.argument != index:
-        return False
-    other, where = subject.draw(OTHERS[0])[goal], case.at(case.inputs[index], channel(subject))
-    again = subject.run(_replaced(case.inputs, goal, other), dtype=dtype).grad
-    if where is None or again is None or leak.before.grad is None or other.shape != case.inputs[goal].shape:
-        return False
-    return torch.allclose(again[where], leak.before.grad[where], rtol=1e-6, atol=1e-12)
-
-
 def _told(subject: Subject, case: LeftOut, leak: Leak, severity: Severity) -> Finding:
     names = [argument.name for argument in subject.contract.arguments]
     name = names[leak.argument]
@@ -293,7 +167,7 @@ def _may_miss(subject: Subject) -> tuple[Any, ...] | None:
     if not asks_for_nan(subject, subject.contract.arguments[index].name):
         return None
     turn = (torch.arange(target.numel()) % 3 == 1).reshape(target.shape)
-    given = _replaced(inputs, index, target.masked_fill(turn, float("nan")))
+    given = replaced(inputs, index, target.masked_fill(turn, float("nan")))
     return given if subject.run(given, grad=False).ok else None
 
 
