@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossmith.checker.conditions import right_side
+from lossmith.checker.ends import right_side
 from lossmith.checker.sample import class_axis, generator, perfect
 from lossmith.checker.subject import Subject
 

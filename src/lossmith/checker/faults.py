@@ -13,7 +13,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from lossmith.checker.conditions import Condition, conditions
+from lossmith.checker.conditions import conditions
+from lossmith.checker.ends import Condition
 from lossmith.checker.evidence import shrink
 from lossmith.checker.subject import Subject, Trial, as_tensor, cast
 from lossmith.checker.watch import Blame, Constant, Constants, blame

@@ -34,7 +34,7 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.batch import near
-from lossmith.checker.conditions import hard_targets, other_class, right_side
+from lossmith.checker.ends import hard_targets, other_class, right_side
 from lossmith.checker.evidence import SkipRule, finding, shrink
 from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.sample import class_axis, generator, perfect

@@ -26,7 +26,8 @@ from collections.abc import Iterator
 import torch
 
 from lossmith.checker.batch import precise
-from lossmith.checker.conditions import Condition, conditions
+from lossmith.checker.conditions import conditions
+from lossmith.checker.ends import Condition
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, show, shrink
 from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.stable import Rewrite, Stable
