@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types accuracy clean
+.PHONY: help demo test lint types accuracy faces clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ types: $(READY)  ## basedpyright, strict where the mathematics is
 
 accuracy: $(READY)  ## measure every formula against fifty digits and write docs/accuracy.md
 	$(BIN)/python tests/formulas/accuracy.py
+
+faces: $(READY)  ## every face on every Keras back end, compiled and exported; make test crosses a part of these
+	LOSSMITH_WHOLE=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/keras_faces tests/torch_faces tests/kernels
 
 clean:  ## remove the environment and everything generated
 	rm -rf .venv demo build dist .pytest_cache .ruff_cache .hypothesis

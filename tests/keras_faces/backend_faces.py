@@ -12,13 +12,14 @@ from keras_cases import CASES, named, telling
 from keras_cases.data import N, close, gradient
 
 import lossmith.keras as faces
+from whole import WHOLE
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 WEIGHT = np.array([1.0, 2.0, 0.5, 3.0, 1.5, 0.25], dtype="float32")
 KEEP = np.array([True, False, True, True, False, True])
 # A formula is held to its textbook in every framework without keras (tests/formulas). Where compiling or tracing takes
 # most of the time, a test runs every way through the code of the faces in place of every formula.
-TELLING = telling()
+TELLING = CASES if WHOLE else telling()
 FACES = CASES if keras.backend.backend() == "torch" else TELLING
 WITH_KERAS = [case for case in FACES if case.keras is not None]
 # averaged over axis 0, each value holds an entry of every sample: none can be taken out alone
@@ -259,7 +260,8 @@ def test_replicas_share_the_mean_as_in_keras():
 
 
 FAMILIES = sorted({getattr(faces, name).__module__.rpartition(".")[2] for name in faces.__all__} - {"loss"})
-FAMILIES = FAMILIES if keras.backend.backend() == "torch" else FAMILIES[::4]  # what they print is the same on each
+if not WHOLE and keras.backend.backend() != "torch":  # what they print is the same on each
+    FAMILIES = FAMILIES[::4]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

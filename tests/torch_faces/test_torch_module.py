@@ -14,6 +14,7 @@ from torch_cases.data import C, Case, close, gradients
 import lossmith.torch as faces
 from lossmith import formulas
 from lossmith.errors import DtypeError, SettingError, ShapeError
+from whole import WHOLE
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 # Through autograd's own trace a compilation takes thrice as long: one face of each module goes that way.
@@ -23,6 +24,8 @@ WHOLE_WAY = {type(case.make()).__module__: case.name for case in CASES}.values()
 ELSEWHERE = {case.make().formula.name for case in ONE_PASS}
 BY_FORMULA = {case.make().formula.name: case.name for case in CASES}
 COMPILED = {*WHOLE_WAY, *(name for formula, name in BY_FORMULA.items() if formula not in ELSEWHERE)}
+COMPILED_CASES = [case for case in CASES if WHOLE or case.name in COMPILED]
+EXPORTED_CASES = [case for case in CASES if WHOLE or case.name in WHOLE_WAY]
 FACES = [face for name in faces.__all__ if getattr(face := getattr(faces, name), "declaration", None) is not None]
 
 
@@ -72,7 +75,7 @@ def test_tensors_of_a_face_move_with_it():
     assert late.to(torch.float64).pos_weight.dtype == torch.float64
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.name in COMPILED], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", COMPILED_CASES, ids=lambda case: case.name)
 def test_a_compiled_face_has_no_graph_break_and_the_same_gradient(case):
     torch._dynamo.reset()
     face, arrays = case.make(), case.arrays()
@@ -89,7 +92,7 @@ def test_a_device_without_autocast_is_no_hindrance(case):
     assert face(*arrays).shape == ()
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.name in WHOLE_WAY], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", EXPORTED_CASES, ids=lambda case: case.name)
 def test_an_exported_face_computes_the_same(case):
     """Every formula is exported by itself in tests/formulas/test_transforms.py."""
     face, arrays = case.make(), case.arrays()
