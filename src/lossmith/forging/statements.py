@@ -32,6 +32,13 @@ _NOUNS = {
     "and": "is_both",
     "or": "is_either",
     "not": "is_not",
+    "pick": "picked",
+    "pick_flat": "picked",
+    "sum_flat": "total",
+    "sum": "total",
+    "mean_flat": "mean",
+    "logsumexp_flat": "logsumexp",
+    "flat": "values",
 }
 
 
@@ -121,6 +128,10 @@ class _Writer:
             of_name = f"minus_{self._name(inner)}" if self._name(inner) else ""
         else:
             of_name = self._name(of)
+        if node.word in ("softmax", "log_softmax") and of == PRED:
+            return node.word.replace("softmax", "probs")
+        if node.word == "pick":
+            return "picked"
         word = node.word.replace("log_sigmoid", "log_prob").replace("sigmoid", "prob")
         if len(node.args) == 1 and of_name and len(of_name) < 18:
             return f"{word}_{of_name}"
