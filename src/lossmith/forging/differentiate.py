@@ -82,7 +82,8 @@ def _slope(node: Node, by: Name, slopes: dict[Node, Node]) -> Node:
     if node.word == "where":
         return where(node.args[0], inner[1], inner[2])
     if node.word == "pow" and inner[1] == ZERO and _is_sigmoid(node.args[0]) and args_of(node.args[0])[0] in slopes:
-        (x,) = args_of(node.args[0])  # p^c has slope c p^c (1 - p), which p^(c - 1) p (1 - p) is not where p rounds to 0
+        # p^c has slope c p^c (1 - p), which p^(c - 1) p (1 - p) is not where p rounds to 0
+        (x,) = args_of(node.args[0])
         return mul(mul(node.args[1], mul(node, call("sigmoid", neg(x)))), slopes[x])
     if len(node.args) == 1:
         return mul(_unary(node.word, node.args[0]), inner[0])

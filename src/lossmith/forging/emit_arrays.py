@@ -20,7 +20,7 @@ _LABELS = """\
 def _require_labels(pred{type}, target{type}) -> None:
     if target.dtype.kind not in "iu" or target.shape != pred.shape[:-1]:
         raise ValueError(
-            f"target must be one class number for each row of pred {{pred.shape}}, "
+            f"target must be one class number a row of pred {{pred.shape}}, "
             f"got {{target.dtype}} {{target.shape}}"
         )"""
 

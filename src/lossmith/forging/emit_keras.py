@@ -1,5 +1,7 @@
 """Source for Keras, on any back end: a function for `compile(loss=...)`, or a `keras.Loss` that saves."""
 
+from collections.abc import Sequence
+
 from lossmith.forging.plan import Plan
 from lossmith.forging.prose import facts, keywords, module_docstring, notes, spoken, wrapped
 from lossmith.forging.source import computed, defaults, file_of, from_self, signature
@@ -26,7 +28,7 @@ def _labels(y_true, y_pred):
         y_true = ops.squeeze(y_true, axis=-1)  # a column of labels, as models give them
     if len(y_true.shape) != len(y_pred.shape) - 1:
         raise ValueError(
-            "y_true must be one class number for each row of y_pred "
+            "y_true must be one class number a row of y_pred "
             f"{tuple(y_pred.shape)}, got {tuple(y_true.shape)}"
         )
     return ops.cast(y_true, "int32")""".splitlines()
@@ -88,7 +90,7 @@ def _value(plan: Plan) -> str:
     return "values" if plan.of_rows else "_per_sample(values)"
 
 
-def _helpers(plan: Plan) -> list[list[str]]:
+def _helpers(plan: Plan) -> list[Sequence[str]]:
     return [_LABELS if plan.by_label else _FITTING, *([] if plan.of_rows else [_PER_SAMPLE])]
 
 

@@ -30,7 +30,7 @@ _LABELS = """\
 def _require_labels(pred: Tensor, target: Tensor) -> None:
     if target.is_floating_point() or target.shape != pred.shape[:-1]:
         raise ValueError(
-            f"target must be one class number for each row of pred {tuple(pred.shape)}, "
+            f"target must be one class number a row of pred {tuple(pred.shape)}, "
             f"got {target.dtype} {tuple(target.shape)}"
         )""".splitlines()
 
@@ -132,7 +132,7 @@ def _unpacked(params: Sequence[str]) -> list[str]:
     return ["        ctx.save_for_backward(*inputs[:2])", *each]
 
 
-def _fitting(plan: Plan) -> list[str]:
+def _fitting(plan: Plan) -> Sequence[str]:
     return _LABELS if plan.by_label else _FITTING
 
 

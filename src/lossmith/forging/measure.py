@@ -57,10 +57,15 @@ def measured(rewrite: Rewrite, kinds: tuple[str, str], params: dict[str, float],
     forms = (_in_float32(form, holes) for form in (rewrite.before, rewrite.after))
     before, after = (_of_rows(form, truth) if truth.ndim > 1 else ulps(form, truth) for form in forms)
     worst = int(np.argmax(before))
-    at = ", ".join(f"{name} = {said(hole[worst])}" for name, hole in holes.items())
+    at = ", ".join(f"{name} = {_place(hole[worst])}" for name, hole in holes.items())
     return Measured(
         text_of(rewrite.before), text_of(rewrite.after), at, _words(before.max()), _words(after.max()), rewrite.reason
     )
+
+
+def _place(x: np.ndarray) -> str:
+    """What stands in a hole: where it is one number for a row, that."""
+    return said(x.flat[0] if np.ndim(x) and (x == x.flat[0]).all() else x)
 
 
 def _guard(rewrite: Rewrite, points: dict[str, np.ndarray], params: dict[str, float], rows_of: str) -> Measured:

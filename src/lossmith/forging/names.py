@@ -16,8 +16,9 @@ from lossmith.forging.words import ROWS, WORDS
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 # Names that the emitted files use themselves.
 _TAKEN = {
-    *("pred", "target", "classes", "hot", "pi", "e", "torch", "nn", "F", "Tensor", "keras", "ops", "jax", "jnp", "Array", "np", "xgb"),
+    *("pred", "target", "pi", "e", "torch", "nn", "F", "Tensor", "keras", "ops", "jax", "jnp", "Array", "np", "xgb"),
     *("lgb", "math", "reduction", "weight", "weights", "values", "gradient", "hessian", "self", "ctx", "inputs"),
+    *("classes", "hot"),
     *("output", "grad_output", "by_pred", "by_target", "y_true", "y_pred", "name", "dtype", "config", "predt"),
     *("dtrain", "preds", "train_data", "approxes", "targets", "error", "training", "call", "forward", "evaluate"),
 }

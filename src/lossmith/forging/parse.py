@@ -198,7 +198,7 @@ class _Reader:
         args = [self.number(argument) for argument in node.args]
         if word in ROWS:
             if not self.inner and not tree.is_row(args[0]):
-                raise self.refuse(node.args[0], f"{word} goes along the classes, and this is one number for all of them")
+                raise self.refuse(node.args[0], f"{word} is of the numbers of a row, and this is one for all")
             return Call(word, tuple(args))
         if word == "relu":
             return Call("maximum", (args[0], tree.ZERO))
@@ -241,12 +241,12 @@ class _Reader:
             if CLASSES in walk(found):
                 text = {"expression": self.text.strip()}
                 fix = f"one of {', '.join(ROWS)} makes it a loss of rows"
-                raise SettingError(message("classes is the length of a row, and this is no loss of rows", text, fix=fix))
+                raise SettingError(message("classes is the length of a row, and there is no row", text, fix=fix))
             return
         if isinstance(found, Call) and found.word == "mean" and not tree.is_of_rows(found.args[0]):
-            raise self.refuse(getattr(body, "func", body), "mean takes numbers together that are losses each", _ALREADY)
+            raise self.refuse(getattr(body, "func", body), "mean of numbers that are losses each", _ALREADY)
         if tree.is_row(found):
-            raise self.refuse(body, "this is a number for each class, and a loss is one for the row", "sum(...) around it")
+            raise self.refuse(body, "this is a number for each class, and a loss is one for all", "sum(...) of it")
 
     def require_meaning(self, found: Node) -> None:
         names = tree.names_in(found)

@@ -30,8 +30,7 @@ from lossmith.forging.tree import (
     total,
     walk,
 )
-
-SHARES = ("index", "dist")  # targets whose entries sum to 1
+from lossmith.forging.words import TRUTHS
 
 
 def gradient(root: Node, by: Name, target: str) -> Node:
@@ -46,7 +45,7 @@ def gradient(root: Node, by: Name, target: str) -> Node:
             if length(reached[arg], lengths) > LONGEST:
                 raise too_long()
     found = reached.get(by, ZERO)
-    return found if target not in SHARES else replace(found, {Call("sum", (TARGET,)): ONE})
+    return replace(found, {Call("sum", (TARGET,)): ONE}) if target == "index" else found
 
 
 def _shares(node: Call, above: Node) -> list[tuple[Node, Node]]:
@@ -113,23 +112,19 @@ def flattened(root: Node) -> Node:
     """
     if not is_of_rows(root) or is_row(root):
         return root
-    last: set[Node] = set()
+    last: set[Call] = set()
     if _is_flat(root, last):
-        kept = {arg for node in walk(root) if node not in last and not _is_above(node, last) for arg in args_of(node)}
-        if not kept & last:
-            by: dict[Node, Node] = {node: Call(f"{node.word}_flat", node.args) for node in last if isinstance(node, Call)}
-            return replace(root, by)
+        inside = [node for node in walk(root) if node not in last and not last & set(walk(node))]
+        if not last & {arg for node in inside for arg in args_of(node)}:
+            return replace(root, {node: Call(f"{node.word}_flat", node.args) for node in last})
     return Call("flat", (root,))
 
 
-def _is_flat(node: Node, last: set[Node]) -> bool:
+def _is_flat(node: Node, last: set[Call]) -> bool:
     if isinstance(node, Call) and node.word in REDUCE:
         last.add(node)
         return True
     if isinstance(node, Call):
-        return node.word in ("add", "sub", "mul", "div", "neg") and all(_is_flat(arg, last) for arg in node.args)
-    return True
-
-
-def _is_above(node: Node, last: set[Node]) -> bool:
-    return any(one in last for one in walk(node))
+        known = node.word in ("add", "sub", "mul", "div", "pow") or (len(node.args) == 1 and node.word not in TRUTHS)
+        return known and all(_is_flat(arg, last) for arg in node.args)
+    return not is_row(node)

@@ -1,13 +1,13 @@
 """What every emitted file has in common: imports in order, the words a framework lacks, signatures, checks."""
 
 import re
-from dataclasses import replace
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from lossmith.forging.plan import Plan
+from lossmith.forging.rows import coded
 from lossmith.forging.spell import Style, text_of
 from lossmith.forging.statements import RETURN, WIDTH, statements
-from lossmith.forging.rows import coded
 from lossmith.forging.tree import ARRAYS, CLASSES, TARGET, Node, is_array, names_in
 
 # Words that some framework lacks, in words that each has. {m} is the module, {both} a conjunction.
@@ -154,4 +154,19 @@ def from_self(params: Mapping[str, float], owner: str, indent: int) -> list[str]
 
 def variables(plan: Plan) -> list[str]:
     """Names that the code must not take for a variable of its own."""
-    return [*plan.params, "classes", "hot", "weight", "reduction", "math", "torch", "values", "ops", "jax", "jnp", "np", "self", "ctx"]
+    return [
+        *plan.params,
+        "classes",
+        "hot",
+        "weight",
+        "reduction",
+        "math",
+        "torch",
+        "values",
+        "ops",
+        "jax",
+        "jnp",
+        "np",
+        "self",
+        "ctx",
+    ]

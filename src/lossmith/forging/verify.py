@@ -146,9 +146,7 @@ def points_of(plan: Plan) -> dict[str, np.ndarray]:
     return {name: np.concatenate([points[name], every[name][far]]) for name in points}
 
 
-def mismatches(
-    got: np.ndarray, want: np.ndarray, points: dict[str, np.ndarray], rtol: float, atol: float
-) -> list[str]:
+def mismatches(got: np.ndarray, want: np.ndarray, points: dict[str, np.ndarray], rtol: float, atol: float) -> list[str]:
     """Where numbers differ from fifty digits; a truth beyond float64 is not asked for."""
     wrong: list[str] = []
     each = want.size // len(want)
