@@ -95,7 +95,7 @@ def _shown(subject: Subject, graph: Mapping[str, Any], name: str, value: float) 
         try:
             other_trace = traced(made)
             others.append(as_data(other_trace.graph, other_trace.of_rows))  # type: ignore[arg-type]
-        except LossmithError:
+        except (LossmithError, TypeError, ValueError, RuntimeError):  # a class number is no 137.17
             return None, "with another number it is not traced"
     try:
         changed = _with_name(graph, others, name, values)

@@ -6,6 +6,7 @@ from lossmith.forging.plan import Plan
 from lossmith.forging.prose import facts, keywords, module_docstring, notes, spoken, wrapped
 from lossmith.forging.source import computed, defaults, file_of, from_self, signature
 from lossmith.forging.spell import KERAS
+from lossmith.forging.statements import RETURN
 
 _BY_VALUE = ("y_true = ops.cast(y_true, y_pred.dtype)", "_require_one_shape(y_true, y_pred)")
 _BY_LABEL = ("y_true = _labels(ops.convert_to_tensor(y_true), y_pred)",)
@@ -42,7 +43,6 @@ def function(plan: Plan) -> str:
         *signature(f"def {plan.function}", ["y_true", "y_pred", *_plain(plan)], ""),
         *_docstring(plan, 4, registered=True),
         *_body(plan, 4),
-        f"    return {_value(plan)}",
     ]
     docstring = module_docstring(plan, f"{plan.called} for Keras", _RENAMED)
     return file_of(docstring, ["import keras", "from keras import ops"], [lines, *_helpers(plan)], KERAS)
@@ -72,7 +72,6 @@ def loss_class(plan: Plan) -> str:
         "    def call(self, y_true, y_pred):",
         *from_self(plan.params, "self", 8),
         *_body(plan, 8),
-        f"        return {_value(plan)}",
     ]
     if names:
         lines += ["", "    def get_config(self):", "        config = super().get_config()"]
@@ -84,10 +83,6 @@ def loss_class(plan: Plan) -> str:
 
 def _each(plan: Plan) -> str:
     return plan.each if plan.of_rows else "a mean over the last axis"
-
-
-def _value(plan: Plan) -> str:
-    return "values" if plan.of_rows else "_per_sample(values)"
 
 
 def _helpers(plan: Plan) -> list[Sequence[str]]:
@@ -109,7 +104,8 @@ def _body(plan: Plan, indent: int) -> list[str]:
     return [
         f"{blank}y_pred = ops.convert_to_tensor(y_pred)",
         *(f"{blank}{line}" for line in (_BY_LABEL if plan.by_label else _BY_VALUE)),
-        *computed(plan, [("values", plan.value)], KERAS, indent),
+        *computed(plan, [(RETURN if plan.of_rows else "values", plan.value)], KERAS, indent),
+        *([] if plan.of_rows else [f"{blank}return _per_sample(values)"]),
     ]
 
 

@@ -12,7 +12,8 @@ def _torch(plan: Plan, target: Target) -> str:
     name = target.called(plan)
     refusal = _refusal(plan)
     goal = "torch.tensor(target, dtype=torch.float64, requires_grad=True)"
-    goal = "torch.tensor(target)" if plan.by_label else goal
+    if plan.of_rows:  # x log x has no slope at the 0 of a distribution
+        goal = f"torch.tensor(target{'' if plan.by_label else ', dtype=torch.float64'})"
     call = (
         f"{name}(reduction=reduction)(pred, target)"
         if target.is_class

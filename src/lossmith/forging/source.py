@@ -14,7 +14,8 @@ from lossmith.forging.tree import ARRAYS, CLASSES, TARGET, Node, is_array, names
 _LACKING = {
     "softmax": """
 def _softmax(x):
-    return {m}.exp(_log_softmax(x))
+    powers = {m}.exp(x - {m}.max(x, axis=-1, keepdims=True))
+    return powers / {m}.sum(powers, axis=-1, keepdims=True)
 """,
     "log_softmax": """
 def _log_softmax(x):

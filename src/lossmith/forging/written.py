@@ -104,7 +104,10 @@ def _lifted(x: Any) -> Written:
 
 def _met(*args: Any) -> tuple[int, ...]:
     """The shape that arguments broadcast to."""
-    return np.broadcast_shapes(*(arg.shape for arg in args if isinstance(arg, Written)))
+    shape = np.broadcast_shapes(*(arg.shape for arg in args if isinstance(arg, Written)))
+    if sum(length > 1 for length in shape) > 1:
+        raise NotImplementedError("the classes of a row meet each other, and an expression has one axis of them")
+    return shape
 
 
 def _made(word: str, *args: Any) -> Written:

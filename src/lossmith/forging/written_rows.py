@@ -62,8 +62,6 @@ def _number(on: Reading, x: Any) -> Written:
 
 
 def _formed(on: Reading, x: Any, shape: tuple[int, ...]) -> Written:
-    if sum(length > 1 for length in shape) > 1 or max(shape, default=1) > CLASSES:
-        raise NotImplementedError("the classes of a row meet each other, and an expression has one axis of them")
     return Written(_number(on, x).node, shape)
 
 
