@@ -76,7 +76,15 @@ def test_hostile_words_end_with_a_message_and_code_2(text, capsys):
 
 @pytest.mark.parametrize(
     ("text", "fix"),
-    [("mean(square(pred - target))", "leave it out"), ("-log_softmax(pred)", "write it as a torch loss of rows")],
+    [
+        ("mean(square(pred - target))", "leave it out"),
+        ("-log_softmax(pred)", "sum(...) of it"),
+        ("sum(2) * pred", "sum is of the numbers of a row"),
+        ("square(pred - target) / classes", "makes it a loss of rows"),
+        ("cross_entropy(pred, target)", "-sum(target * log_softmax(pred))"),
+        ("argmax(pred)", "a place has no gradient"),
+        ("softmax", "softmax takes arguments"),
+    ],
 )
 def test_a_word_of_several_numbers_says_what_to_do(text, fix, capsys):
     assert run(text, "--name", "Loss") == 2

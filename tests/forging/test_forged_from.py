@@ -119,7 +119,6 @@ def test_truths_count_as_numbers_and_bounds_stay():
         (gelu, REAL, "has no erf"),
         (detached, REAL, "a part is detached"),
         (dice, LOGITS, "not a loss of single numbers"),
-        (nn.CrossEntropyLoss, {"pred": "logits[N,C]", "target": "index[N]"}, "a loss of rows of classes"),
     ],
 )
 def test_what_cannot_be_an_expression_is_refused_in_words(loss, flags, words):

@@ -10,7 +10,7 @@ from lossmith.forging.parse import parse
 from lossmith.forging.reading import in_digits, value_of
 from lossmith.forging.rewrite import LOGARITHMS, SUMS, WORDS, Rewrite, finished, in_stable_words
 from lossmith.forging.spell import text_of
-from lossmith.forging.tree import names_in
+from lossmith.forging.tree import is_of_rows, names_in
 from lossmith.ops import numpy as numpy_ops
 from lossmith.ops.digits import context
 
@@ -61,13 +61,16 @@ def test_each_exchange_keeps_the_value_and_more_digits(rule):
     x = np.array([-30.0, -3.0, -0.4, -1e-4, 1e-4, 0.3, 0.9, 2.0, 30.0], np.float32)
     if text_of(rule.before).startswith(("x * log", "xlogy")) or "log(1" in text_of(rule.before):
         x = x[(x > 0) & (x < 1)]
+    if is_of_rows(rule.before, rule.after):
+        x = x[abs(x) < 4]  # a small share of a row has the digits of its logarithm
     holes = {name: x if name == "x" else x[::-1] for name in sorted(names_in(rule.before))}
     wide = {name: hole.astype(float) for name, hole in holes.items()}
-    truth, other = in_digits(rule.before, wide, {}), in_digits(rule.after, wide, {})
+    truth, other = (np.atleast_1d(in_digits(root, wide, {})) for root in (rule.before, rule.after))
     for one, two in zip(truth, other, strict=True):
         assert abs(one - two) <= context.mpf(10) ** -15 * max(abs(one), context.mpf(10) ** -12)
     with np.errstate(all="ignore"):
-        errors = [ulps(value_of(root, numpy_ops, holes, {}), truth).max() for root in (rule.before, rule.after)]
+        got = [np.atleast_1d(value_of(root, numpy_ops, holes, {})) for root in (rule.before, rule.after)]
+        errors = [ulps(values, truth).max() for values in got]
     assert errors[1] <= max(errors[0], 4.0)
 
 

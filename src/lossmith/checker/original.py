@@ -22,11 +22,14 @@ OTHERS = (1.3717, 0.6431)  # times its value
 SHORT = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0)
 DRAWS, MOST = 4, 60  # numbers that are compared
 CLOSE = 1e-12
+ROW = 5  # classes of a row that is compared: not the three that are traced
 
 
 @dataclass(frozen=True)
 class Original:
     """`graph` holds {"param": name} where a setting shows; `points` are rows of pred, target, value and slope.
+
+    Of a loss of rows a pred is a row of more classes than were traced, and a target one too, 0 and 1 for a label.
 
     fixed   settings that are constants in the graph, with the reason
     total   what the loss makes of a batch: values, mean or sum
@@ -39,7 +42,7 @@ class Original:
     graph: Mapping[str, Any] = field(default_factory=dict[str, Any])
     params: Mapping[str, float] = field(default_factory=dict[str, float])
     fixed: Mapping[str, str] = field(default_factory=dict[str, str])
-    points: list[list[float]] = field(default_factory=list[list[float]])
+    points: list[list[Any]] = field(default_factory=list[list[Any]])
     total: str = ""
     rough: bool = False
     problem: str = ""
@@ -61,16 +64,11 @@ def _original(subject: Subject) -> Original:
     if found.graph is None:
         made = found.formula.name
         raise LossmithError(message(f"{subject.name} is lossmith's own already", fix=f"lossmith show {made}"))
-    if found.of_rows:
-        why = "an expression of the forge is a number for one prediction; it has no word for the classes of a row"
-        fix = f"lossmith show {subject.location.partition(':')[0]}:{subject.name}, for its formula and gradient to copy"
-        said = f"{subject.name} is a loss of rows of classes, not of single numbers"
-        raise LossmithError(message(said, why=why, fix=fix))
     if found.stopped:
         given = {"line": found.stopped}
         why = "what is forged has the gradient of its value"
         raise LossmithError(message(f"{subject.name}: a part is detached from the gradient", given, why=why))
-    graph = as_data(found.graph)
+    graph = as_data(found.graph, found.of_rows)
     params: dict[str, float] = {}
     fixed: dict[str, str] = {}
     for name, value in numbers(subject).items():
@@ -79,7 +77,7 @@ def _original(subject: Subject) -> Original:
             fixed[name] = f"{value!r}: {why}"
         else:
             graph, params[name] = shown, float(value)
-    points, total = _points(subject)
+    points, total = _points(subject, found.of_rows)
     kinds, rough = kinds_of(subject), subject.framework == "keras"
     return Original(subject.name, subject.location, kinds, graph, params, fixed, points, total, rough)
 
@@ -95,8 +93,9 @@ def _shown(subject: Subject, graph: Mapping[str, Any], name: str, value: float) 
         if made is None:
             return None, "the loss cannot be built with another number"
         try:
-            others.append(as_data(traced(made).graph))  # type: ignore[arg-type]
-        except LossmithError:
+            other_trace = traced(made)
+            others.append(as_data(other_trace.graph, other_trace.of_rows))  # type: ignore[arg-type]
+        except (LossmithError, TypeError, ValueError, RuntimeError):  # a class number is no 137.17
             return None, "with another number it is not traced"
     try:
         changed = _with_name(graph, others, name, values)
@@ -160,27 +159,54 @@ def _fits(made: list[float], found: list[float]) -> bool:
     return all(abs(a - b) <= CLOSE * max(1.0, abs(b)) for a, b in zip(made, found, strict=True))
 
 
-def _points(subject: Subject) -> tuple[list[list[float]], str]:
+def _points(subject: Subject, of_rows: bool) -> tuple[list[list[Any]], str]:
     """Value and slope of single predictions, and what a batch of two of them comes to."""
     loss, contract = function_of(subject), subject.contract
     shape = (1,) * max(1, len(contract.pred.domain.axes))
+    by_label = kinds_of(subject)[1] == "index"
 
-    def at(pred: list[float], target: list[float]) -> tuple[Any, Any]:
-        x, t = (torch.tensor(one, dtype=torch.float64).reshape(-1, *shape[1:]) for one in (pred, target))
+    def at(pred: list[Any], target: list[Any]) -> tuple[Any, Any]:
+        x, t = (torch.tensor(one, dtype=torch.float64) for one in (pred, target))
+        if by_label:
+            t = t.argmax(dim=-1)
+        elif not of_rows:
+            x, t = (one.reshape(-1, *shape[1:]) for one in (x, t))
         x.requires_grad_()
-        made = loss(x, t)
+        try:
+            made = loss(x, t)
+        except (RuntimeError, ValueError, IndexError) as error:
+            if not of_rows:
+                raise
+            why = "a row of an expression has any number of classes"
+            given = {"it says": str(error).splitlines()[0][:120]}
+            raise LossmithError(message(f"{subject.name} does not take {ROW} classes", given, why=why)) from None
         return made.detach(), torch.autograd.grad(made.sum(), x)[0]
 
-    pairs = list(_pairs(subject))[:MOST]
+    pairs = list(_pairs_of_rows(subject, by_label) if of_rows else _pairs(subject))[:MOST]
     rows = []
     for pred, target in pairs:
         value, slope = at([pred], [target])
-        rows.append([pred, target, float(value.sum()), float(slope.sum())])
+        rows.append([pred, target, float(value.sum()), slope[0].tolist() if of_rows else float(slope.sum())])
     both, _ = at(*map(list, zip(*pairs[:2], strict=True)))
     values = [row[2] for row in rows[:2]]
     if both.numel() > 1:
         return rows, "values"
     return rows, "mean" if isclose(float(both), sum(values) / 2, rel_tol=1e-5) else "sum"
+
+
+def _pairs_of_rows(subject: Subject, by_label: bool) -> Iterator[tuple[list[float], list[float]]]:
+    """Each label with rows near and far; or distributions with them."""
+    made = torch.Generator().manual_seed(0)
+    for size in (1.0, 3.0, 10.0):
+        for label in range(ROW):
+            pred, goal = (torch.randn(ROW, generator=made, dtype=torch.float64) for _ in range(2))
+            hot = torch.nn.functional.one_hot(torch.tensor(label), ROW).double()
+            target = hot if by_label else goal.softmax(-1)
+            yield _of_kind(pred * size, kinds_of(subject)[0]).tolist(), target.tolist()
+
+
+def _of_kind(row: torch.Tensor, kind: str) -> torch.Tensor:
+    return row.softmax(-1) if kind in ("simplex", "prob") else row.log_softmax(-1) if kind == "logprob" else row
 
 
 def _pairs(subject: Subject) -> Iterator[tuple[float, float]]:

@@ -47,12 +47,14 @@ def forge_command(
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file; write one that does not pass its checks.")
     ] = False,
-    pred: Annotated[str | None, typer.Option(help="What pred holds: real, logits, prob or positive.")] = None,
+    pred: Annotated[str | None, typer.Option(help="What pred holds: real, logits, prob, positive, simplex.")] = None,
     target: Annotated[
-        str | None, typer.Option(help="What target holds: real, binary, soft, pm1, positive or count.")
+        str | None, typer.Option(help="What target holds: real, binary, soft, pm1, positive, count, index, dist.")
     ] = None,
 ) -> None:
     """Write a loss as source code from one expression: derived, verified, run and checked before it is written.
+
+    With sum, mean, logsumexp, softmax or log_softmax it is a loss of rows of classes: -sum(target * log_softmax(pred)).
 
     Or from a loss of your own, --from losses.py:MyLoss: traced, compared with itself, and written in any framework.
     """

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from math import inf
 
 from lossmith.domains import KINDS
-from lossmith.forging.tree import CONSTANTS, Call, Name, Node, Number, walk
+from lossmith.forging.tree import CLASSES, CONSTANTS, Call, Name, Node, Number, walk
 
 Interval = tuple[float, float]
 ANY: Interval = (-inf, inf)
@@ -23,6 +23,9 @@ class Bounds:
         self.inputs: dict[str, Interval] = {name: (value, value) for name, value in CONSTANTS.items()}
         for name, kind in zip(("pred", "target"), kinds, strict=True):
             self.inputs[name] = (ABOVE if kind == "positive" else KINDS[kind].low, KINDS[kind].high)
+            if kind == "index":  # a label is its row of 0 and 1
+                self.inputs[name] = (0.0, 1.0)
+        self.inputs[CLASSES.name] = (1.0, inf)
         for name, value in params.items():
             self.inputs[name] = (ABOVE, inf) if value > 0 else (-inf, -ABOVE) if value < 0 else ANY
         self._known: dict[Node, Interval] = {}
@@ -48,6 +51,8 @@ class Bounds:
 
 def _of_call(node: Call, given: list[Interval]) -> Interval:
     word, (low, high) = node.word, given[0]
+    if word in _OF_ROWS:
+        return _OF_ROWS[word]
     if word in _RISING:
         return _RISING[word](low), _RISING[word](high)
     if word in ("square", "abs", "cosh", "log_cosh"):
@@ -55,6 +60,8 @@ def _of_call(node: Call, given: list[Interval]) -> Interval:
         return (_EVEN[word](0.0) if low <= 0 <= high else ends[0]), ends[1]
     if word == "neg":
         return -high, -low
+    if word == "sum":
+        return (low if low >= 0 else -inf), (high if high <= 0 else inf)
     if word == "sign":
         return (-1.0 if low < 0 else 0.0 if low == 0 else 1.0), (1.0 if high > 0 else 0.0 if high == 0 else -1.0)
     if word == "where":
@@ -71,6 +78,9 @@ def _power(node: Call, given: list[Interval]) -> Interval:
     if low < 0:
         return ANY
     return (0.0, 1.0) if high <= 1 and given[1][0] >= 0 else (0.0, inf)
+
+
+_OF_ROWS: dict[str, Interval] = {"softmax": (0.0, 1.0), "log_softmax": (-inf, 0.0), "logsumexp": ANY}
 
 
 def _exp(x: float) -> float:
@@ -98,6 +108,8 @@ _RISING: dict[str, Callable[[float], float]] = {
     "tanh": math.tanh,
     "sinh": lambda x: x if abs(x) == inf else (_exp(x) - _exp(-x)) / 2,
     "arctan": math.atan,
+    "mean": lambda x: x,
+    "pick": lambda x: x,
 }
 _EVEN: dict[str, Callable[[float], float]] = {
     "square": lambda x: max(x * x, ABOVE) if x else 0.0,

@@ -11,6 +11,7 @@ both are equal, `where` that of the branch it takes.
 from lossmith.errors import SettingError, message
 from lossmith.forging.tree import (
     ONE,
+    PRED,
     TWO,
     ZERO,
     Call,
@@ -42,15 +43,24 @@ def derivative(root: Node, by: Name) -> Node:
     for node in walk(root):
         slopes[node] = _slope(node, by, slopes)
         if length(slopes[node], lengths) > LONGEST:
-            raise SettingError(
-                message(
-                    "the derivative of this expression is too long to be written",
-                    {"parts": f"more than {LONGEST}"},
-                    why="each level of nesting multiplies it",
-                    fix="a simpler expression",
-                )
-            )
+            raise too_long()
     return slopes[root]
+
+
+def slope_in(node: Call, arg: Node) -> Node:
+    """d node / d arg, of one word."""
+    return _slope(node, PRED, {one: ONE if one == arg else ZERO for one in node.args})
+
+
+def too_long() -> SettingError:
+    return SettingError(
+        message(
+            "the derivative of this expression is too long to be written",
+            {"parts": f"more than {LONGEST}"},
+            why="each level of nesting multiplies it",
+            fix="a simpler expression",
+        )
+    )
 
 
 def length(root: Node, known: dict[Node, int]) -> int:
@@ -71,12 +81,17 @@ def _slope(node: Node, by: Name, slopes: dict[Node, Node]) -> Node:
         return ZERO
     if node.word == "where":
         return where(node.args[0], inner[1], inner[2])
-    if node.word == "pow" and inner[1] == ZERO and isinstance(node.args[0], Call) and node.args[0].word == "sigmoid":
-        x = node.args[0].args[0]  # p^c has slope c p^c (1 - p), which p^(c - 1) p (1 - p) is not where p rounds to 0
+    if node.word == "pow" and inner[1] == ZERO and _is_sigmoid(node.args[0]) and args_of(node.args[0])[0] in slopes:
+        # p^c has slope c p^c (1 - p), which p^(c - 1) p (1 - p) is not where p rounds to 0
+        (x,) = args_of(node.args[0])
         return mul(mul(node.args[1], mul(node, call("sigmoid", neg(x)))), slopes[x])
     if len(node.args) == 1:
         return mul(_unary(node.word, node.args[0]), inner[0])
     return _binary(node, inner)
+
+
+def _is_sigmoid(node: Node) -> bool:
+    return isinstance(node, Call) and node.word == "sigmoid"
 
 
 def _unary(word: str, x: Node) -> Node:

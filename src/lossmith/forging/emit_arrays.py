@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lossmith.forging.plan import Plan
 from lossmith.forging.prose import facts, keywords, module_docstring, notes, spoken, wrapped
-from lossmith.forging.source import computed, defaults, file_of, signature, variables
+from lossmith.forging.source import computed, defaults, file_of, signature
 from lossmith.forging.spell import JAX, NUMPY
 from lossmith.forging.statements import RETURN
 from lossmith.forging.tree import Node
@@ -16,40 +16,46 @@ def _require_one_shape(pred{type}, target{type}) -> None:
             f"pred and target must have one shape, got {{pred.shape}} and "
             f"{{target.shape}}: they would broadcast and pair what does not belong"
         )"""
+_LABELS = """\
+def _require_labels(pred{type}, target{type}) -> None:
+    if target.dtype.kind not in "iu" or target.shape != pred.shape[:-1]:
+        raise ValueError(
+            f"target must be one class number a row of pred {{pred.shape}}, "
+            f"got {{target.dtype}} {{target.shape}}"
+        )"""
 
 
 def jax(plan: Plan) -> str:
     """A function for `jax.grad`, `jit` and `vmap`, unreduced."""
     body = [
         *signature(f"def {plan.function}", ["pred: Array", "target: Array", *_after_star(plan)], " -> Array"),
-        *_docstring(plan, "elementwise; reduce it where it is called, such as `.mean()`"),
+        *_docstring(plan, f"{plan.each}; reduce it where it is called, such as `.mean()`"),
         "    pred = jnp.asarray(pred)",
-        "    target = jnp.asarray(target, dtype=pred.dtype)",
-        "    _require_one_shape(pred, target)",
-        *computed([(RETURN, plan.value)], JAX, 4, variables(plan)),
+        *_checked(plan, "jnp"),
+        *computed(plan, [(RETURN, plan.value)], JAX, 4),
     ]
-    fitting = _FITTING.format(type=": Array").splitlines()
+    fitting = _fitting(plan, ": Array")
     imports = ["import jax.numpy as jnp", "from jax import Array"]
     if "jax.nn." in "\n".join(body):
         imports.insert(0, "import jax")
-    return file_of(module_docstring(plan, "an elementwise loss for JAX"), imports, [body, fitting], JAX)
+    return file_of(module_docstring(plan, f"{plan.called} for JAX"), imports, [body, fitting], JAX)
 
 
 def numpy(plan: Plan) -> str:
     """The loss and its gradient in the prediction, unreduced."""
     parts = [
-        _of_numpy(plan, plan.function, plan.value, _docstring(plan, "elementwise, unreduced")),
+        _of_numpy(plan, plan.function, plan.value, _docstring(plan, f"{plan.each}, unreduced")),
         _of_numpy(
             plan,
             f"{plan.function}_gradient",
             plan.slopes["pred"],
             [
-                '    """The derivative by pred, elementwise. At a kink it is that of one side."""',
+                f'    """The derivative by pred, {plan.each}. At a kink it is that of one side."""',
             ],
         ),
-        _FITTING.format(type=": np.ndarray").splitlines(),
+        _fitting(plan, ": np.ndarray"),
     ]
-    return file_of(module_docstring(plan, "an elementwise loss for numpy"), ["import numpy as np"], parts, NUMPY)
+    return file_of(module_docstring(plan, f"{plan.called} for numpy"), ["import numpy as np"], parts, NUMPY)
 
 
 def _of_numpy(plan: Plan, name: str, root: Node, docstring: Sequence[str]) -> list[str]:
@@ -57,10 +63,19 @@ def _of_numpy(plan: Plan, name: str, root: Node, docstring: Sequence[str]) -> li
         *signature(f"def {name}", ["pred: np.ndarray", "target: np.ndarray", *_after_star(plan)], " -> np.ndarray"),
         *docstring,
         "    pred = np.asarray(pred)",
-        "    target = np.asarray(target, dtype=pred.dtype)",
-        "    _require_one_shape(pred, target)",
-        *computed([(RETURN, root)], NUMPY, 4, variables(plan)),
+        *_checked(plan, "np"),
+        *computed(plan, [(RETURN, root)], NUMPY, 4),
     ]
+
+
+def _checked(plan: Plan, module: str) -> list[str]:
+    if plan.by_label:
+        return [f"    target = {module}.asarray(target)", "    _require_labels(pred, target)"]
+    return [f"    target = {module}.asarray(target, dtype=pred.dtype)", "    _require_one_shape(pred, target)"]
+
+
+def _fitting(plan: Plan, of: str) -> list[str]:
+    return (_LABELS if plan.by_label else _FITTING).format(type=of).splitlines()
 
 
 def _after_star(plan: Plan) -> list[str]:
@@ -68,6 +83,6 @@ def _after_star(plan: Plan) -> list[str]:
 
 
 def _docstring(plan: Plan, what: str) -> list[str]:
-    told = [("Shapes", "pred, target: (...) equal; result: (...)"), *facts(plan), *keywords(plan)]
+    told = [("Shapes", f"{plan.shapes[0]}; result: {plan.shapes[1]}"), *facts(plan), *keywords(plan)]
     head = wrapped(f'"""{spoken(plan.given)}, {what}.', "    ", "    ")
     return [*head, "", *notes(plan, 4, told), '    """']

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from lossmith.errors import SettingError, message
 from lossmith.forging.plan import Plan
 from lossmith.forging.prose import facts, keywords, module_docstring, notes, spoken, wrapped
-from lossmith.forging.source import computed, defaults, file_of, from_self, signature, variables
+from lossmith.forging.source import computed, defaults, file_of, from_self, signature
 from lossmith.forging.spell import NUMPY
 from lossmith.forging.tree import ZERO
 
@@ -90,7 +90,7 @@ def catboost(plan: Plan) -> str:
         "        pred = np.asarray(approxes[0], dtype=np.float64)",
         "        target = np.asarray(target, dtype=np.float64)",
         *from_self(plan.params, "self", 8),
-        *computed([("values", plan.value)], NUMPY, 8, variables(plan)),
+        *computed(plan, [("values", plan.value)], NUMPY, 8),
         "        if weight is None:",
         "            return float(values.sum()), float(len(values))",
         "        weight = np.asarray(weight, dtype=np.float64)",
@@ -104,7 +104,14 @@ def catboost(plan: Plan) -> str:
 
 
 def require_scores(plan: Plan) -> None:
-    """Trees add up to any number, so a prediction that must be positive or a probability is not theirs."""
+    """Trees add up to any number, so a prediction that must be positive or a probability is not theirs.
+
+    Nor is a row: a step of a tree takes the second derivative of one score by itself.
+    """
+    if plan.of_rows:
+        why = "trees step by gradient over Hessian of one score, and a row has a matrix of second derivatives"
+        fix = "a loss of one score for each class, such as softplus(pred) - target * pred"
+        raise SettingError(message(f"{plan.name}: a loss of rows is no objective for boosting", why=why, fix=fix))
     if plan.kinds[0] in ("prob", "positive"):
         form = "sigmoid(pred)" if plan.kinds[0] == "prob" else "exp(pred)"
         raise SettingError(
@@ -127,10 +134,10 @@ def _floor(plan: Plan) -> list[Sequence[str]]:
 def _slopes(plan: Plan, indent: int) -> list[str]:
     blank = " " * indent
     if plan.curvature == ZERO:
-        lines = computed([("gradient", plan.slopes["pred"])], NUMPY, indent, variables(plan))
+        lines = computed(plan, [("gradient", plan.slopes["pred"])], NUMPY, indent)
         lines.append(f"{blank}# straight everywhere: the curvature is 0, so a step along the gradient")
         return [*lines, f"{blank}hessian = np.ones_like(pred)"]
-    lines = computed([("gradient", plan.slopes["pred"]), ("hessian", plan.curvature)], NUMPY, indent, variables(plan))
+    lines = computed(plan, [("gradient", plan.slopes["pred"]), ("hessian", plan.curvature)], NUMPY, indent)
     if plan.facts.shape == "straight":
         lines += [
             f"{blank}# on a straight piece the curvature is 0: there a step along the gradient",
@@ -170,7 +177,7 @@ def _metric(
         '    """',
         *(f"    {line}" for line in reading),
         "    _require_one_score(pred, target)",
-        *computed([("values", plan.value)], NUMPY, 4, variables(plan)),
+        *computed(plan, [("values", plan.value)], NUMPY, 4),
         *(f"    {line}" for line in weigh[:1]),
         *(["    if not weight.size:", "        weight = None"] if not more else []),
         f"    return {answer}{last}",

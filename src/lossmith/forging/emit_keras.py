@@ -1,10 +1,15 @@
 """Source for Keras, on any back end: a function for `compile(loss=...)`, or a `keras.Loss` that saves."""
 
+from collections.abc import Sequence
+
 from lossmith.forging.plan import Plan
 from lossmith.forging.prose import facts, keywords, module_docstring, notes, spoken, wrapped
-from lossmith.forging.source import computed, defaults, file_of, from_self, signature, variables
+from lossmith.forging.source import computed, defaults, file_of, from_self, signature
 from lossmith.forging.spell import KERAS
+from lossmith.forging.statements import RETURN
 
+_BY_VALUE = ("y_true = ops.cast(y_true, y_pred.dtype)", "_require_one_shape(y_true, y_pred)")
+_BY_LABEL = ("y_true = _labels(ops.convert_to_tensor(y_true), y_pred)",)
 _RENAMED = {"pred": "y_pred", "target": "y_true"}
 _FITTING = """\
 def _require_one_shape(y_true, y_pred):
@@ -18,6 +23,16 @@ def _require_one_shape(y_true, y_pred):
 _PER_SAMPLE = """\
 def _per_sample(values):
     return ops.mean(values, axis=-1) if len(values.shape) > 1 else values""".splitlines()
+_LABELS = """\
+def _labels(y_true, y_pred):
+    if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] == 1:
+        y_true = ops.squeeze(y_true, axis=-1)  # a column of labels, as models give them
+    if len(y_true.shape) != len(y_pred.shape) - 1:
+        raise ValueError(
+            "y_true must be one class number a row of y_pred "
+            f"{tuple(y_pred.shape)}, got {tuple(y_true.shape)}"
+        )
+    return ops.cast(y_true, "int32")""".splitlines()
 _SHAPES = "y_true, y_pred: (N, ..., D) equal; the values (N, ...) are means over the last axis"
 
 
@@ -28,10 +43,9 @@ def function(plan: Plan) -> str:
         *signature(f"def {plan.function}", ["y_true", "y_pred", *_plain(plan)], ""),
         *_docstring(plan, 4, registered=True),
         *_body(plan, 4),
-        "    return _per_sample(values)",
     ]
-    docstring = module_docstring(plan, "an elementwise loss for Keras", _RENAMED)
-    return file_of(docstring, ["import keras", "from keras import ops"], [lines, _FITTING, _PER_SAMPLE], KERAS)
+    docstring = module_docstring(plan, f"{plan.called} for Keras", _RENAMED)
+    return file_of(docstring, ["import keras", "from keras import ops"], [lines, *_helpers(plan)], KERAS)
 
 
 def loss_class(plan: Plan) -> str:
@@ -58,14 +72,27 @@ def loss_class(plan: Plan) -> str:
         "    def call(self, y_true, y_pred):",
         *from_self(plan.params, "self", 8),
         *_body(plan, 8),
-        "        return _per_sample(values)",
     ]
     if names:
         lines += ["", "    def get_config(self):", "        config = super().get_config()"]
         lines += [f'        config["{name}"] = self.{name}' for name in names]
         lines += ["        return config"]
-    docstring = module_docstring(plan, "an elementwise loss for Keras", _RENAMED)
-    return file_of(docstring, ["import keras", "from keras import ops"], [lines, _FITTING, _PER_SAMPLE], KERAS)
+    docstring = module_docstring(plan, f"{plan.called} for Keras", _RENAMED)
+    return file_of(docstring, ["import keras", "from keras import ops"], [lines, *_helpers(plan)], KERAS)
+
+
+def _each(plan: Plan) -> str:
+    return plan.each if plan.of_rows else "a mean over the last axis"
+
+
+def _helpers(plan: Plan) -> list[Sequence[str]]:
+    return [_LABELS if plan.by_label else _FITTING, *([] if plan.of_rows else [_PER_SAMPLE])]
+
+
+def _shapes(plan: Plan) -> str:
+    if plan.by_label:
+        return "y_pred: (N, ..., C) with the classes last; y_true: (N, ...) or (N, ..., 1) labels from 0 to C - 1"
+    return "y_true, y_pred: (N, ..., C) equal, with the classes last" if plan.of_rows else _SHAPES
 
 
 def _plain(plan: Plan) -> list[str]:
@@ -76,14 +103,14 @@ def _body(plan: Plan, indent: int) -> list[str]:
     blank = " " * indent
     return [
         f"{blank}y_pred = ops.convert_to_tensor(y_pred)",
-        f"{blank}y_true = ops.cast(y_true, y_pred.dtype)",
-        f"{blank}_require_one_shape(y_true, y_pred)",
-        *computed([("values", plan.value)], KERAS, indent, variables(plan)),
+        *(f"{blank}{line}" for line in (_BY_LABEL if plan.by_label else _BY_VALUE)),
+        *computed(plan, [(RETURN if plan.of_rows else "values", plan.value)], KERAS, indent),
+        *([] if plan.of_rows else [f"{blank}return _per_sample(values)"]),
     ]
 
 
 def _docstring(plan: Plan, indent: int, registered: bool = False) -> list[str]:
     blank = " " * indent
-    told = [("Shapes", _SHAPES), *facts(plan, _RENAMED), *keywords(plan)]
-    head = wrapped(f'"""{spoken(plan.given, _RENAMED)}, a mean over the last axis.', blank, blank)
+    told = [("Shapes", _shapes(plan)), *facts(plan, _RENAMED), *keywords(plan)]
+    head = wrapped(f'"""{spoken(plan.given, _RENAMED)}, {_each(plan)}.', blank, blank)
     return [*head, "", *notes(plan, indent, told), f'{blank}"""']

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lossmith.forging.domain import grid
 from lossmith.forging.emit_test_bodies import BODIES
-from lossmith.forging.facts import smooth_points
+from lossmith.forging.facts import exactly, grid_of, smooth_points
 from lossmith.forging.plan import Plan
 from lossmith.forging.reading import in_digits
 from lossmith.forging.targets import Target
@@ -64,24 +63,26 @@ def _listed(names: Sequence[str]) -> list[str]:
 
 def _table(plan: Plan, target: Target) -> list[str]:
     keep = smooth_points(plan.given, plan.kinds, dict(plan.params))
-    points = {name: array[keep] for name, array in grid(plan.kinds).items()}
+    points = {name: array[keep] for name, array in grid_of(plan.given, plan.kinds).items()}
     chosen = np.unique(np.linspace(0, len(points["pred"]) - 1, MOST).astype(int))
     points = {name: array[chosen] for name, array in points.items()}
-    exact = {name: np.array([context.mpf(x) for x in array.tolist()], object) for name, array in points.items()}
+    exact = {name: exactly(array) for name, array in points.items()}
     values = in_digits(plan.given, exact, plan.params)
     slopes = in_digits(plan.slopes["pred"], exact, plan.params)
     far = _far(plan, 1e30 if target.framework in ("jax", "keras") else 1e300)
     columns = {
         "PRED": points["pred"],
         "TARGET": points["target"],
-        "VALUES": [float(value) for value in values],
-        "SLOPES": [float(slope) for slope in slopes],
+        "VALUES": values.astype(float),
+        "SLOPES": slopes.astype(float),
         "FAR_PRED": far["pred"],
         "FAR_TARGET": far["target"],
     }
     lines: list[str] = []
     for name, column in columns.items():
-        lines += _column(name, [repr(float(number)) for number in column])
+        if plan.by_label and name.endswith("TARGET"):
+            column = column.argmax(axis=-1)
+        lines += _column(name, [repr(one) for one in column.tolist()])
     return lines
 
 
@@ -92,10 +93,12 @@ def _column(name: str, numbers: list[str]) -> list[str]:
 
 def _far(plan: Plan, largest: float) -> dict[str, np.ndarray]:
     """Far predictions at which value and slope are numbers that the framework holds."""
-    every = grid(plan.kinds, far=True)
-    far = np.abs(every["pred"]) >= 20 if plan.kinds[0] in ("real", "logits") else np.ones(len(every["pred"]), bool)
+    every = grid_of(plan.given, plan.kinds, far=True)
+    size = np.abs(every["pred"]).reshape(len(every["pred"]), -1).max(axis=1)
+    far = size >= 20 if plan.kinds[0] in ("real", "logits") else np.ones(len(size), bool)
     both = [in_digits(root, every, plan.params) for root in (plan.given, plan.slopes["pred"])]
-    held = np.array([all(context.isfinite(x) and abs(x) < largest for x in pair) for pair in zip(*both, strict=True)])
+    pairs = zip(*(root.reshape(len(size), -1) for root in both), strict=True)
+    held = np.array([all(context.isfinite(x) and abs(x) < largest for x in (*one, *two)) for one, two in pairs])
     keep = np.flatnonzero(far & held)
     keep = keep[np.unique(np.linspace(0, len(keep) - 1, MOST).astype(int))] if len(keep) else keep
     return {name: array[keep] for name, array in every.items()}

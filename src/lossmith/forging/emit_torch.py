@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lossmith.forging.plan import Plan
 from lossmith.forging.prose import facts, keywords, module_docstring, notes, spoken, wrapped
-from lossmith.forging.source import computed, defaults, file_of, from_self, signature, variables
+from lossmith.forging.source import computed, defaults, file_of, from_self, signature
 from lossmith.forging.spell import TORCH
 from lossmith.forging.statements import RETURN
 
@@ -26,7 +26,13 @@ def _require_one_shape(pred: Tensor, target: Tensor) -> None:
             f"pred and target must have one shape, got {tuple(pred.shape)} and "
             f"{tuple(target.shape)}: they would broadcast and pair what does not belong"
         )""".splitlines()
-_SHAPES = 'pred, target: (...) equal; the result is a scalar, or (...) with "none"'
+_LABELS = """\
+def _require_labels(pred: Tensor, target: Tensor) -> None:
+    if target.is_floating_point() or target.shape != pred.shape[:-1]:
+        raise ValueError(
+            f"target must be one class number a row of pred {tuple(pred.shape)}, "
+            f"got {target.dtype} {tuple(target.shape)}"
+        )""".splitlines()
 
 
 def function(plan: Plan) -> str:
@@ -34,11 +40,11 @@ def function(plan: Plan) -> str:
     body = [
         *signature(f"def {plan.function}", [*_ARRAYS, "*", *defaults(plan.params), _REDUCTION], " -> Tensor"),
         *_docstring(plan, 4),
-        *_checked(4),
-        *computed([("values", plan.value)], TORCH, 4, variables(plan)),
+        *_checked(plan, 4),
+        *computed(plan, [("values", plan.value)], TORCH, 4),
         "    return _reduced(values, reduction)",
     ]
-    return _file(plan, "an elementwise loss", [body, _FITTING, _REDUCED])
+    return _file(plan, plan.called, [body, _fitting(plan), _REDUCED])
 
 
 def module(plan: Plan) -> str:
@@ -50,16 +56,16 @@ def module(plan: Plan) -> str:
     lines += [f"        self.{name} = {name}" for name in (*plan.params, "reduction")]
     lines += ["", "    def forward(self, pred: Tensor, target: Tensor) -> Tensor:"]
     lines += [
-        *_checked(8),
+        *_checked(plan, 8),
         *from_self(plan.params, "self", 8),
-        *computed([("values", plan.value)], TORCH, 8, variables(plan)),
+        *computed(plan, [("values", plan.value)], TORCH, 8),
         "        return _reduced(values, self.reduction)",
         "",
         "    def extra_repr(self) -> str:",
     ]
     shown = ", ".join(f"{name}={{self.{name}!r}}" for name in (*plan.params, "reduction"))
     lines += _returned(shown)
-    return _file(plan, "an elementwise loss", [lines, _FITTING, _REDUCED], module=True)
+    return _file(plan, plan.called, [lines, _fitting(plan), _REDUCED], module=True)
 
 
 def _returned(shown: str) -> list[str]:
@@ -86,7 +92,7 @@ def autograd(plan: Plan) -> str:
         "",
         "    @staticmethod",
         *([forward] if len(forward) <= 88 else signature("def forward", takes.split(", "), " -> Tensor", 4)),
-        *computed([(RETURN, plan.value)], TORCH, 8, variables(plan)),
+        *computed(plan, [(RETURN, plan.value)], TORCH, 8),
         "",
         "    @staticmethod",
         "    def setup_context(ctx, inputs, output) -> None:",
@@ -99,23 +105,22 @@ def autograd(plan: Plan) -> str:
         "        pred, target = ctx.saved_tensors",
         *from_self(plan.params, "ctx", 8),
     ]
-    lines += computed(
-        [("by_pred", plan.slopes["pred"]), ("by_target", plan.slopes["target"])],
-        TORCH,
-        8,
-        [*variables(plan), "grad_output"],
-    )
+    slopes = [(f"by_{name}", slope) for name, slope in plan.slopes.items()]
+    lines += computed(plan, slopes, TORCH, 8, ["grad_output"])
     nothing = "".join(", None" for _ in params)
-    lines += [f"        return grad_output * by_pred, grad_output * by_target{nothing}"]
+    if plan.of_rows:
+        lines.append("        grad_output = grad_output[..., None]  # one for each row")
+    by_target = "grad_output * by_target" if "target" in plan.slopes else "None"
+    lines += [f"        return grad_output * by_pred, {by_target}{nothing}"]
     given = ", ".join(["pred", "target", *params])
     body = [
         *signature(f"def {plan.function}", [*_ARRAYS, "*", *defaults(plan.params), _REDUCTION], " -> Tensor"),
         *_docstring(plan, 4, derived=True),
-        *_checked(4),
+        *_checked(plan, 4),
         f"    values: Tensor = _{plan.name}.apply({given})",
         "    return _reduced(values, reduction)",
     ]
-    return _file(plan, "an elementwise loss with its own gradient", [lines, body, _FITTING, _REDUCED])
+    return _file(plan, f"{plan.called} with its own gradient", [lines, body, _fitting(plan), _REDUCED])
 
 
 def _unpacked(params: Sequence[str]) -> list[str]:
@@ -127,19 +132,26 @@ def _unpacked(params: Sequence[str]) -> list[str]:
     return ["        ctx.save_for_backward(*inputs[:2])", *each]
 
 
-def _checked(indent: int) -> list[str]:
+def _fitting(plan: Plan) -> Sequence[str]:
+    return _LABELS if plan.by_label else _FITTING
+
+
+def _checked(plan: Plan, indent: int) -> list[str]:
     blank = " " * indent
+    if plan.by_label:
+        return [f"{blank}_require_labels(pred, target)", f"{blank}target = target.long()"]
     return [f"{blank}_require_one_shape(pred, target)", f"{blank}target = target.to(pred.dtype)"]
 
 
 def _docstring(plan: Plan, indent: int, derived: bool = False) -> list[str]:
     blank = " " * indent
-    told = [("Shapes", _SHAPES), *facts(plan)]
+    told = [("Shapes", f'{plan.shapes[0]}; the result is a scalar, or {plan.shapes[1]} with "none"'), *facts(plan)]
     if derived:
-        told.append(("Gradient", "derived, with respect to pred and target; at a kink it is that of one side"))
+        to = " and ".join(plan.slopes)
+        told.append(("Gradient", f"derived, with respect to {to}; at a kink it is that of one side"))
     reduction = ("reduction", '"mean", "sum" or "none"')
     told += keywords(plan, reduction)
-    head = wrapped(f'"""{spoken(plan.given)}, elementwise.', blank, blank)
+    head = wrapped(f'"""{spoken(plan.given)}, {plan.each}.', blank, blank)
     return [*head, "", *notes(plan, indent, told), f'{blank}"""']
 
 

@@ -7,7 +7,7 @@ convex is read off the gradient, which then nowhere falls.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -16,10 +16,10 @@ from lossmith.errors import LossmithError
 from lossmith.forging.domain import FAR, PREDS, TARGETS, grid
 from lossmith.forging.reading import in_digits
 from lossmith.forging.spell import text_of
-from lossmith.forging.tree import PRED, Call, Node, Number, names_in, sub, walk
+from lossmith.forging.tree import PRED, Call, Node, Number, is_of_rows, names_in, sub, walk
 from lossmith.ops.digits import context
 
-Shape = Literal["curved", "straight", "not convex"]
+Shape = Literal["curved", "straight", "convex", "not convex"]
 STEP = context.mpf(10) ** -16
 NEAR = context.mpf(10) ** -12
 BESIDE = context.mpf(10) ** -24
@@ -44,7 +44,10 @@ class Kink:
 
 @dataclass(frozen=True)
 class Facts:
-    """`shape` is for the default parameters: "straight" is convex with places where the curvature is 0."""
+    """`shape` is for the default parameters: "straight" is convex with places where the curvature is 0.
+
+    Of a loss of rows it is "convex" or not; its kinks are not looked for.
+    """
 
     shape: Shape
     kinks: tuple[Kink, ...]
@@ -64,28 +67,50 @@ def facts_of(
     Errors    LossmithError if a rewritten form or a derivative is not what it must be, a fault of lossmith
     """
     points = _require_right(given, value, slopes, kinds, params)
+    if is_of_rows(given):
+        return Facts(_shape_of_rows(slopes["pred"], kinds, params), (), points)
     return Facts(_shape(slopes["pred"], curvature, kinds, params), tuple(_kinks(given, slopes, kinds, params)), points)
 
 
 def _require_right(
     given: Node, value: Node, slopes: Mapping[str, Node], kinds: tuple[str, str], params: dict[str, float]
 ) -> int:
-    points = {name: array[smooth_points(given, kinds, params)] for name, array in grid(kinds).items()}
-    exact = {name: np.array([context.mpf(float(x)) for x in array], object) for name, array in points.items()}
+    points = {name: array[smooth_points(given, kinds, params)] for name, array in grid_of(given, kinds).items()}
+    exact = {name: exactly(array) for name, array in points.items()}
     want = in_digits(given, exact, params)
     _require_near(in_digits(value, exact, params), want, "the rewritten form")
     for name, slope in slopes.items():
-        sides = [in_digits(given, {**exact, name: exact[name] + step}, params) for step in (STEP, -STEP)]
-        _require_near(in_digits(slope, exact, params), (sides[0] - sides[1]) / (2 * STEP), f"the slope in {name}")
+        found = in_digits(slope, exact, params)
+        for which, step in _steps(exact[name]):
+            sides = [in_digits(given, {**exact, name: exact[name] + side * step}, params) for side in (1, -1)]
+            _require_near(found[which], (sides[0] - sides[1]) / (2 * STEP), f"the slope in {name}")
     return len(want)
+
+
+def grid_of(given: Node, kinds: tuple[str, str], far: bool = False) -> dict[str, np.ndarray]:
+    """The grid of a loss: of numbers, or of rows."""
+    return grid(kinds, far, is_of_rows(given))
+
+
+def exactly(array: np.ndarray) -> np.ndarray:
+    return np.vectorize(lambda x: context.mpf(float(x)), otypes=[object])(array)
+
+
+def _steps(x: np.ndarray) -> Iterator[tuple[Any, Any]]:
+    """A small step of each number, or of one entry of each row at a time, and which slopes it measures."""
+    if x.ndim == 1:
+        yield ..., STEP
+    else:
+        for place in range(x.shape[-1]):
+            yield (..., place), STEP * np.eye(x.shape[-1], dtype=int)[place]
 
 
 def smooth_points(given: Node, kinds: tuple[str, str], params: dict[str, float]) -> np.ndarray:
     """Which points of the grid are inside a piece, and inside the domain of both arguments."""
-    points = grid(kinds)
+    points = grid_of(given, kinds)
     keep = np.ones(len(points["pred"]), bool)
     for switch in _switches(given):
-        keep &= np.array([value != 0 for value in in_digits(switch, points, params)])
+        keep &= np.array([np.all(value != 0) for value in in_digits(switch, points, params)])
     return keep & np.array([context.isfinite(value) for value in in_digits(given, points, params)])
 
 
@@ -128,6 +153,19 @@ def _shape(slope: Node, curvature: Node, kinds: tuple[str, str], params: dict[st
             return "not convex"
         straight |= any(value == 0 for value in bends)
     return "straight" if straight else "curved"
+
+
+def _shape_of_rows(slope: Node, kinds: tuple[str, str], params: dict[str, float]) -> Shape:
+    """Along the line between two rows the slope of a convex loss does not fall."""
+    points = grid(kinds, far=True, of_rows=True)
+    slopes = in_digits(slope, {name: exactly(array) for name, array in points.items()}, params)
+    for goal in np.unique(points["target"], axis=0):
+        same = np.flatnonzero((points["target"] == goal).all(axis=1))
+        for one, two in combinations(same, 2):
+            way = points["pred"][two] - points["pred"][one]
+            if sum(slopes[two] * way) < sum(slopes[one] * way) - NEAR * max(1, abs(sum(slopes[one] * way))):
+                return "not convex"
+    return "convex"
 
 
 def _kinks(given: Node, slopes: Mapping[str, Node], kinds: tuple[str, str], params: dict[str, float]) -> Iterator[Kink]:

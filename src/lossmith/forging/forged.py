@@ -72,15 +72,17 @@ def forge(
 ) -> Forged:
     """Write a loss as source code, from one expression in `pred`, `target` and parameters.
 
-    expression  such as "where(target > pred, under, over) * square(target - pred)"; nothing in it is evaluated
+    expression  such as "where(target > pred, under, over) * square(target - pred)"; nothing in it is evaluated. With
+                sum, mean, logsumexp, softmax or log_softmax it is the loss of a row of `classes` classes, and target
+                the row of 0 and 1 of a label, or a distribution: "-sum(target * log_softmax(pred))"
     to          torch-function, torch-module, torch-autograd, keras-function, keras-class, jax, numpy, xgboost,
                 lightgbm, catboost, latex
     params      each parameter with its default
     out         a file to write, which must not exist unless `force`; `with_tests` adds test_<file> beside it
     rewrite     exchange forms that lose their digits for ones that keep them
     check       run the text in its framework and through the checker, in child processes
-    pred, target    what they hold (real, logits, prob, positive; real, binary, soft, pm1, positive, count), where it
-                    is not to be found out
+    pred, target    what they hold (real, logits, prob, positive; real, binary, soft, pm1, positive, count; of rows
+                    real, logits, simplex; index, dist, real), where it is not to be found out
     Errors      SettingError for what cannot be read, LossmithError where a check fails and `force` is not given
 
     >>> print(forge("abs(pred - target)", name="L1", to="numpy", check=False).convex)
@@ -158,8 +160,9 @@ def forge_from(
     settings    what it is built with
     pred, goal  the kinds of its prediction and target, where they are not to be found out
     how         to, out, with_tests, rewrite, force and check, as of `forge`
-    Errors      TargetError for a target that is not one loss; LossmithError, with the line, for a loss that is not one
-                of single numbers, uses what is no word of an expression, or is not what was traced of it
+    Errors      TargetError for a target that is not one loss; LossmithError, with the line, for a loss that is neither
+                one of single numbers nor of rows of classes that are treated alike, uses what is no word of an
+                expression, or is not what was traced of it
     """
     try:
         from lossmith.forging.original import read

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from lossmith.errors import SettingError, message
 from lossmith.forging.plan import function_name
-from lossmith.forging.words import WORDS
+from lossmith.forging.words import ROWS, WORDS
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 # Names that the emitted files use themselves.
 _TAKEN = {
     *("pred", "target", "pi", "e", "torch", "nn", "F", "Tensor", "keras", "ops", "jax", "jnp", "Array", "np", "xgb"),
     *("lgb", "math", "reduction", "weight", "weights", "values", "gradient", "hessian", "self", "ctx", "inputs"),
+    *("classes", "hot"),
     *("output", "grad_output", "by_pred", "by_target", "y_true", "y_pred", "name", "dtype", "config", "predt"),
     *("dtrain", "preds", "train_data", "approxes", "targets", "error", "training", "call", "forward", "evaluate"),
 }
@@ -49,7 +50,7 @@ def require_params(params: Mapping[str, float]) -> dict[str, float]:
             raise SettingError(
                 message("a parameter must be a name of ASCII letters and digits", {"given": ascii(str(name)[:60])})
             )
-        if keyword.iskeyword(name) or hasattr(builtins, name) or name in _TAKEN or name in WORDS:
+        if keyword.iskeyword(name) or hasattr(builtins, name) or name in _TAKEN or name in WORDS or name in ROWS:
             raise SettingError(message(f"--param {name}: the name means something else", fix=f"{name}_value"))
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= 1e30:
             raise SettingError(

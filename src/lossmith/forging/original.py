@@ -17,16 +17,20 @@ from lossmith.checker.process import Options, study_target
 from lossmith.errors import LossmithError, SettingError, TargetError, message
 from lossmith.forging import tree
 from lossmith.forging.differentiate import derivative
-from lossmith.forging.domain import PREDS, TARGETS
+from lossmith.forging.domain import PREDS, ROWS, TARGET_ROWS, TARGETS, said
+from lossmith.forging.facts import exactly
 from lossmith.forging.names import require_params
 from lossmith.forging.parse import LONGEST, parse
 from lossmith.forging.reading import in_digits
+from lossmith.forging.rows import gradient
 from lossmith.forging.spell import text_of
-from lossmith.forging.tree import PRED, TARGET, Node, args_of, walk
+from lossmith.forging.tree import PRED, TARGET, Node, args_of, is_of_rows, walk
 from lossmith.forging.written import Words, Written
+from lossmith.forging.written_rows import RowWords
 from lossmith.ops.digits import context
 from lossmith.trace.graph import TraceError
 from lossmith.trace.plain import from_data
+from lossmith.trace.rows import CLASSES
 
 RTOL, ATOL = 1e-9, 1e-11
 ROUGH = 1e-5  # keras computes in float32 on the way
@@ -54,8 +58,8 @@ def read(
     Errors      TargetError for a target that is not one loss; LossmithError, with the user's line, for a loss that is
                 not one of single numbers, or that uses what is no word of an expression
     """
-    said = {"pred": pred, "target": goal}
-    flags = {name: f"{kind}[N,C]" for name, kind in said.items() if kind is not None}
+    told = {"pred": pred, "target": goal}
+    flags = {name: f"{kind}{'[N]' if kind == 'index' else '[N,C]'}" for name, kind in told.items() if kind is not None}
     if len(flags) == 1:
         raise SettingError(message("--pred and --target go together for a loss of your own", {"given": flags}))
     found = study_target(target, Options(work="original", settings=settings or {}, flags=flags))
@@ -72,13 +76,14 @@ def expressed(told: Mapping[str, Any]) -> Original:
     name = str(told["name"])
     if told.get("problem"):
         raise _refused(name, str(told["problem"]))
-    kinds = _kinds(name, told["kinds"])
+    of_rows = not told["graph"]["single"]
+    kinds = _kinds(name, told["kinds"], of_rows)
     try:
         expression, params, lost = _expression(told)
     except TraceError as error:
         raise _refused(name, _nearer(str(error))) from None
     root = parse(expression, params)
-    compared = _require_parity(name, root, params, told["points"], ROUGH if told["rough"] else RTOL)
+    compared = _require_parity(name, root, params, kinds, told["points"], ROUGH if told["rough"] else RTOL)
     notes = [f"traced as {expression}", f"{compared} values and slopes of {name} itself agree with fifty digits of it"]
     notes += [f"the setting {one} is {text}" for one, text in {**told["fixed"], **lost}.items()]
     if told["total"] != "mean":
@@ -86,11 +91,13 @@ def expressed(told: Mapping[str, Any]) -> Original:
     return Original(name, expression, params, kinds, tuple(notes))
 
 
-def _kinds(name: str, kinds: Any) -> tuple[str, str]:
+def _kinds(name: str, kinds: Any, of_rows: bool) -> tuple[str, str]:
     pred, goal = map(str, kinds)
-    if pred not in PREDS or goal not in TARGETS:
+    if of_rows:
+        goal = "dist" if goal in ("simplex", "onehot") else goal
+    if pred not in (ROWS if of_rows else PREDS) or goal not in (TARGET_ROWS if of_rows else TARGETS):
         given = {"pred": pred, "target": goal}
-        fix = "--pred real --target real, if it takes them"
+        fix = f"--pred {'logits --target index' if of_rows else 'real --target real'}, if it takes them"
         raise LossmithError(message(f"{name} cannot be forged: not for such arguments", given, fix=fix))
     return pred, goal
 
@@ -111,7 +118,9 @@ def _expression(told: Mapping[str, Any]) -> tuple[str, dict[str, float], dict[st
 
 def _text(graph: Mapping[str, Any], params: Mapping[str, float], *, as_numbers: bool = False) -> str:
     forms = _Forms(params, as_numbers)
-    found = from_data(graph, forms).replay(Words(), Written(PRED), Written(TARGET))
+    shape, words = ((), Words()) if graph["single"] else ((1, CLASSES), RowWords())
+    known = from_data(graph, forms)  # of a label, which was looked up while it was traced, pred alone
+    found = known.replay(words, *(Written(one, shape) for one in (PRED, TARGET)[: known.inputs]))
     node = found.number
     if _length(node) > LONGEST:
         raise LossmithError(message("its expression is too long", {"most": f"{LONGEST} characters"}))
@@ -156,29 +165,34 @@ def parse_form(form: str, params: Mapping[str, float]) -> Node:
     return tree.replace(found, {PRED: tree.ONE})
 
 
-def _require_parity(name: str, root: Node, params: Mapping[str, float], points: Any, rtol: float) -> int:
+def _require_parity(
+    name: str, root: Node, params: Mapping[str, float], kinds: tuple[str, str], points: Any, rtol: float
+) -> int:
     """The original's own numbers against fifty digits of the expression and of its derivative.
 
     Errors    LossmithError where they differ
     """
-    rows = [[float(x) for x in row] for row in points]
-    arrays = {
-        word: np.array([context.mpf(row[i]) for row in rows], object) for i, word in enumerate(("pred", "target"))
-    }
-    slope = derivative(root, PRED)
-    beside = 0
-    for which, column, tree_of in (("value", 2, root), ("slope", 3, slope)):
-        for row, true in zip(rows, in_digits(tree_of, arrays, params), strict=True):
-            got, size = row[column], abs(true)
+    columns = [np.array(column, float) for column in zip(*points, strict=True)]
+    arrays = {word: exactly(column) for word, column in zip(("pred", "target"), columns, strict=False)}
+    slope = gradient(root, PRED, kinds[1]) if is_of_rows(root) else derivative(root, PRED)
+    beside, compared = 0, 0
+    for which, column, tree_of in (("value", columns[2], root), ("slope", columns[3], slope)):
+        truth = in_digits(tree_of, arrays, params)
+        compared += truth.size
+        for index, (got, true) in enumerate(zip(column.ravel().tolist(), truth.ravel(), strict=True)):
+            size, row = abs(true), index * len(truth) // truth.size
             if not context.isfinite(true) or not np.isfinite(got):  # a defect of the original, which forge mends
                 continue
             if abs(got - true) <= rtol * size + max(ATOL, rtol * 1e-2):
                 continue
             beside += 1
-            if which == "value" or beside > KINKS * len(rows) + 1:
-                given = {"pred": row[0], "target": row[1], f"its {which}": got, "expression": float(true)}
-                raise LossmithError(message(f"{name} cannot be forged: what was traced is not what it computes", given))
-    return 2 * len(rows)
+            if which == "value" or beside > KINKS * truth.size + 1:
+                given = {"pred": said(columns[0][row]), "target": said(columns[1][row])}
+                given |= {f"its {which}": f"{got:.9g}", "expression": f"{float(true):.9g}"}
+                what = f"{name} cannot be forged: what was traced is not what it computes"
+                among = f"it was traced among {CLASSES} classes with one label, and something in it depends on them"
+                raise LossmithError(message(what, given, why=among if is_of_rows(root) else None))
+    return compared
 
 
 def _refused(name: str, why: str) -> LossmithError:

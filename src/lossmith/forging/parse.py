@@ -12,8 +12,8 @@ from collections.abc import Collection
 
 from lossmith.errors import SettingError, message
 from lossmith.forging import tree
-from lossmith.forging.tree import ARRAYS, CONSTANTS, Call, Name, Node, Number, call, walk
-from lossmith.forging.words import ELSEWHERE, INNER, TRUTHS, WORDS
+from lossmith.forging.tree import ARRAYS, CLASSES, CONSTANTS, Call, Name, Node, Number, call, walk
+from lossmith.forging.words import ELSEWHERE, INNER, ROWS, TRUTHS, WORDS
 
 LONGEST = 1000  # characters
 DEEPEST = 24  # levels
@@ -36,11 +36,14 @@ _OPERATORS: dict[type, str] = {
     ast.NotEq: "ne",
 }
 _ALREADY = "leave it out: an expression is the loss of one prediction, and what is written takes the mean of a batch"
-_OWN = "write it as a torch loss of rows: lossmith check and lossmith show read it"
-# Words of losses that take more than one number of each, and what to do in their place.
-_ROWS = dict.fromkeys(("mean", "sum"), _ALREADY) | dict.fromkeys(
-    ("softmax", "log_softmax", "logsumexp", "cross_entropy", "argmax", "gather", "one_hot", "norm"), _OWN
-)
+# What a loss of rows is written with elsewhere, and what it is here.
+_IN_WORDS = {
+    "cross_entropy": "-sum(target * log_softmax(pred)): target is 1 at the label and 0 elsewhere",
+    "gather": "sum(target * x): target is 1 at the label and 0 elsewhere",
+    "one_hot": "target: it is 1 at the label and 0 elsewhere already",
+    "norm": "sqrt(sum(square(x)))",
+    "argmax": "softmax(x): a place has no gradient",
+}
 _REFUSED: dict[type, str] = {
     ast.Attribute: "an attribute",
     ast.Subscript: "a subscript",
@@ -81,6 +84,7 @@ def parse(text: str, params: Collection[str] = ()) -> Node:
     reader.require_shallow(body)
     found = reader.number(body)
     reader.require_meaning(found)
+    reader.require_one(body, found)
     return found
 
 
@@ -100,7 +104,8 @@ def _refusal(text: str, column: int, width: int, what: str, fix: str | None = No
 class _Reader:
     def __init__(self, text: str, blanks: int, params: frozenset[str], inner: bool = False) -> None:
         self.text, self.blanks, self.params = text, blanks, params
-        self.words = WORDS | INNER if inner else WORDS
+        self.words = WORDS | ROWS | INNER if inner else WORDS | ROWS
+        self.inner = inner
 
     def refuse(self, node: ast.AST, what: str, fix: str | None = None) -> SettingError:
         start = getattr(node, "col_offset", 0)
@@ -162,11 +167,11 @@ class _Reader:
         return found
 
     def name(self, node: ast.Name) -> Node:
-        known = {*ARRAYS, *CONSTANTS, *self.params}
+        known = {*ARRAYS, *CONSTANTS, CLASSES.name, *self.params}
         if node.id in known:
             return Name(node.id)
-        if node.id in WORDS:
-            raise self.refuse(node, f"{node.id} takes arguments: {WORDS[node.id].meaning}")
+        if node.id in self.words:
+            raise self.refuse(node, f"{node.id} takes arguments: {self.words[node.id].meaning}")
         near = _near(node.id, known)
         plain = node.id.isidentifier() and not node.id.startswith("_")
         fix = f"did you mean {near}?" if near else f"--param {node.id}=VALUE, if it is a parameter" if plain else None
@@ -177,10 +182,10 @@ class _Reader:
             raise self.refuse(node.func, f"no place for {_REFUSED.get(type(node.func), 'a call of this')}")
         word = node.func.id
         if word not in self.words:
-            if word in _ROWS:
-                raise self.refuse(node.func, f"{word} is of several numbers, an expression of one each", _ROWS[word])
-            near = _near(word, WORDS)
-            fix = f"did you mean {near}?" if near else f"one of {', '.join(WORDS)}"
+            if word in _IN_WORDS:
+                raise self.refuse(node.func, f"{word} is written in other words here", _IN_WORDS[word])
+            near = _near(word, {*WORDS, *ROWS})
+            fix = f"did you mean {near}?" if near else f"one of {', '.join((*WORDS, *ROWS))}"
             raise self.refuse(node.func, f"{word[:40]} is not a word that a loss may use", fix)
         for argument in (*node.args, *node.keywords):
             if isinstance(argument, (ast.Starred, ast.keyword)):
@@ -191,6 +196,10 @@ class _Reader:
             condition, yes, no = node.args
             return tree.where(self.truth(condition), self.number(yes), self.number(no))
         args = [self.number(argument) for argument in node.args]
+        if word in ROWS:
+            if not self.inner and not tree.is_row(args[0]):
+                raise self.refuse(node.args[0], f"{word} is of the numbers of a row, and this is one for all")
+            return Call(word, tuple(args))
         if word == "relu":
             return Call("maximum", (args[0], tree.ZERO))
         if word == "clip":
@@ -225,6 +234,19 @@ class _Reader:
         except (OverflowError, ZeroDivisionError, TypeError, ValueError):
             raise self.refuse(node, "a constant that float32 cannot compute with") from None
         return self.held(node, found)
+
+    def require_one(self, body: ast.expr, found: Node) -> None:
+        """A loss is one number for what it takes: a number, or a row."""
+        if not tree.is_of_rows(found):
+            if CLASSES in walk(found):
+                text = {"expression": self.text.strip()}
+                fix = f"one of {', '.join(ROWS)} makes it a loss of rows"
+                raise SettingError(message("classes is the length of a row, and there is no row", text, fix=fix))
+            return
+        if isinstance(found, Call) and found.word == "mean" and not tree.is_of_rows(found.args[0]):
+            raise self.refuse(getattr(body, "func", body), "mean of numbers that are losses each", _ALREADY)
+        if tree.is_row(found):
+            raise self.refuse(body, "this is a number for each class, and a loss is one for all", "sum(...) of it")
 
     def require_meaning(self, found: Node) -> None:
         names = tree.names_in(found)

@@ -11,7 +11,8 @@ from lossmith.forging.facts import Facts, facts_of
 from lossmith.forging.measure import Measured, measured
 from lossmith.forging.parse import parse
 from lossmith.forging.rewrite import finished, in_stable_words
-from lossmith.forging.tree import PRED, TARGET, Node
+from lossmith.forging.rows import gradient
+from lossmith.forging.tree import PRED, TARGET, ZERO, Node, is_of_rows
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Plan:
     given      the expression as it was written
     value      as it is computed
     slopes     the derivatives by pred and by target, as they are computed
-    curvature  the second derivative by pred
+    curvature  the second derivative by pred; 0 of a loss of rows, which has a matrix of them
     low, high  bounds of the value at these parameters
     """
 
@@ -36,6 +37,32 @@ class Plan:
     low: float
     high: float
     rewrites: tuple[Measured, ...]
+
+    @property
+    def of_rows(self) -> bool:
+        return is_of_rows(self.given)
+
+    @property
+    def called(self) -> str:
+        return "a loss of rows of classes" if self.of_rows else "an elementwise loss"
+
+    @property
+    def each(self) -> str:
+        return "for each row" if self.of_rows else "elementwise"
+
+    @property
+    def shapes(self) -> tuple[str, str]:
+        """What pred and target are, and the shape of the values."""
+        if self.by_label:
+            return "pred: (..., C) with the classes last, target: (...) labels from 0 to C - 1", "(...)"
+        if self.of_rows:
+            return "pred, target: (..., C) equal, with the classes last", "(...)"
+        return "pred, target: (...) equal", "(...)"
+
+    @property
+    def by_label(self) -> bool:
+        """Whether the target is one class number for each row."""
+        return self.of_rows and self.kinds[1] == "index"
 
     @property
     def function(self) -> str:
@@ -68,9 +95,14 @@ def plan(
         return finished(root, bounds)[0] if rewrite else root
 
     value, sums = finished(stable, bounds) if rewrite else (stable, [])
-    raw = {one.name: derivative(stable, one) for one in (PRED, TARGET)}
+    if is_of_rows(given):
+        moving = (PRED,) if kinds[1] == "index" else (PRED, TARGET)
+        raw = {one.name: gradient(stable, one, kinds[1]) for one in moving}
+        curvature = ZERO
+    else:
+        raw = {one.name: derivative(stable, one) for one in (PRED, TARGET)}
+        curvature = as_computed(derivative(raw["pred"], PRED))
     slopes = {name: as_computed(slope) for name, slope in raw.items()}
-    curvature = as_computed(derivative(raw["pred"], PRED))
     low, high = (
         pick(ends) for pick, ends in zip((max, min), zip(bounds.of(given), bounds.of(value), strict=True), strict=True)
     )
@@ -85,5 +117,5 @@ def plan(
         facts_of(given, value, slopes, curvature, kinds, named),
         low,
         high,
-        tuple(measured(one, kinds, named) for one in (*words, *sums)),
+        tuple(measured(one, kinds, named, is_of_rows(given)) for one in (*words, *sums)),
     )

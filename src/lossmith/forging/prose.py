@@ -57,7 +57,9 @@ def facts(plan: Plan, renamed: dict[str, str] | None = None) -> Iterator[tuple[s
         yield "Range", f"{_range(plan)}{' at parameters of these signs' if plan.params else ''}"
     yield from (("" if index else "Kinks", text) for index, text in enumerate(_kinks(plan, renamed)))
     at = " at these parameters" if plan.params else ""
-    said = {"curved": "yes", "straight": "yes, with places of no curvature", "not convex": "no"}[plan.facts.shape]
+    said = {"curved": "yes", "convex": "yes", "straight": "yes, with places of no curvature", "not convex": "no"}[
+        plan.facts.shape
+    ]
     yield "Convex", f"{said}{at}, measured on a grid"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lossmith.forging.tree import CONSTANTS, Call, Name, Node, Number, walk
+from lossmith.forging.tree import CLASSES, CONSTANTS, Call, Name, Node, Number, is_of_rows, is_row, walk
 from lossmith.ops import Ops, digits
 from lossmith.spec import Formula
 
@@ -35,9 +35,14 @@ _DIGITS = digits.Objects(_Numbers(), digits.Digits)
 
 
 def value_of(root: Node, ops: Ops[Any], arrays: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
-    """The value of a tree; `arrays` and `params` by name. A number that belongs to no entry is spread over all."""
+    """The value of a tree; `arrays` and `params` by name. A number that belongs to no entry is spread over all.
+
+    Of a loss of rows the last axis is that of the classes: it stays for what is a row, and has length 1 inside.
+    """
     like = next(iter(arrays.values()))
-    known: dict[Node, Any] = {}
+    known: dict[Node, Any] = {CLASSES: float(like.shape[-1])} if like.ndim else {}
+    if is_of_rows(root):
+        like = like[..., :1]
 
     def lifted(x: Any) -> Any:
         return x if isinstance(x, type(like)) else ops.asarray(x, like=like) + like * 0.0
@@ -45,11 +50,12 @@ def value_of(root: Node, ops: Ops[Any], arrays: Mapping[str, Any], params: Mappi
     for node in walk(root):
         if isinstance(node, Number):
             known[node] = node.value
-        elif isinstance(node, Name):
+        elif isinstance(node, Name) and node not in known:
             known[node] = arrays[node.name] if node.name in arrays else {**CONSTANTS, **params}[node.name]
-        else:
+        elif isinstance(node, Call):
             known[node] = _apply(ops, node, [known[arg] for arg in node.args], lifted)
-    return lifted(known[root])
+    found = lifted(known[root])
+    return found[..., 0] if is_of_rows(root) and not is_row(root, arrays) else found
 
 
 def _apply(ops: Ops[Any], node: Call, args: Sequence[Any], lifted: Any) -> Any:
@@ -162,7 +168,16 @@ def _sign(ops: Ops[Any], x: Any) -> Any:
     return ops.where(x > 0, one, ops.where(x < 0, -one, 0.0))
 
 
+def _log_softmax(ops: Ops[Any], x: Any) -> Any:
+    return x - ops.logsumexp(x, axis=-1, keepdims=True)
+
+
 _OWN: dict[str, Any] = {
+    "sum": lambda ops, x: ops.sum(x, axis=-1, keepdims=True),
+    "mean": lambda ops, x: ops.sum(x, axis=-1, keepdims=True) * (1.0 / x.shape[-1]),
+    "logsumexp": lambda ops, x: ops.logsumexp(x, axis=-1, keepdims=True),
+    "log_softmax": _log_softmax,
+    "softmax": lambda ops, x: ops.exp(_log_softmax(ops, x)),
     "sigmoid": _sigmoid,
     "log_sigmoid": lambda ops, x: -ops.softplus(-x),
     "tanh": _tanh,
@@ -179,8 +194,11 @@ _OWN: dict[str, Any] = {
 
 def formula_of(name: str, root: Node, params: Mapping[str, float], kinds: tuple[str, str]) -> Formula:
     """The tree as a formula, callable on any framework's arrays; it enters no catalogue."""
+    of_rows, by_label = is_of_rows(root), kinds[1] == "index"
 
     def body(ops: Any, pred: Any, target: Any, **settings: Any) -> Any:
+        if by_label:
+            target = ops.where(ops.one_hot(target, pred), ops.full_like(pred, 1.0), 0.0)
         return value_of(root, ops, {"pred": pred, "target": target}, {**params, **settings})
 
     by_name = [Parameter(one, Parameter.KEYWORD_ONLY, default=value) for one, value in params.items()]
@@ -188,7 +206,8 @@ def formula_of(name: str, root: Node, params: Mapping[str, float], kinds: tuple[
     body.__signature__ = Signature([*arrays, *by_name])
     body.__name__ = body.__qualname__ = name
     body.__annotations__ = dict.fromkeys(params, float)
-    return Formula(body, shapes="..., ... -> ...", kinds=kinds, source="forged from an expression")
+    shapes = f"... C, {'...' if by_label else '... C'} -> ..." if of_rows else "..., ... -> ..."
+    return Formula(body, shapes=shapes, kinds=kinds, source="forged from an expression")
 
 
 def in_digits(root: Node, arrays: Mapping[str, Any], params: Mapping[str, float]) -> np.ndarray:

@@ -46,6 +46,10 @@ _WORDS: tuple[tuple[str, str, Condition], ...] = (
     ("exp(x) / (1 + exp(x))", "sigmoid(x)", _moves),
     ("1 - sigmoid(x)", "sigmoid(-x)", _moves),
     ("sqrt(square(x))", "abs(x)", _moves),
+    ("log(sum(exp(x)))", "logsumexp(x)", _moves),
+    ("exp(x) / sum(exp(x))", "softmax(x)", _moves),
+    ("log(softmax(x))", "log_softmax(x)", _moves),
+    ("x - logsumexp(x)", "log_softmax(x)", _moves),
 )
 _LOGARITHMS: tuple[tuple[str, str, Condition], ...] = (
     ("x * log(x)", "xlogy(x, x)", _moves),

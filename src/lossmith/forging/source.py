@@ -2,14 +2,30 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from lossmith.forging.plan import Plan
+from lossmith.forging.rows import coded
 from lossmith.forging.spell import Style, text_of
 from lossmith.forging.statements import RETURN, WIDTH, statements
-from lossmith.forging.tree import Node, is_array
+from lossmith.forging.tree import ARRAYS, CLASSES, TARGET, Node, is_array, names_in
 
 # Words that some framework lacks, in words that each has. {m} is the module, {both} a conjunction.
 _LACKING = {
+    "softmax": """
+def _softmax(x):
+    powers = {m}.exp(x - {m}.max(x, axis=-1, keepdims=True))
+    return powers / {m}.sum(powers, axis=-1, keepdims=True)
+""",
+    "log_softmax": """
+def _log_softmax(x):
+    return x - _logsumexp(x)
+""",
+    "logsumexp": """
+def _logsumexp(x):
+    largest = {m}.max(x, axis=-1, keepdims=True)
+    return largest + {m}.log({m}.sum({m}.exp(x - largest), axis=-1, keepdims=True))
+""",
     "sigmoid": """
 def _sigmoid(x):
     small = {m}.exp(-{m}.abs(x))
@@ -48,7 +64,7 @@ def lacking(code: str, style: Style) -> list[str]:
     """The functions that the code calls and the framework does not have."""
     found: list[str] = []
     for word, text in _LACKING.items():
-        if re.search(rf"(?<!\w)_{word}\(", code):
+        if re.search(rf"(?<!\w)_{word}\(", "\n".join([code, *found])):
             body = text.strip("\n").format(m=style.module, both=_BOTH.get(style.module, ("(", ") & (", ")")))
             found += [*_typed(body, style).splitlines(), "", ""]
     return found
@@ -92,9 +108,31 @@ def defaults(params: Mapping[str, float]) -> list[str]:
 
 
 def computed(
-    outputs: Sequence[tuple[str, Node]], style: Style, indent: int = 4, taken: Sequence[str] = ()
+    plan: Plan, outputs: Sequence[tuple[str, Node]], style: Style, indent: int = 4, taken: Sequence[str] = ()
 ) -> list[str]:
     """Lines that assign each output; one that has no entry of its own is spread over all."""
+    taken = [*variables(plan), *taken]
+    if plan.of_rows:
+        outputs = [(name, coded(root, plan.by_label)) for name, root in outputs]
+        return [*_of_rows(plan, outputs, style, indent), *_assigned(outputs, _by_row(plan, style), indent, taken)]
+    return _assigned(outputs, style, indent, taken)
+
+
+def _of_rows(plan: Plan, outputs: Sequence[tuple[str, Node]], style: Style, indent: int) -> list[str]:
+    """What the code of a loss of rows names first: how many classes there are, the row of a label."""
+    used, blank = names_in(*(root for _, root in outputs)), " " * indent
+    pred, target = (style.names.get(name, name) for name in ARRAYS)
+    lines = [f"{blank}classes = {pred}.shape[-1]"] if CLASSES.name in used else []
+    if plan.by_label and TARGET.name in used:
+        lines.append(f"{blank}hot = {style.words['hot'].format(pred=pred, target=target)}")
+    return lines
+
+
+def _by_row(plan: Plan, style: Style) -> Style:
+    return replace(style, names={**style.names, "target": "hot"}) if plan.by_label else style
+
+
+def _assigned(outputs: Sequence[tuple[str, Node]], style: Style, indent: int, taken: Sequence[str]) -> list[str]:
     moving = [(name, root) for name, root in outputs if is_array(root)]
     lines = statements(moving, style, indent, taken) if moving else []
     like = style.names.get("pred", "pred")
@@ -117,4 +155,19 @@ def from_self(params: Mapping[str, float], owner: str, indent: int) -> list[str]
 
 def variables(plan: Plan) -> list[str]:
     """Names that the code must not take for a variable of its own."""
-    return [*plan.params, "weight", "reduction", "math", "torch", "values", "ops", "jax", "jnp", "np", "self", "ctx"]
+    return [
+        *plan.params,
+        "classes",
+        "hot",
+        "weight",
+        "reduction",
+        "math",
+        "torch",
+        "values",
+        "ops",
+        "jax",
+        "jnp",
+        "np",
+        "self",
+        "ctx",
+    ]

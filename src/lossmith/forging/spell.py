@@ -173,6 +173,15 @@ def _plain(node: Call, style: Style, known: Mapping[Node, str]) -> tuple[str, fl
     return form.format(*(_text(arg, style, known)[0] for arg in node.args)), WHOLE if simple else 10
 
 
+def _reducing(form: str, pick: str, keep: str) -> dict[str, str]:
+    """Words that make one number of a row: with its axis kept, and without."""
+    made = {"pick": pick, "pick_flat": f"{pick}[..., 0]"}
+    for word in ("sum", "mean", "logsumexp"):
+        made[word] = form.format(word=word, keep=f", {keep}=True")
+        made[f"{word}_flat"] = form.format(word=word, keep="")
+    return made
+
+
 TORCH = Style(
     module="torch",
     words={
@@ -200,6 +209,11 @@ TORCH = Style(
         "where": "torch.where({0}, {1}, {2})",
         "full": "torch.full_like({like}, {value})",
         "strict": "tensors only",
+        "softmax": "torch.softmax({0}, dim=-1)",
+        "log_softmax": "torch.log_softmax({0}, dim=-1)",
+        **_reducing("torch.{word}({{0}}, dim=-1{keep})", "torch.gather({0}, -1, target[..., None])", "keepdim"),
+        "flat": "torch.squeeze({0}, -1)",
+        "hot": "F.one_hot({target}, {pred}.shape[-1]).to({pred}.dtype)",
     },
 )
 
@@ -212,6 +226,10 @@ def _array_words(module: str) -> dict[str, str]:
         word: f"{module}.{word}({', '.join(f'{{{index}}}' for index in range(places.get(word, 1)))})"
         for word in alike.split()
     }
+    target = "y_true" if module == "ops" else "target"
+    pick = f"{module}.take_along_axis({{0}}, {target}[..., None], axis=-1)"
+    made |= _reducing(f"{module}.{{word}}({{{{0}}}}, axis=-1{{keep}})", pick, "keepdims")
+    made["flat"] = f"{module}.squeeze({{0}}, axis=-1)"
     return {**made, "full": f"{module}.full_like({{like}}, {{value}})"}
 
 
@@ -220,6 +238,11 @@ NUMPY = Style(
     words={
         **_array_words("np"),
         "softplus": "np.logaddexp(0.0, {0})",
+        "softmax": "_softmax({0})",
+        "log_softmax": "_log_softmax({0})",
+        "logsumexp": "_logsumexp({0})",
+        "logsumexp_flat": "_logsumexp({0})[..., 0]",
+        "hot": "np.eye({pred}.shape[-1], dtype={pred}.dtype)[{target}]",
     },
 )
 JAX = Style(
@@ -227,6 +250,11 @@ JAX = Style(
     words={
         **_array_words("jnp"),
         "softplus": "jax.nn.softplus({0})",
+        "softmax": "jax.nn.softmax({0})",
+        "log_softmax": "jax.nn.log_softmax({0})",
+        "logsumexp": "jax.nn.logsumexp({0}, axis=-1, keepdims=True)",
+        "logsumexp_flat": "jax.nn.logsumexp({0}, axis=-1)",
+        "hot": "jax.nn.one_hot({target}, {pred}.shape[-1], dtype={pred}.dtype)",
         "sigmoid": "jax.nn.sigmoid({0})",
         "log_sigmoid": "jax.nn.log_sigmoid({0})",
     },
@@ -236,6 +264,9 @@ KERAS = Style(
     words={
         **_array_words("ops"),
         "softplus": "ops.softplus({0})",
+        "softmax": "ops.softmax({0})",
+        "log_softmax": "ops.log_softmax({0})",
+        "hot": "ops.one_hot({target}, {pred}.shape[-1], dtype={pred}.dtype)",
         "sigmoid": "ops.sigmoid({0})",
         "log_sigmoid": "ops.log_sigmoid({0})",
         "and": "ops.logical_and({0}, {1})",

@@ -32,6 +32,11 @@ _NOUNS = {
     "and": "is_both",
     "or": "is_either",
     "not": "is_not",
+    "sum_flat": "total",
+    "sum": "total",
+    "mean_flat": "mean",
+    "logsumexp_flat": "logsumexp",
+    "flat": "values",
 }
 
 
@@ -99,7 +104,8 @@ class _Writer:
             text = text_of(node, self.style, self.named)
             if len(text) > 10 and node.word != "neg":
                 parts[node] = len(text)
-        fitting = {node: length for node, length in parts.items() if length <= WIDTH - len(self.blank) - 24}
+        room = WIDTH - len(self.blank)  # the name of an entry at the label is short
+        fitting = {node: n for node, n in parts.items() if n <= room - (12 if _is_picked(node) else 24)}
         return max(fitting, key=lambda node: fitting[node]) if fitting else None
 
     def fresh(self, node: Node) -> str:
@@ -121,6 +127,10 @@ class _Writer:
             of_name = f"minus_{self._name(inner)}" if self._name(inner) else ""
         else:
             of_name = self._name(of)
+        if node.word in ("softmax", "log_softmax") and of == PRED:
+            return node.word.replace("softmax", "probs")
+        if _is_picked(node):
+            return "picked"
         word = node.word.replace("log_sigmoid", "log_prob").replace("sigmoid", "prob")
         if len(node.args) == 1 and of_name and len(of_name) < 18:
             return f"{word}_{of_name}"
@@ -130,6 +140,10 @@ class _Writer:
         if node in self.named:
             return self.named[node]
         return node.name if isinstance(node, Name) else ""
+
+
+def _is_picked(node: Node) -> bool:
+    return isinstance(node, Call) and node.word in ("pick", "pick_flat")
 
 
 def _is_worth_a_name(node: Node) -> bool:

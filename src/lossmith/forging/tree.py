@@ -5,11 +5,14 @@ constructors fold numbers and drop what does nothing (x + 0, 1 * x, --x); they n
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 ARRAYS = ("pred", "target")
 CONSTANTS = {"pi": math.pi, "e": math.e}
+# Of a row one number; "pick" is the entry at the label, "flat" and "..._flat" are without the axis of the classes.
+REDUCE = ("sum", "mean", "logsumexp", "pick", "flat", "sum_flat", "mean_flat", "logsumexp_flat", "pick_flat")
+ALONG = (*REDUCE, "softmax", "log_softmax")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Call:
 Node = Number | Name | Call
 ZERO, ONE, TWO = Number(0.0), Number(1.0), Number(2.0)
 PRED, TARGET = Name("pred"), Name("target")
+CLASSES = Name("classes")  # how many entries a row has
 
 
 def walk(*roots: Node) -> Iterator[Node]:
@@ -67,6 +71,21 @@ def is_array(node: Node) -> bool:
     return bool(names_in(node) & set(ARRAYS))
 
 
+def is_of_rows(*roots: Node) -> bool:
+    """Whether trees have a word along the classes: pred and target are rows then, and the value one number of each."""
+    return any(isinstance(node, Call) and node.word in ALONG for node in walk(*roots))
+
+
+def is_row(root: Node, rows: Collection[str] = ARRAYS) -> bool:
+    """Whether a node of a loss of rows has an entry for each class; `rows` are the names of what is given by row."""
+    found: dict[Node, bool] = {}
+    for node in walk(root):
+        reduced = isinstance(node, Call) and node.word in REDUCE
+        named = isinstance(node, Name) and node.name in rows
+        found[node] = not reduced and (named or any(found[arg] for arg in args_of(node)))
+    return found[root]
+
+
 def replace(node: Node, by: Mapping[Node, Node]) -> Node:
     """The tree with nodes exchanged; the result is put together by the constructors."""
     made: dict[Node, Node] = {}
@@ -93,6 +112,8 @@ def add(x: Node, y: Node) -> Node:
         return y
     if y == ZERO:
         return x
+    if isinstance(x, Call) and x.word == "sub" and x.args[1] == y:
+        return x.args[0]
     if isinstance(y, Call) and y.word == "neg":
         return sub(x, y.args[0])
     if isinstance(x, Call) and x.word == "neg":
@@ -113,6 +134,8 @@ def sub(x: Node, y: Node) -> Node:
         return x
     if x == ZERO:
         return neg(y)
+    if isinstance(x, Call) and x.word == "sub" and x.args[0] == y:
+        return neg(x.args[1])
     if isinstance(y, Call) and y.word == "neg":
         return add(x, y.args[0])
     if isinstance(y, Number) and y.value < 0:
@@ -221,6 +244,29 @@ def where(condition: Node, x: Node, y: Node) -> Node:
     if any(signed) and all(sign or side == ZERO for sign, side in zip(signed, (x, y), strict=True)):
         return Call("neg", (Call("where", (condition, neg(x), neg(y))),))
     return Call("where", (condition, x, y))
+
+
+def total(x: Node) -> Node:
+    """The sum of a row, with what is no row moved out of it."""
+    if not is_row(x):
+        return x.args[0] if isinstance(x, Call) and x.word == "div" and x.args[1] == CLASSES else mul(CLASSES, x)
+    if isinstance(x, Call) and x.word in ("add", "sub") and any(map(_is_simple, x.args)):
+        return call(x.word, *map(total, x.args))
+    if isinstance(x, Call) and x.word == "neg":
+        return neg(total(x.args[0]))
+    if isinstance(x, Call) and x.word == "mul":
+        for one, other in (x.args, x.args[::-1]):
+            if not is_row(one):
+                return mul(one, total(other))
+    if isinstance(x, Call) and x.word == "div" and not is_row(x.args[1]):
+        return div(total(x.args[0]), x.args[1])
+    return Call("sum", (x,))
+
+
+def _is_simple(x: Node) -> bool:
+    """Whether the sum of a row is a plain number: of what is no row, or of a multiple of the target."""
+    found = total(x) if not isinstance(x, Call) or x.word not in ("add", "sub") else None
+    return found is not None and not (is_of_rows(replace(found, {Call("sum", (TARGET,)): ONE})))
 
 
 def equal(x: Node, y: Node) -> Node:

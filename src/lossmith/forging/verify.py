@@ -19,8 +19,8 @@ import numpy as np
 
 from lossmith.checker import Report
 from lossmith.checker.process import Options, check_target
-from lossmith.forging.domain import grid
-from lossmith.forging.facts import smooth_points
+from lossmith.forging.domain import said
+from lossmith.forging.facts import exactly, grid_of, smooth_points
 from lossmith.forging.plan import Plan
 from lossmith.forging.reading import in_digits
 from lossmith.forging.targets import TARGETS, Target
@@ -77,7 +77,7 @@ def verify(source: str, plan: Plan, target: Target) -> Verdict:
 
 def checked(file: Path, name: str, plan: Plan) -> Report:
     """The checker's report on one loss of a file, with its contract said."""
-    flags = {"pred": f"{plan.kinds[0]}[N,C]", "target": f"{plan.kinds[1]}[N,C]"}
+    flags = {"pred": f"{plan.kinds[0]}[N,C]", "target": f"{plan.kinds[1]}{'[N]' if plan.by_label else '[N,C]'}"}
     return Report(tuple(check_target(f"{file}:{name}", Options(flags=flags))))
 
 
@@ -94,6 +94,7 @@ def compare_all(files: Sequence[tuple[Path, Plan, Target]]) -> list[tuple[int, l
             "name": target.called(plan),
             "framework": target.framework,
             "is_class": target.is_class,
+            "by_label": plan.by_label,
             **{name: array.tolist() for name, array in points_of(plan).items()},
         }
         for file, plan, target in files
@@ -119,7 +120,7 @@ def _judged(answer: dict[str, Any], plan: Plan, target: Target) -> tuple[int, li
     if "error" in answer:
         return 0, [f"it does not run: {answer['error']}"]
     points = points_of(plan)
-    exact = {name: np.array([context.mpf(x) for x in array.tolist()], object) for name, array in points.items()}
+    exact = {name: exactly(array) for name, array in points.items()}
     wanted = {"values": plan.value, "pred": plan.slopes["pred"]}
     if plan.facts.shape == "curved":
         wanted["hessian"] = plan.curvature
@@ -128,30 +129,31 @@ def _judged(answer: dict[str, Any], plan: Plan, target: Target) -> tuple[int, li
     count = 0
     for kind, root in wanted.items():
         if kind in answer:
-            found = mismatches(answer[kind], in_digits(root, exact, plan.params), points, rtol, atol)
+            truth, got = in_digits(root, exact, plan.params), np.array(answer[kind])
+            found = mismatches(got, truth, points, rtol, atol)
             wrong += [f"{kind.replace('pred', 'gradient')} {text}" for text in found[:3]]
-            count += len(answer[kind])
+            count += got.size
     return count, wrong
 
 
 def points_of(plan: Plan) -> dict[str, np.ndarray]:
     """The points where an emitted file is tried: the grid inside its pieces, and far ones."""
     inside = smooth_points(plan.given, plan.kinds, dict(plan.params))
-    near, every = grid(plan.kinds), grid(plan.kinds, far=True)
+    near, every = grid_of(plan.given, plan.kinds), grid_of(plan.given, plan.kinds, far=True)
     points = {name: near[name][inside] for name in near}
-    far = ~np.isin(every["pred"], near["pred"])
+    inner = set(map(str, near["pred"]))
+    far = np.array([str(pred) not in inner for pred in every["pred"]])
     return {name: np.concatenate([points[name], every[name][far]]) for name in points}
 
 
-def mismatches(
-    got: Sequence[float], want: np.ndarray, points: dict[str, np.ndarray], rtol: float, atol: float
-) -> list[str]:
+def mismatches(got: np.ndarray, want: np.ndarray, points: dict[str, np.ndarray], rtol: float, atol: float) -> list[str]:
     """Where numbers differ from fifty digits; a truth beyond float64 is not asked for."""
     wrong: list[str] = []
-    for index, (one, true) in enumerate(zip(got, want, strict=True)):
+    each = want.size // len(want)
+    for index, (one, true) in enumerate(zip(np.ravel(got), np.ravel(want), strict=True)):
         if not context.isfinite(true) or abs(true) > 1e300:
             continue
         if not np.isfinite(one) or abs(context.mpf(one) - true) > rtol * abs(true) + atol:
-            place = ", ".join(f"{name} = {array[index]:g}" for name, array in points.items())
+            place = ", ".join(f"{name} = {said(array[index // each])}" for name, array in points.items())
             wrong.append(f"{one:.9g} at {place} where fifty digits give {float(true):.9g}")
     return wrong

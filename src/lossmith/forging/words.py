@@ -41,6 +41,14 @@ WORDS = {
     "xlog1py": Word(2, "x * log(1 + y), 0 where x = 0 and y = -1"),
     "where": Word(3, "the second where the first is true, else the third"),
 }
+# Words along a row of classes; with one of them an expression is the loss of a row, not of a number.
+ROWS = {
+    "sum": Word(1, "the sum over the classes"),
+    "mean": Word(1, "the mean over the classes"),
+    "logsumexp": Word(1, "log(sum(e^x)) over the classes"),
+    "softmax": Word(1, "e^x / sum(e^x) over the classes"),
+    "log_softmax": Word(1, "log(softmax(x))"),
+}
 INNER = {"hypot": Word(2, "sqrt(x^2 + y^2), where one of the two is never 0")}  # only a rewrite may bring it in
 TRUTHS = {"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not"}  # written < <= > >= == != & | ~
 # What may stand for a word elsewhere, and what it is called here.

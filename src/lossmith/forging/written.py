@@ -1,9 +1,10 @@
 """Trees as one more system of numbers: a trace that is replayed on them is the expression that it computes.
 
-The trace holds single numbers, so that an "array" here is one node. Comparisons give truths, which count as 1 and 0
-where a number is asked for.
+An "array" here is one node: a single number, or a row of classes, with the shape that it has in the trace. Comparisons
+give truths, which count as 1 and 0 where a number is asked for.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,17 @@ class Written:
     """A node with the arithmetic of a number."""
 
     dtype = np.dtype(object)
-    ndim, size, shape = 0, 1, ()
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
+    def __init__(self, node: Node, shape: tuple[int, ...] = ()) -> None:
+        self.node, self.shape = node, shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
 
     @property
     def number(self) -> Node:
@@ -56,7 +64,7 @@ class Written:
         return _made("div", other, self)
 
     def __neg__(self) -> "Written":
-        return Written(tree.neg(self.number))
+        return Written(tree.neg(self.number), self.shape)
 
     def __lt__(self, other: Any) -> "Written":
         return _made("lt", self, other)
@@ -71,13 +79,13 @@ class Written:
         return _made("ge", self, other)
 
     def __and__(self, other: Any) -> "Written":
-        return Written(Call("and", (self.truth, _lifted(other).truth)))
+        return Written(Call("and", (self.truth, _lifted(other).truth)), _met(self, other))
 
     def __or__(self, other: Any) -> "Written":
-        return Written(Call("or", (self.truth, _lifted(other).truth)))
+        return Written(Call("or", (self.truth, _lifted(other).truth)), _met(self, other))
 
     def __invert__(self) -> "Written":
-        return Written(Call("not", (self.truth,)))
+        return Written(Call("not", (self.truth,)), self.shape)
 
     def __bool__(self) -> bool:
         raise NotImplementedError("what is computed depends on the numbers")
@@ -94,8 +102,16 @@ def _lifted(x: Any) -> Written:
     return x if isinstance(x, Written) else Written(Number(float(x)))
 
 
+def _met(*args: Any) -> tuple[int, ...]:
+    """The shape that arguments broadcast to."""
+    shape = np.broadcast_shapes(*(arg.shape for arg in args if isinstance(arg, Written)))
+    if sum(length > 1 for length in shape) > 1:
+        raise NotImplementedError("the classes of a row meet each other, and an expression has one axis of them")
+    return shape
+
+
 def _made(word: str, *args: Any) -> Written:
-    return Written(tree.call(word, *(_lifted(arg).number for arg in args)))
+    return Written(tree.call(word, *(_lifted(arg).number for arg in args)), _met(*args))
 
 
 class NoWord(NotImplementedError, AttributeError):
@@ -114,18 +130,18 @@ class Words:
         """e^(y log x) is x^y, and e^-log(1 + e^x) is a sigmoid: what they were before they were taken apart."""
         node = _lifted(x).number
         if isinstance(node, Call) and node.word == "neg" and _is(node.args[0], "softplus"):
-            return _made("sigmoid", Written(tree.neg(_first(node.args[0]))))
+            return _made("sigmoid", Written(tree.neg(_first(node.args[0])), x.shape))
         if isinstance(node, Call) and node.word == "mul" and _is(node.args[1], "log"):
-            return Written(tree.power(_first(node.args[1]), node.args[0]))
+            return Written(tree.power(_first(node.args[1]), node.args[0]), x.shape)
         return _made("exp", x)
 
     def equal(self, x: Any, y: Any) -> Written:
-        return Written(tree.equal(_lifted(x).number, _lifted(y).number))
+        return Written(tree.equal(_lifted(x).number, _lifted(y).number), _met(x, y))
 
     def where(self, condition: Any, x: Any, y: Any) -> Written:
         if not isinstance(condition, Written):  # it was computed while the loss was traced
             return _lifted(x if condition else y)
-        return Written(tree.where(_lifted(condition).truth, _lifted(x).number, _lifted(y).number))
+        return Written(tree.where(condition.truth, _lifted(x).number, _lifted(y).number), _met(condition, x, y))
 
     def full_like(self, x: Any, value: float) -> Written:
         return _lifted(value)
@@ -135,7 +151,7 @@ class Words:
 
     def truth(self, x: Any) -> Any:
         node = _lifted(x).node
-        return np.bool_(node.value != 0) if isinstance(node, Number) else Written(_lifted(x).truth)
+        return np.bool_(node.value != 0) if isinstance(node, Number) else Written(_lifted(x).truth, x.shape)
 
 
 def _is(node: Node, word: str) -> bool:

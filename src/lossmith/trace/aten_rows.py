@@ -41,6 +41,13 @@ def _gather(on: Reading, x: Any, dim: int, index: Any, **_: Any) -> Any:
     return np.take_along_axis(_plain(on.array(x)), _plain(index), dim).view(type(on.like))
 
 
+@rule("scatter")
+def _scatter(on: Reading, x: Any, dim: int, index: Any, value: Any, **_: Any) -> Any:
+    made, index = np.array(_plain(on.array(x))), _plain(index)
+    np.put_along_axis(made, index, np.broadcast_to(_plain(on.array(value)), index.shape), dim)
+    return made.view(type(on.like))
+
+
 @rule("index")
 def _index(on: Reading, x: Any, indices: Any) -> Any:
     places = tuple(slice(None) if one is None else _plain(one) for one in indices)

@@ -14,7 +14,7 @@ import numpy as np
 
 from lossmith.errors import LossmithError, message
 
-LOOKED_UP = ("index", "gather", "index_select", "positions")
+LOOKED_UP = ("index", "gather", "index_select", "positions", "scatter")
 
 
 class TraceError(LossmithError, ValueError):
@@ -54,13 +54,14 @@ class Graph:
     stopped: str = ""
 
     def replay(self, ops: Any, *arrays: Any) -> Any:
-        """The output in the numbers of a reader."""
+        """The output in the numbers of a reader, which may have `rules` of its own."""
         import lossmith.trace.aten_rows  # noqa: F401  (enters its rules)
         from lossmith.trace.aten import FORM, RULES
 
         known, on = list[Any](arrays), Reading(ops, arrays[0])
+        rules = {**RULES, **getattr(ops, "rules", {})}
         for call in self.calls:
-            rule = RULES["clone"] if self.single and call.name in FORM else RULES.get(call.name)
+            rule = RULES["clone"] if self.single and call.name in FORM else rules.get(call.name)
             if rule is None:
                 raise unknown(call, "it is not among the operations that are replayed")
             if call.name in LOOKED_UP and _moves(call.args[1:]):
