@@ -29,7 +29,11 @@ def compared(x, y, data_range, sigma, k1, k2, prec):
     """(l, cs) of two windows, at the precision in use."""
     taps = gaussian(len(x), sigma, prec)
     c1, c2 = (mp.mpf(k1) * data_range) ** 2, (mp.mpf(k2) * data_range) ** 2
-    cells = [(p * q, a, b) for p, of_x, of_y in zip(taps, x, y) for q, a, b in zip(taps, of_x, of_y)]
+    cells = [
+        (p * q, a, b)
+        for p, of_x, of_y in zip(taps, x, y, strict=True)
+        for q, a, b in zip(taps, of_x, of_y, strict=True)
+    ]
     mx, my = sum(w * a for w, a, _ in cells), sum(w * b for w, _, b in cells)
     vx, vy = sum(w * (a - mx) ** 2 for w, a, _ in cells), sum(w * (b - my) ** 2 for w, _, b in cells)
     cov = sum(w * (a - mx) * (b - my) for w, a, b in cells)
