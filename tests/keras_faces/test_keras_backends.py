@@ -15,8 +15,6 @@ FEWEST = 500  # how many tests the inner files have at least; a run that collect
 def run_inner(backend: str, *more: str) -> subprocess.CompletedProcess[str]:
     """The inner tests in a process of their own, quiet about tensorflow's start."""
     quiet = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
-    if backend == "jax":  # which spends its time on compiling a thousand small arrays' operations, each used twice
-        quiet["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
     workers = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", *INNER, *more]
     return subprocess.run(command, env=workers | quiet, capture_output=True, text=True, check=False, timeout=1500)

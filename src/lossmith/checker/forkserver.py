@@ -187,6 +187,7 @@ TRACED = ("lossmith.trace.torch", "lossmith.trace.rows", "lossmith.trace.single"
 
 def _import_all() -> None:
     """What a worker needs. Nothing that starts threads or chooses a back end: no keras, jax or tensorflow."""
+    gc.disable()  # an import leaves hardly any garbage to look for
     for name in NEEDED:
         import_module(name if "." in name else f"lossmith.checker.{name}")
     import_module("lossmith.checker.rules").all_rules()
@@ -195,6 +196,7 @@ def _import_all() -> None:
             import_module(name)
     gc.collect()
     gc.freeze()  # a million objects that no worker need look through again
+    gc.enable()
 
 
 def _received(asked: socket.socket, length: int) -> bytes:
