@@ -22,6 +22,7 @@ from lossmith.domains import Domain
 
 COMPARED = ("index", "onehot", "dist", "logits")
 SEVERAL = ("binary", "soft")  # classes that may go together: rows of them say where the classes are
+BY_HAND = (("logits", "index"), ("logits", "onehot"), ("logits", "dist"))
 CLEARLY = 0.05  # of what the values span
 FARS = (1.0, 3.0, 12.0)  # leads of the right logit, of which one must be good: a penalty on logits asks for small ones
 
@@ -209,6 +210,8 @@ def _compared_along(subject: Subject, inputs: Sequence[Any], own: int) -> int | 
     if not subject.run(inputs, grad=False, watch=watch).finite_value:
         return None
     own_axes = _of_the_prediction(subject, inputs, watch)
+    if not own_axes and subject.contract.kinds() in BY_HAND:  # a softmax that was written out
+        return 0 if own and _blind_to(subject, inputs, (1, *pred.shape[1:])) else None
     axes = {axis for axis, ndim in own_axes if ndim == pred.ndim}
     if len(axes) != 1 or own in axes or len(own_axes) != sum(ndim == pred.ndim for _, ndim in own_axes):
         return None

@@ -110,6 +110,8 @@ def _templates_of_three() -> Iterator[Template]:
         for shape in ("N,C", "N"):
             yield Template(rank, tuple(f"{kind}[{shape}]" for kind in kinds), ("pred", "pred", "target"))
     yield Template(4.6, ("logits[N,C]", "index[N]", "weight[N]"), ("pred", "target", "other"))
+    for rank, kind in ((4.4, "mask"), (4.3, "weight")):
+        yield Template(rank, ("boxes[N,4]", "boxes[N,4]", f"{kind}[N]"), ("pred", "target", "other"))
     yield Template(4.2, ("real[N,T]", "real[N,T]", "lengths[N]"), ("pred", "target", "other"))
 
 
