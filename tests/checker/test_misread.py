@@ -64,6 +64,15 @@ def seen_or_not(hazard_logits, bins, seen):
     return torch.nn.functional.binary_cross_entropy_with_logits(hazard_logits, y.to(hazard_logits.dtype))
 
 
+def boxes_that_are_matched(boxes, gt, is_pos):
+    keep = is_pos > 0
+    a, b = boxes[keep], gt[keep]
+    inner = (torch.min(a[:, 2:], b[:, 2:]) - torch.max(a[:, :2], b[:, :2])).clamp(min=0).prod(1)
+    union = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - inner
+    hull = (torch.max(a[:, 2:], b[:, 2:]) - torch.min(a[:, :2], b[:, :2])).prod(1)
+    return (2 - inner / union - union / hull).sum() / keep.sum().clamp(min=1)
+
+
 def scaled(scores, classes, factors):
     return (torch.nn.functional.cross_entropy(scores, classes, reduction="none") * factors).mean()
 
@@ -90,6 +99,7 @@ def forgotten(scores, classes, factors):
         (of_entries_by_themselves, ["logits[N,C]", "binary[N,C]"]),
         (hazard, ["logits[N,C]", "index[N]", "binary[N]"]),
         (seen_or_not, ["logits[N,C]", "index[N]", "binary[N]"]),
+        (boxes_that_are_matched, ["boxes[N,4]", "boxes[N,4]", "mask[N]"]),
         (scaled, ["logits[N,C]", "index[N]", "weight[N]"]),
         (scaled_too_late, ["logits[N,C]", "index[N]", "weight[N]"]),
         (forgotten, ["logits[N,C]", "index[N]", "weight[N]"]),
