@@ -38,7 +38,7 @@ RISK = re.compile(r"risk|haz|theta|log_?h(?:z|r)?$")
 COX = re.compile(r"cox|deepsurv|partial_?likelihood", re.I)
 PUSHES = re.compile(r"contrast|margin|siam", re.I)
 JUDGED = re.compile(r"^d(?:isc?)?_|_d$|(?:^|_)out|validity")
-JUDGES = re.compile(r"discrim|critic|(?:^|_)d(?:isc?)?_loss|loss_d(?:_|$)|DLoss", re.I)
+JUDGES = re.compile(r"discrim|critic|(?:^|_)d(?:isc?)?_loss|loss_d(?:_|$)|DLoss|(?-i:[a-z]D$)", re.I)
 
 
 @dataclass(frozen=True)

@@ -147,3 +147,11 @@ def test_a_loss_of_several_that_asks_for_the_wrong_end(loss, told):
 @pytest.mark.parametrize("loss", [adversaries(0.0), distance_of_scores, hazards(-1.0), by_hand(1), odds(-1.0)])
 def test_a_loss_of_several_that_asks_for_the_right_end(loss):
     assert answer(rule, loss)[1] == []
+
+
+def test_what_is_only_guessed_to_be_classes_is_not_told_of_an_axis():
+    def attended(scores, value):
+        """Attention over the batch: what is attended to, against the mean."""
+        return ((scores.softmax(0) * value).sum(0) - value.mean(0)).square().mean()
+
+    assert answer(rule, attended)[1] == []
