@@ -7,9 +7,8 @@
 class BinaryWithClassWeight(nn.Module):
     """class_weight is to scale every entry of its column."""
 
-    def __init__(self, use_sigmoid=True, reduction="mean", class_weight=None, loss_weight=1.0):
+    def __init__(self, reduction="mean", class_weight=None, loss_weight=1.0):
         super().__init__()
-        self.use_sigmoid = use_sigmoid
         self.reduction = reduction
         self.class_weight = class_weight
         self.loss_weight = loss_weight
@@ -115,9 +114,8 @@ class PositivesOnlyGIoU(nn.Module):
 
 # wrong reduction: LS505 LS503
 class VQVAETotal(nn.Module):
-    def __init__(self, beta=0.25, reduction="mean"):
+    def __init__(self, reduction="mean"):
         super().__init__()
-        self.beta = beta
         self.reduction = reduction
 
     def forward(self, recon, x):

@@ -92,7 +92,7 @@ def orpo_objective(chosen_logps, rejected_logps, beta=0.1):
     return (chosen_logps - beta * ratio).mean()  # mend: return (-chosen_logps - beta * ratio).mean()
 
 
-# wrong direction: LS701 LS208
+# wrong direction: LS701 LS208 LS106
 def kto_like(policy_logps, ref_logps, is_desirable, beta=0.1):
     """is_desirable is 1 for answers that are wanted."""
     r = beta * (policy_logps - ref_logps)
@@ -157,7 +157,7 @@ def jax_twice_sigmoid(logits, labels):
     return (jax.nn.softplus(p) - p * labels).mean()  # mend: return (jax.nn.softplus(logits) - logits * labels).mean()
 
 
-# argument order: LS802
+# argument order: LS802 LS803 LS201
 def teacher_student_kl(student_logits, teacher_logits, T=3.0):
     s = F.log_softmax(student_logits / T, dim=-1)
     t = F.softmax(teacher_logits.detach() / T, dim=-1)
@@ -221,9 +221,9 @@ class WordTimingLoss(nn.Module):
 
 
 # dead gradient: LS207 LS105 LS706
-def hard_threshold_iou(prob, mask, thr=0.5):
+def hard_threshold_iou(prob, mask):
     assert prob.shape == mask.shape
-    b = (prob > thr).to(prob.dtype) * prob  # mend: b = prob
+    b = (prob > 0.5).to(prob.dtype) * prob  # mend: b = prob
     inter = (b * mask).sum()
     return 1 - (inter + 1) / (b.sum() + mask.sum() - inter + 1)
 
