@@ -184,6 +184,8 @@ def wrong_axis(subject: Subject) -> Wrong | None:
     axis = _compared_along(subject, inputs, own)
     if axis is None:
         return None
+    if contract.origin == "inferred" and kinds[1] == "logits" and 2 < pred.ndim == axis + 1:
+        return None  # two outputs alike say nothing of their layout: their classes are last
     if contract.confidence == "unsure" and kinds[1] in SEVERAL:
         return None  # nothing but a guess says that these are classes
     if contract.confidence == "unsure" and axis == pred.ndim - 1 and _takes_rows(subject):

@@ -155,3 +155,13 @@ def test_what_is_only_guessed_to_be_classes_is_not_told_of_an_axis():
         return ((scores.softmax(0) * value).sum(0) - value.mean(0)).square().mean()
 
     assert answer(rule, attended)[1] == []
+
+
+def test_a_layout_that_was_guessed_accuses_nobody():
+    centre = torch.linspace(-0.1, 0.1, 4)
+
+    def centred(student_logits, teacher_logits):
+        t = F.softmax(teacher_logits.detach() - centre, dim=-1)
+        return -(t * F.log_softmax(student_logits, dim=-1)).sum(-1).mean()
+
+    assert answer(rule, centred)[1] == []
