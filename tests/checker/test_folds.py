@@ -130,6 +130,8 @@ def test_flags_name_the_entries_as_the_report_does():
         ({"a": 1, "total": 5}, 5),
         (({"loss": 4}, "log"), 4),
         ({"a": 1, "b": 2}, 1),
+        ({"loss_class": 1, "loss_box": 2, "accuracy": 7}, 3),
+        ({"loss_class": 1, "accuracy": 7}, 1),
     ],
 )
 def test_the_total_is_found_in_what_a_loss_returns(output, total):

@@ -341,7 +341,30 @@ def of_two_passes(logits1, logits2, labels):
     return F.cross_entropy(logits1, labels) + F.cross_entropy(logits2, labels)
 
 
+def of_two_heads(scores, labels, deltas, targets):
+    return {"loss_class": F.cross_entropy(scores, labels), "loss_box": F.smooth_l1_loss(deltas, targets)}
+
+
+def of_chosen_columns(q, oracle, chosen):
+    return (q - oracle).square().gather(1, chosen[:, None]).mean()
+
+
+def entropy_of_tokens(logits, attn_mask):
+    log_p = logits.log_softmax(-1)
+    return -((log_p.exp() * log_p).sum(-1) * attn_mask).sum() / attn_mask.sum()
+
+
+def off_the_diagonal(att, text_lens, mel_lens):
+    t, s = (torch.arange(att.shape[i]) / lens[:, None] for i, lens in ((1, mel_lens), (2, text_lens)))
+    kept = (t < 1)[:, :, None] & (s < 1)[:, None, :]
+    return (att * (t[:, :, None] - s[:, None, :]).square() * kept).sum() / kept.sum()
+
+
 NAMED = [
+    (of_two_heads, ("logits", "index", "real", "real")),
+    (of_chosen_columns, ("real", "real", "index")),
+    (entropy_of_tokens, ("logits", "mask")),
+    (off_the_diagonal, ("prob", "lengths", "lengths")),
     (of_two_passes, ("logits", "logits", "index")),
     (bradley_terry, ("real", "real", "binary")),
     (negative_binomial, ("positive", "positive", "count")),

@@ -54,6 +54,37 @@ def of_entries_by_themselves(logits, labels):
     return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels)
 
 
+def hazard(hazard_logits, bins, left):
+    h = hazard_logits.sigmoid().gather(1, bins[:, None]).squeeze(1)
+    return -((1 - left) * h.log() + left * (1 - h).log()).mean()
+
+
+def seen_or_not(hazard_logits, bins, seen):
+    y = torch.nn.functional.one_hot(bins, hazard_logits.shape[1]) * (seen > 0)[:, None]
+    return torch.nn.functional.binary_cross_entropy_with_logits(hazard_logits, y.to(hazard_logits.dtype))
+
+
+def boxes_that_are_matched(boxes, gt, is_pos):
+    keep = is_pos > 0
+    a, b = boxes[keep], gt[keep]
+    inner = (torch.min(a[:, 2:], b[:, 2:]) - torch.max(a[:, :2], b[:, :2])).clamp(min=0).prod(1)
+    union = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - inner
+    hull = (torch.max(a[:, 2:], b[:, 2:]) - torch.min(a[:, :2], b[:, :2])).prod(1)
+    return (2 - inner / union - union / hull).sum() / keep.sum().clamp(min=1)
+
+
+def scaled(scores, classes, factors):
+    return (torch.nn.functional.cross_entropy(scores, classes, reduction="none") * factors).mean()
+
+
+def scaled_too_late(scores, classes, factors):
+    return (torch.nn.functional.cross_entropy(scores, classes) * factors).mean()
+
+
+def forgotten(scores, classes, factors):
+    return torch.nn.functional.cross_entropy(scores, classes)
+
+
 @pytest.mark.parametrize(
     ("loss", "takes"),
     [
@@ -66,6 +97,12 @@ def of_entries_by_themselves(logits, labels):
         (channels_last, ["real[N,T,C]", "real[N,T,C]", "lengths[N]"]),
         (of_tokens, ["logits[N,T,C]", "index[N,T]"]),
         (of_entries_by_themselves, ["logits[N,C]", "binary[N,C]"]),
+        (hazard, ["logits[N,C]", "index[N]", "binary[N]"]),
+        (seen_or_not, ["logits[N,C]", "index[N]", "binary[N]"]),
+        (boxes_that_are_matched, ["boxes[N,4]", "boxes[N,4]", "mask[N]"]),
+        (scaled, ["logits[N,C]", "index[N]", "weight[N]"]),
+        (scaled_too_late, ["logits[N,C]", "index[N]", "weight[N]"]),
+        (forgotten, ["logits[N,C]", "index[N]", "weight[N]"]),
         (beside_a_router, ["logits[N,C]", "index[N]", "logits[N,C]"]),
     ],
 )

@@ -35,6 +35,8 @@ ROUNDS = {
     "fifth": ("fresh_numbers_again", "fresh_structure_two"),
     "shipped": ("shipped_torch", "shipped_arrays"),
     "sixth": ("unseen_values", "unseen_structure", "unseen_innocents"),
+    "seventh": ("seventh_values", "seventh_structure", "seventh_innocents"),
+    "eighth": ("eighth",),
 }
 TABLES = tuple(table for tables in ROUNDS.values() for table in tables)
 MEND = re.compile(r"^([ ]*).*?  # mend: (.*)$", re.M)

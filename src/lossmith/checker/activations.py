@@ -115,7 +115,7 @@ class Activations(TorchFunctionMode):
         if name in ("stack", "cat", "concat") and isinstance(first, (list, tuple)):
             parts = [self._of(part) for part in first]
             return parts[0] if parts and all(part is not None and part == parts[0] for part in parts) else None
-        if name in _ONE_MINUS or (name == "sub" and first == 1):
+        if name in _ONE_MINUS or (name == "sub" and isinstance(first, (int, float)) and first == 1):
             return self._one_minus(args)
         known = self._of(first)
         if known is None:

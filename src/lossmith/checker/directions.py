@@ -22,6 +22,7 @@ from lossmith.domains import Domain
 
 COMPARED = ("index", "onehot", "dist", "logits")
 SEVERAL = ("binary", "soft")  # classes that may go together: rows of them say where the classes are
+BY_HAND = (("logits", "index"), ("logits", "onehot"), ("logits", "dist"))
 CLEARLY = 0.05  # of what the values span
 FARS = (1.0, 3.0, 12.0)  # leads of the right logit, of which one must be good: a penalty on logits asks for small ones
 
@@ -183,6 +184,10 @@ def wrong_axis(subject: Subject) -> Wrong | None:
     axis = _compared_along(subject, inputs, own)
     if axis is None:
         return None
+    if contract.origin == "inferred" and kinds[1] == "logits" and 2 < pred.ndim == axis + 1:
+        return None  # two outputs alike say nothing of their layout: their classes are last
+    if contract.confidence == "unsure" and kinds[1] in SEVERAL:
+        return None  # nothing but a guess says that these are classes
     if contract.confidence == "unsure" and axis == pred.ndim - 1 and _takes_rows(subject):
         return None  # its last axis are the classes: it was only read otherwise
     goal = contract.target or 0
@@ -209,6 +214,8 @@ def _compared_along(subject: Subject, inputs: Sequence[Any], own: int) -> int | 
     if not subject.run(inputs, grad=False, watch=watch).finite_value:
         return None
     own_axes = _of_the_prediction(subject, inputs, watch)
+    if not own_axes and subject.contract.kinds() in BY_HAND:  # a softmax that was written out
+        return 0 if own and _blind_to(subject, inputs, (1, *pred.shape[1:])) else None
     axes = {axis for axis, ndim in own_axes if ndim == pred.ndim}
     if len(axes) != 1 or own in axes or len(own_axes) != sum(ndim == pred.ndim for _, ndim in own_axes):
         return None

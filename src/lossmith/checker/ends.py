@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.contract import Contract
+from lossmith.checker.policies import is_ratio
 from lossmith.checker.sample import class_axis, one_hot_like, perfect
 
 LOGIT_GAPS = (10.0, 20.0, 50.0, 100.0, 1e3, 1e4)
 RESIDUALS = (1e-3, 30.0, 100.0, 1e3, 1e4)
+RATIOS = (1e-3, 30.0)  # of a policy to the one that acted: a step of it goes nowhere near exp(30)
 NEARLY = 1e-30  # a probability that float32 holds and no real network means
 
 
@@ -94,7 +96,7 @@ def _real(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
         if contract.target_kind() == "count":
             yield Condition("where the target is 0", put(contract, inputs, target=torch.zeros_like(target)))
             return
-        for size in RESIDUALS:
+        for size in RATIOS if is_ratio(contract) else RESIDUALS:
             yield Condition(f"with a residual of {size:g}", put(contract, inputs, target + size * signs(target)))
     else:
         yield Condition("where the prediction is 0", put(contract, inputs, torch.zeros_like(pred)))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.finding import Finding, Grade, Severity
-from lossmith.checker.frameworks import ATTRIBUTE, keras_backend
+from lossmith.checker.frameworks import ATTRIBUTE, SUM, keras_backend
 from lossmith.checker.sample import batched
 from lossmith.checker.subject import Subject, Trial
 
@@ -202,8 +202,10 @@ def _wrapped(subject: Subject) -> list[str]:
         return []
     takes, hands_on = (", ".join(fold.leaves), fold.source()) if fold else ("*inputs", "*inputs")
     imports = ["import types"] if "types." in hands_on else []
-    part = "".join(step if step == ATTRIBUTE else f"[{step!r}]" for step in path)
-    return [*imports, "given = loss_fn", f"loss_fn = lambda {takes}: given({hands_on}){part}"]
+    part = "".join(step if step == ATTRIBUTE else f"[{step!r}]" for step in path if step != SUM)
+    made = f"given({hands_on}){part}"
+    made = f"sum(value for key, value in {made}.items() if 'loss' in key)" if SUM in path else made
+    return [*imports, "given = loss_fn", f"loss_fn = lambda {takes}: {made}"]
 
 
 def reproduce(subject: Subject, inputs: Sequence[Any], ending: Sequence[str] | None = None) -> str:

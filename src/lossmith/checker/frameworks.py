@@ -198,20 +198,27 @@ def _x64(wanted: bool) -> Any:
 
 
 ATTRIBUTE = ".loss"
+SUM = ".sum"  # of all that is called a loss, where none of them is the total
 TOTALS = ("loss", "total_loss", "loss_total", "total")
 
 
 def first_of(output: Any) -> Any:
     """A loss that returns (total, parts), {"loss": ...} or something with a `loss` is judged by its total."""
     for step in path_of(output):
+        if step == SUM:
+            return sum(value for key, value in output.items() if "loss" in str(key))
         output = output.loss if step == ATTRIBUTE else output[step]
     return output
 
 
 def path_of(output: Any) -> tuple[int | str, ...]:
-    """The way to the total in what a loss returns: (), (0,), ("loss",), (0, "loss"), (ATTRIBUTE,)."""
+    """The way to the total in what a loss returns: (), (0,), ("loss",), (0, "loss"), (ATTRIBUTE,), (SUM,)."""
     if isinstance(output, Mapping) and output:
-        key = next((key for key in TOTALS if key in output), next(iter(output)))
+        total = next((key for key in TOTALS if key in output), None)
+        parts = [value for key, value in output.items() if "loss" in str(key)]
+        if total is None and len(parts) > 1 and not any(isinstance(part, (Mapping, tuple, list)) for part in parts):
+            return (SUM,)
+        key = next(iter(output)) if total is None else total
         return (key, *path_of(output[key]))
     named = isinstance(output, tuple) and "loss" in getattr(output, "_fields", ())
     if named or (is_dataclass(output) and hasattr(output, "loss")):

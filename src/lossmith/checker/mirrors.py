@@ -36,7 +36,7 @@ ORDINARY = frozenset(
 )
 IMAGES = re.compile(r"(im(?:g|ages?)?s?_?)[1a] \1[2b]")  # two images that are to be alike
 GUESS = re.compile(
-    r"pred|prob|logit|score|estimate|output|student|mean|^mu$|rate|recon|hat$|^im(?:age|g)s?$|denois|restor"
+    r"pred|prob|logit|score|estimate|output|student|mean|^mu$|^loc$|rate|recon|hat$|^im(?:age|g)s?$|denois|restor"
 )
 GOAL = re.compile(
     r"target|label|true|truth|(?:^|_)gt(?:_|$)|teacher|mask|class|^levels?$|ordinal|rating|^gold|heat_?map|annot"
@@ -82,6 +82,8 @@ def is_ordinary(contract: Contract) -> bool:
     """True for a prediction and a target that are called so, of kinds that are often seen together."""
     if contract.target is None or (contract.pred.kind, contract.target_kind()) not in ORDINARY:
         return False
+    if contract.pred.kind != "real" and any(contract.arguments[i].kind == "real" for i in contract.preds):
+        return False  # beside the logarithm of a width stands a mean, and no probability
     pred, target = contract.pred.name.lower(), contract.arguments[contract.target].name.lower()
     if "H" in contract.pred.domain.axes and IMAGES.fullmatch(f"{pred} {target}"):
         return True

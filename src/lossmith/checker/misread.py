@@ -10,6 +10,8 @@ Labels of tokens are whole numbers. A loss that flattens tokens before its softm
 and makes all entries of the batch the classes of one softmax.
 
 Lengths end a sequence along the axis of its steps: along which, is seen by changing what lies behind them.
+
+What was taken for a weight, and is 0 and 1, is seen in `flagged`.
 """
 
 from collections.abc import Mapping
@@ -19,6 +21,7 @@ from math import isclose
 import torch
 
 from lossmith.checker.contract import Argument, Contract
+from lossmith.checker.flagged import of_flags
 from lossmith.checker.judge import SEEDS, accepts
 from lossmith.checker.subject import Subject
 from lossmith.domains import Domain
@@ -34,7 +37,7 @@ def corrected(subject: Subject, found: Contract) -> Contract:
     """The contract, or the one that it was mistaken for."""
     if found.fold is not None or found.sizes:
         return found
-    ways = (_of_no_images, _of_whole_samples, _steps_last, _of_one_softmax)
+    ways = (of_flags, _of_no_images, _of_whole_samples, _steps_last, _of_one_softmax)
     return next((other for way in ways if (other := way(subject, found)) is not None), found)
 
 

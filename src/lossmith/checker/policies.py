@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from lossmith.checker.contract import Contract
 from lossmith.checker.side import Side
 from lossmith.checker.templates import Template
 
@@ -10,6 +11,7 @@ POLICY = re.compile(r"actor|policy|pg|reinforce", re.I)  # in the name of a loss
 VALUES = re.compile(r"^values?$|^v$|baselines?|state_values?|critic")
 OLD = re.compile(r"(?:^|_)(?:ref(?:erence)?|old|behaviou?r)(?:_|$)")
 LIKELIHOOD = re.compile(r"(?:^|_)(?:new|policy|old|ref(?:erence)?|cur(?:rent)?)?_?log_?(?:p|pi|prob)s?(?:_|$|old|new)")
+ACTED_BEFORE = re.compile(r"(?:^|_)(?:old|behaviou?r)(?:_|$)")
 ACTED = re.compile(r"^act(?:ion)?s?$", re.I)
 # A step of Q-learning.
 _Q_STEP = {
@@ -19,6 +21,15 @@ _Q_STEP = {
     "reward": (r"^rs?$|rewards?|returns?", "real[N]"),
     "done": (r"dones?|terminal|terminated|not_?done|masks?|^d$", "binary[N]"),
 }
+
+
+def is_ratio(contract: Contract) -> bool:
+    """True if prediction and target are log-probabilities of the same actions, now and when they were chosen."""
+    if contract.target is None:
+        return False
+    now, before = contract.pred.name.lower(), contract.arguments[contract.target].name.lower()
+    likely = LIKELIHOOD.search(now) and LIKELIHOOD.search(before)
+    return bool(likely and ACTED_BEFORE.search(before))
 
 
 def of_q_step(names: Sequence[str]) -> tuple[Template, ...]:

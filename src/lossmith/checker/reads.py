@@ -24,20 +24,31 @@ def reads(thing: Any, name: str) -> Reads:
     return "never"
 
 
-def _found(node: ast.AST, name: str, where: str) -> Iterator[str]:
+def _is_local(node: ast.AST, name: str) -> bool:
+    """True for a method with a variable of its own by that name: `beta = 0.95` in `forward` is not the setting."""
+    if not isinstance(node, ast.FunctionDef) or any(
+        each.arg == name for each in ast.walk(node.args) if isinstance(each, ast.arg)
+    ):
+        return False
+    names = (each for each in ast.walk(node) if isinstance(each, ast.Name))
+    return any(each.id == name and isinstance(each.ctx, ast.Store) for each in names)
+
+
+def _found(node: ast.AST, name: str, where: str, local: bool = False) -> Iterator[str]:
+    local = local or _is_local(node, name)
     if isinstance(node, ast.Assign) and _keeps(node, name):
         return
-    if _is(node, name):
+    if _is(node, name) and not (local and isinstance(node, ast.Name)):
         yield where
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("locals", "vars", "getattr"):
         yield "**"
     for child in ast.iter_child_nodes(node):
         if isinstance(node, _BRANCHES):
-            yield from _found(child, name, "in a branch")
+            yield from _found(child, name, "in a branch", local)
         elif isinstance(node, ast.Call) and child is not node.func and where == "always" and not _of_torch(node.func):
-            yield from _found(child, name, "passed on")
+            yield from _found(child, name, "passed on", local)
         else:
-            yield from _found(child, name, where)
+            yield from _found(child, name, where, local)
 
 
 def _keeps(node: ast.Assign, name: str) -> bool:

@@ -12,6 +12,7 @@ score_i, score_j, label_i, ...  the score of what is worth more is to be the hig
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -36,7 +37,8 @@ TIME = re.compile(r"^times?$|durations?|surv|(?:^|_)time(?:_|$)")
 RISK = re.compile(r"risk|haz|theta|log_?h(?:z|r)?$")
 COX = re.compile(r"cox|deepsurv|partial_?likelihood", re.I)
 PUSHES = re.compile(r"contrast|margin|siam", re.I)
-JUDGES = re.compile(r"discrim|critic|(?:^|_)d(?:isc?)?_loss|loss_d(?:_|$)|DLoss", re.I)
+JUDGED = re.compile(r"^d(?:isc?)?_|_d$|(?:^|_)out|validity")
+JUDGES = re.compile(r"discrim|critic|(?:^|_)d(?:isc?)?_loss|loss_d(?:_|$)|DLoss|(?-i:[a-z]D$)", re.I)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ def of_several(subject: Subject) -> Wrong | None:
         return _turned_order(subject)
     up, down = _named(names, UP, SCORE), _named(names, DOWN, SCORE)
     if up in contract.preds and down in contract.preds and up is not None and down is not None and up != down:
+        if kinds == {"logprob"}:
+            return _turned_likelihood(subject, up)
         if kinds != {"real"}:
             return None
         return _turned_scores(subject, up, down) or _turned_score(subject, up, 1) or _turned_score(subject, down, -1)
@@ -160,6 +164,20 @@ def _turned_score(subject: Subject, index: int, sign: int) -> Wrong | None:
     return shown
 
 
+def _turned_likelihood(subject: Subject, chosen: int) -> Wrong | None:
+    """Log-probabilities of a chosen answer, which cost less the less likely it is, however likely that was."""
+    name, shown = subject.contract.arguments[chosen].name, None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        steps = [put(inputs, chosen, inputs[chosen] * factor) for factor in (3.0, 1.5, 1.0, 0.7, 0.3)]
+        values = [subject.values(each) for each in steps]
+        if not all(less < more for less, more in pairwise(values)):
+            return None
+        said = f"it falls as {name} falls"
+        shown = shown or Wrong(said, f"turn the sign of {name} in its own term", steps[-1], steps[0])
+    return shown
+
+
 def _named(names: Sequence[str], pattern: re.Pattern[str], also: re.Pattern[str] | None = None) -> int | None:
     """The position of the one name that fits."""
     found = [i for i, name in enumerate(names) if pattern.search(name) and (also is None or also.search(name))]
@@ -171,12 +189,34 @@ def of_adversaries(subject: Subject) -> Wrong | None:
     """A discriminator that takes the real for fake. What is linear (a critic) may have either sign."""
     names = [argument.name.lower() for argument in subject.contract.arguments]
     up, down = _named(names, REAL), _named(names, FAKE)
-    if not JUDGES.search(subject.name) or len(names) != 2 or up is None or down is None or up == down:
+    if len(names) != 2 or up is None or down is None or up == down:
         return None
+    if (alike := _told_apart_by_none(subject, up, down)) is not None or not JUDGES.search(subject.name):
+        return alike
     inputs = subject.draw(SEEDS[0])
     steps = [subject.values(put(inputs, up, inputs[up] + step)) for step in (-2, 0, 2)]
     straight = abs(steps[0] + steps[2] - 2 * steps[1]) < 1e-4 * (1 + abs(steps[1]))
     return None if straight else _turned_scores(subject, up, down)
+
+
+def _told_apart_by_none(subject: Subject, up: int, down: int) -> Wrong | None:
+    """Scores of the real and of the fake that may change places, in a loss that is no distance of the two."""
+    names, shown = [argument.name for argument in subject.contract.arguments], None
+    if not all(SCORE.search(name.lower()) or JUDGED.search(name.lower()) for name in names):
+        return None
+    for seed in SEEDS:
+        inputs = subject.draw(seed)
+        other = put(put(inputs, up, inputs[down]), down, inputs[up])
+        both = put(put(inputs, up, inputs[up] + 1.5), down, inputs[down] + 1.5)
+        value = subject.values(inputs)
+        close = 1e-5 * (1 + abs(value))
+        if not abs(subject.values(other) - value) < close or not abs(subject.values(both) - value) > close:
+            return None
+        said = (
+            f"{names[up]} and {names[down]} may change places, and it costs the same: it tells neither from the other"
+        )
+        shown = shown or Wrong(said, f"ask for another value of {names[down]} than of {names[up]}", inputs, other)
+    return shown
 
 
 def _turned_policy(subject: Subject, advantage: int) -> Wrong | None:

@@ -30,7 +30,7 @@ _SIDES = (
     (r"mask|valid|(?:^|_)keep(?:_|$)|(?:^|_)pad(?:ding)?(?:_|$)|visib", Side("mask", "other", "any")),
     (r"(?:^|_)lengths?(?:_|$)|(?:^|_)lens?(?:_|$)|seq_?len", Side("lengths", "other", "rows")),
     (r"weight|(?:^|_)w(?:ts?)?$|importance", Side("weight", "other", "any")),
-    (r"log_?(?:var|sigma|std|scale|b$)", Side("real", "pred", "pred")),
+    (r"log_?(?:var|sigma|std|scale|beta|kappa|tau|nu$|sd|width|disp|prec|b$)", Side("real", "pred", "pred")),
     (r"^mu$|(?:^|_)(?:z|latent|q)_?(?:mu|mean)|^latent", Side("real", "pred", "pred")),
     (r"(?:^|_)var(?:iance)?(?:_|$)|sigma|(?:^|_)std(?:_|$)", Side("positive", "pred", "pred")),
     (r"teacher", Side("logits", "other", "pred")),

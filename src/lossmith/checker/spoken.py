@@ -25,6 +25,8 @@ _METRIC = re.compile(
 _PAIR = re.compile(r"^(?:anc|quer)")
 _SCORES = re.compile(r"scores?$|ranking|preds?$")
 WORTH = re.compile(r"relevan|gains?$|grades?$|utilit")  # of the entries of a list that is ranked
+_PADDING = re.compile(r"(?:attn|attention|pad(?:ding)?|loss|token|seq(?:uence)?|response|completion|valid)_?mask")
+_OF_STEPS = {"mask": "mask[N,T]", "lengths": "lengths[N]"}
 _QUEUE = re.compile(r"queue|memory|bank|negatives$")
 # A mixture of Gaussians: its shares, means and widths, and what they are to explain.
 _MIXTURE = (
@@ -86,6 +88,8 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         return found
     if found := of_returns(lowered, sides) or _beside_a_mask(lowered, sides):
         return found
+    if found := _alone(lowered, sides):
+        return found
     settled = [side for side in sides if side is not None]
     if len(settled) == len(names) and any(side.role == "pred" for side in settled):
         domains = [tuple(f"{side.kind}[{shape}]" for shape in side.shapes("N,D")) for side in settled]
@@ -94,6 +98,23 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         domains = [f"{side.kind}[N]" if side else "real[N]" for side in sides]
         return (Template(9.0, tuple(domains), tuple(side.role if side else "pred" for side in sides)),)
     return ()
+
+
+def _alone(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Template, ...]:
+    """A sequence beside its mask or its lengths, and nothing that it is compared with."""
+    mains = [i for i, side in enumerate(sides) if side is None]
+    told = all(
+        side is None or (side.kind == "lengths" or _PADDING.search(n)) for n, side in zip(names, sides, strict=True)
+    )
+    if len(mains) != 1 or len(names) < 2 or not told:
+        return ()
+    main = names[mains[0]]
+    kind = "logits" if "logit" in main else "prob" if re.search(r"prob|att(?:n|ention)?(?:_|$)|align", main) else "real"
+    roles = tuple("pred" if i in mains else "other" for i in range(len(names)))
+    sequences = [
+        tuple(f"{kind}[{axes}]" if s is None else _OF_STEPS[s.kind] for s in sides) for axes in ("N,T,C", "N,T")
+    ]
+    return tuple(Template(9.0, domains, roles) for domains in sequences)
 
 
 def _of_pairs(names: Sequence[str]) -> tuple[Template, ...]:

@@ -110,6 +110,9 @@ def _templates_of_three() -> Iterator[Template]:
         for shape in ("N,C", "N"):
             yield Template(rank, tuple(f"{kind}[{shape}]" for kind in kinds), ("pred", "pred", "target"))
     yield Template(4.6, ("logits[N,C]", "index[N]", "weight[N]"), ("pred", "target", "other"))
+    yield Template(3.0, ("real[N,C]", "real[N,C]", "index[N]"), ("pred", "target", "other"))
+    for rank, kind in ((4.4, "mask"), (4.3, "weight")):
+        yield Template(rank, ("boxes[N,4]", "boxes[N,4]", f"{kind}[N]"), ("pred", "target", "other"))
     yield Template(4.2, ("real[N,T]", "real[N,T]", "lengths[N]"), ("pred", "target", "other"))
 
 
@@ -126,6 +129,8 @@ def _templates_of_one() -> Iterator[Template]:
 
 _FOUR = (
     Template(6.0, ("embedding[N,D]",) * 4, ("pred",) * 4),
+    Template(5.5, ("logits[N,C]", "index[N]", "real[N,D]", "real[N,D]"), ("pred", "target", "pred", "other")),
+    Template(5.4, ("logits[N,C]", "real[N,D]", "index[N]", "real[N,D]"), ("pred", "pred", "target", "other")),
     Template(5.0, ("real[N,C]",) * 4, ("pred", "target", "other", "other")),
     Template(4.0, ("real[N]",) * 4, ("pred", "target", "other", "other")),
 )

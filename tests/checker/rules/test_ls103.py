@@ -98,3 +98,18 @@ def test_a_branch_whose_own_value_has_no_limit_is_told_all_the_same():
     (found,) = answer(rule, log_of_counts, **counts)[1]
     assert "where the target is 0" in found.message
     assert answer(rule, log_of_safe_counts, **counts)[0].status == "passed"
+
+
+def dual_clip(logp, logp_old, adv):
+    ratio = torch.exp(logp - logp_old)
+    low = torch.min(ratio * adv, ratio.clamp(0.8, 1.2) * adv)
+    return -torch.where(adv < 0, torch.max(low, 3.0 * adv), low).mean()
+
+
+def clipped_gap(estimate, target, adv):
+    return dual_clip(estimate, target, adv)
+
+
+def test_a_policy_does_not_leave_the_one_that_acted_so_far():
+    assert answer(rule, dual_clip)[0].status == "passed"
+    assert answer(rule, clipped_gap)[0].status == "failed"  # of other numbers, 100 apart is ordinary

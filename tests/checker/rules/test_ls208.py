@@ -41,11 +41,21 @@ def labels_of_the_other_kind(logits, target):
     return F.binary_cross_entropy_with_logits(logits, target)
 
 
+def extreme_values(sign):
+    def gumbel(loc, log_beta, y):
+        assert loc.shape == log_beta.shape == y.shape
+        z = (y - loc) * torch.exp(-log_beta)
+        return (log_beta + z + sign * torch.exp(-z)).mean()
+
+    return gumbel
+
+
 def likelihood_with_the_wrong_sign(p, target):
     return (target * p.log() + (1 - target) * (1 - p).log()).mean()
 
 
 FAULTS = [
+    (extreme_values(-1.0), {}, "a quotient has a pole at valid predictions"),
     (dice_of_logits, BINARY, "a quotient has a pole at valid predictions"),
     (nll_of_logits, {}, "falls without end along logits + t * away: "),
     (KLOfLogits(), {"pred": "logits[N,C]", "target": "dist[N,C]"}, "falls without end along student"),
@@ -97,6 +107,7 @@ def critic(real, fake):
 
 
 INNOCENT = [
+    (extreme_values(1.0), {}),
     (dice, BINARY),
     (lambda logits, target: F.nll_loss(logits.log_softmax(-1), target), {}),
     (kl, {"pred": "logits[N,C]", "target": "dist[N,C]"}),

@@ -338,3 +338,37 @@ def mixed_by_its_own(pred: Tensor, target: Tensor) -> Tensor:
 
 def test_a_generator_of_its_own_sets_no_seed() -> None:
     assert answer(rule, mixed_by_its_own, **REAL)[1] == []
+
+
+class Counted(nn.Module):
+    """A share that grows at each call; so few samples show it only later. Or a counter that nothing asks."""
+
+    def __init__(self, used: bool) -> None:
+        super().__init__()
+        self.used, self.share = used, 0.5
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        each = (pred - target).abs().flatten()
+        self.share = min(1.0, self.share + 0.02)
+        return each.sort().values[: max(int((self.share if self.used else 0.5) * len(each)), 1)].mean()
+
+
+def test_what_shows_after_several_calls_is_told():
+    _, (found,) = answer(rule, Counted(used=True), **REAL)
+    assert "with share set back" in found.why
+    assert "range(14)" in found.reproducer or found.reproducer == ""
+    assert answer(rule, Counted(used=False), **REAL)[0].status == "passed"
+
+
+def shuffled(pred: Tensor, target: Tensor) -> Tensor:
+    return (pred[torch.as_tensor(np.random.permutation(len(pred)))] - target).square().mean()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_order_of_two_is_seen_whatever_comes_first(seed: int) -> None:
+    np.random.seed(seed)  # a permutation of two is the same as the one before it half of the time
+    _, (found,) = answer(rule, shuffled, **REAL)
+    assert (found.severity, found.why) == (
+        "warning",
+        "with numpy's global generator seeded before each call the value stays",
+    )

@@ -94,3 +94,74 @@ def test_the_right_way_up(loss, flags):
 def test_a_likelihood_is_negative_where_pairs_match():
     z = torch.eye(4)
     assert float(shares(z, z)) < 0.0
+
+
+def adversaries(goal):
+    def least_squares(scores_real, scores_fake):
+        return (1 - scores_real).square().mean() + (goal - scores_fake).square().mean()
+
+    return least_squares
+
+
+def distance_of_scores(scores_real, scores_fake):
+    return (scores_real - scores_fake).square().mean()
+
+
+def hazards(sign):
+    def survival(hazard_logits, bins, left):
+        h = hazard_logits.sigmoid().gather(1, bins[:, None]).squeeze(1)
+        return (sign * (1 - left) * h.log() - left * (1 - h).log()).mean()
+
+    return survival
+
+
+def by_hand(axis):
+    def cross_entropy(scores, gold):
+        return -(scores - scores.logsumexp(axis, keepdim=True)).gather(1, gold[:, None]).mean()
+
+    return cross_entropy
+
+
+def odds(sign):
+    def odds_ratio(chosen_logps, rejected_logps):
+        ratio = chosen_logps - rejected_logps - torch.log1p(-chosen_logps.exp()) + torch.log1p(-rejected_logps.exp())
+        return (sign * chosen_logps - 0.1 * F.logsigmoid(ratio)).mean()
+
+    return odds_ratio
+
+
+@pytest.mark.parametrize(
+    ("loss", "told"),
+    [
+        (adversaries(1.0), "scores_real and scores_fake may change places"),
+        (hazards(1.0), "it falls as the score of the label falls, whether left is 0 or 1"),
+        (by_hand(0), "the softmax runs along axis 0"),
+        (odds(1.0), "it falls as chosen_logps falls"),
+    ],
+)
+def test_a_loss_of_several_that_asks_for_the_wrong_end(loss, told):
+    (found,) = answer(rule, loss)[1]
+    assert (found.severity, found.message.startswith(told)) == ("error", True)
+
+
+@pytest.mark.parametrize("loss", [adversaries(0.0), distance_of_scores, hazards(-1.0), by_hand(1), odds(-1.0)])
+def test_a_loss_of_several_that_asks_for_the_right_end(loss):
+    assert answer(rule, loss)[1] == []
+
+
+def test_what_is_only_guessed_to_be_classes_is_not_told_of_an_axis():
+    def attended(scores, value):
+        """Attention over the batch: what is attended to, against the mean."""
+        return ((scores.softmax(0) * value).sum(0) - value.mean(0)).square().mean()
+
+    assert answer(rule, attended)[1] == []
+
+
+def test_a_layout_that_was_guessed_accuses_nobody():
+    centre = torch.linspace(-0.1, 0.1, 4)
+
+    def centred(student_logits, teacher_logits):
+        t = F.softmax(teacher_logits.detach() - centre, dim=-1)
+        return -(t * F.log_softmax(student_logits, dim=-1)).sum(-1).mean()
+
+    assert answer(rule, centred)[1] == []

@@ -139,6 +139,32 @@ class Refuses(nn.Module):
         return (pred - target).square().mean()
 
 
+class Shadowed(nn.Module):
+    """A variable of its own has the name of the setting."""
+
+    def __init__(self, beta: float = 0.5, hard: bool = False) -> None:
+        super().__init__()
+        self.beta, self.hard = beta, hard
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        beta = 0.5
+        return beta * (pred - target).abs().mean() + (0.0 if self.hard else 1 - beta) * (pred - target).square().mean()
+
+
+class Copied(Shadowed):
+    def __init__(self, beta: float = 0.5, hard: bool = False) -> None:
+        super().__init__(beta, hard)
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        beta = self.beta
+        return beta * (pred - target).abs().mean() + (0.0 if self.hard else 1 - beta) * (pred - target).square().mean()
+
+
+def test_a_variable_of_the_same_name_is_no_reading() -> None:
+    assert [each.message.split()[0] for each in answer(rule, Shadowed(), **REAL)[1]] == ["beta"]
+    assert answer(rule, Copied(), **REAL)[0].status == "passed"
+
+
 @pytest.mark.parametrize(
     ("loss", "name", "takes"),
     [(Focal(), "gamma", {"logits": "logits[N]", "target": "binary[N]"}), (Overwritten(), "beta", REAL)],

@@ -42,7 +42,9 @@ from lossmith.checker.subject import Subject
 from lossmith.domains import Domain
 
 CODE, NAME, SINCE = "LS208", "unbounded-below", "0.1"
-LOG_VARIANCE = re.compile(r"log_?(?:var|sigma|std|scale|b$)|(?:sigma|std|var)_?log")
+LOG_VARIANCE = re.compile(
+    r"log_?(?:var|sigma|std|scale|beta|kappa|tau|nu$|sd|width|disp|prec|b$)|(?:sigma|std|var)_?log"
+)
 CLASSES = ("index", "onehot", "dist")
 PAIRS = {
     "real": ("real", "count"),

@@ -41,6 +41,8 @@ from lossmith.checker.slopes import same
 from lossmith.checker.subject import Subject, Trial
 
 CODE, NAME, SINCE = "LS607", "hidden-state-or-rng", "0.1"
+LATER = 12
+AGAIN = 8
 
 
 def applies(subject: Subject) -> str:
@@ -76,8 +78,12 @@ def _memory(subject: Subject, first: Sequence[Any], second: Sequence[Any]) -> Fi
     one = subject.twin(torch.float32)
     kept = Snapshot(one)
     before = subject.run(first, loss=one)
-    subject.run(second, loss=one)
-    after = subject.run(first, loss=one)
+    times, after = 0, before
+    for calls in (1, LATER):  # what is counted at each call may show only later
+        if calls == 1 or (same(before, after) and kept.changed()):
+            after, times = _after(subject, first, second, one, calls), calls
+    for _ in range(AGAIN):  # two samples in random order are often in the order of before
+        after = after if not same(before, after) else subject.run(first, loss=one)
     try:
         if same(before, after):
             return None
@@ -85,10 +91,17 @@ def _memory(subject: Subject, first: Sequence[Any], second: Sequence[Any]) -> Fi
         kept.restore(*changed)
         again = subject.run(first, loss=one)
         if changed and same(before, again):
-            return _remembers(subject, first, second, (before, after), kept, changed)
+            return _remembers(subject, first, second, (before, after), kept, changed, times)
         return _unseeded(subject, before, after)
     finally:
         kept.restore(*kept.changed())
+
+
+def _after(subject: Subject, first: Sequence[Any], second: Sequence[Any], loss: Any, times: int) -> Trial:
+    """The first inputs again, after the second ones so many times."""
+    for _ in range(times):
+        subject.run(second, loss=loss)
+    return subject.run(first, loss=loss)
 
 
 def _remembers(
@@ -98,9 +111,10 @@ def _remembers(
     trials: tuple[Trial, Trial],
     kept: Snapshot,
     changed: list[str],
+    times: int,
 ) -> Finding:
     before, after = trials
-    culprits = _single(subject, first, second, kept, changed, before)
+    culprits = _single(subject, first, second, kept, changed, before, times)
     own = [label for label in culprits if isinstance(kept.before(label), torch.Generator)]
     meant = said_to_draw(subject) if own else said_to_remember(subject, culprits)
     names = ", ".join(culprits)
@@ -118,7 +132,7 @@ def _remembers(
         fix="take the generator as an argument, or say in the documentation that the value is random"
         if own
         else f"keep {names} in a registered buffer and document it, or leave it out of the value",
-        reproducer=reproduce(subject, first, _ending_memory(subject, second)),
+        reproducer=reproduce(subject, first, _ending_memory(subject, second, times)),
     )
 
 
@@ -129,12 +143,13 @@ def _single(
     kept: Snapshot,
     changed: list[str],
     before: Trial,
+    times: int,
 ) -> list[str]:
     """The one cell that is enough to set back, or all that changed."""
     for label in changed[:20]:
         kept.restore(*changed)
         subject.run(first, loss=kept.loss)
-        subject.run(second, loss=kept.loss)
+        _after(subject, first, second, kept.loss, times)
         kept.restore(label)
         if same(before, subject.run(first, loss=kept.loss)):
             return [label]
@@ -163,10 +178,10 @@ def _unseeded(subject: Subject, before: Trial, after: Trial) -> Finding:
 
 def _repeats(subject: Subject, inputs: Sequence[Any], seed: Callable[[int], Any]) -> bool:
     trials: list[Trial] = []
-    for _ in range(3):
+    for _ in range(AGAIN):
         seed(0)
         trials.append(subject.run(inputs))
-    return same(trials[0], trials[1]) and same(trials[0], trials[2])
+    return all(same(trials[0], trial) for trial in trials)
 
 
 def _drawn(subject: Subject, inputs: Sequence[Any]) -> Finding | None:
@@ -286,10 +301,11 @@ def _called(subject: Subject) -> str:
     return ", ".join(argument.name for argument in subject.contract.arguments)
 
 
-def _ending_memory(subject: Subject, second: Sequence[Any]) -> list[str]:
+def _ending_memory(subject: Subject, second: Sequence[Any], times: int) -> list[str]:
     others = ", ".join(literal(value) for value in second)
     return [
-        *("for call in range(3):", f"    batch = ({_called(subject)}) if call != 1 else ({others})"),
+        f"for call in range({times + 2}):",
+        f"    batch = ({_called(subject)}) if call in (0, {times + 1}) else ({others})",
         *("    torch.manual_seed(0)", "    print(call, loss_fn(*batch))"),
     ]
 

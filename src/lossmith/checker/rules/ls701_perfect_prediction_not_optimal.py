@@ -10,7 +10,8 @@ What it checks
     smooth_l1, log_cosh) that ought to cost the same on both sides of the target.
     A likelihood of pairs that was not turned, a list that is best in the opposite order, and scores that may change
     places among the classes are seen by their values alone.
-    A softmax along the samples, or along pixels, compares no classes: right and wrong cost the same.
+    A softmax along the samples, or along pixels, compares no classes: right and wrong cost the same. Scores of the real
+    and of the fake that may change places tell neither. Of a flag beside the label, one value must ask for the label.
 
 Why it matters
     The optimizer goes where the loss is low. With the wrong sign, a score in place of 1 - score, or labels that are
@@ -36,6 +37,7 @@ from collections.abc import Iterator
 from lossmith.checker.directions import beaten, pushed_away, wrong_axis, wrong_way
 from lossmith.checker.evidence import SkipRule, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding, Severity
+from lossmith.checker.flagged import whatever_the_flag
 from lossmith.checker.judge import SEEDS, shortfall
 from lossmith.checker.mirrors import meant, on_a_scale
 from lossmith.checker.promises import (
@@ -92,7 +94,11 @@ def check(subject: Subject) -> Iterator[Finding]:
     if found is None and len(subject.contract.preds) == 1 and known and not reason:
         found = wrong_axis(subject) or pushed_away(subject) or half_an_overlap(subject)
     elif found is None:
-        found = wrong_way(subject) or (wrong_axis(subject) if len(subject.contract.preds) == 1 else None)
+        found = (
+            wrong_way(subject)
+            or whatever_the_flag(subject)
+            or (wrong_axis(subject) if len(subject.contract.preds) == 1 else None)
+        )
         if found is None and _is_said(subject, reason):
             found = beaten(subject, everywhere=subject.contract.origin in SAID or _of_boxes(subject))
     if found is not None:
