@@ -1,0 +1,147 @@
+"""The total of a small batch in torch's own operations, wherever they say what the formula says; else None.
+
+    squared_error ...       torch's kernel: its value and slope are the formula's
+    softmax_cross_entropy   torch's kernel on float64: what a sure row costs is lost in float32, and here below 1e-8
+    binary_cross_entropy    of targets that are 0 or 1: -log sigmoid((2 t - 1) x), which no end of x leaves; of
+                            probabilities torch's kernel, away from its guards
+    triplet_margin          of distances whose squares neither over- nor underflow
+
+Where torch gives another answer than the formula is asked of numbers that are computed anyway. Autograd takes the
+gradient, and a graph of it. For ignored labels torch leaves out what the formula leaves out.
+"""
+
+from collections.abc import Callable, Mapping
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C import _nn as kernels  # without the second look that torch.nn.functional takes at shapes and kinds
+
+from lossmith import formulas
+from lossmith.spec import Formula
+
+MEAN, SUM = 1, 2
+REDUCTIONS = {"mean": MEAN, "sum": SUM}  # torch's numbers
+SURE = 1e-8  # a cost that float64 holds to the digits of float32
+NONE = -(2**63)  # a label that no batch has
+
+
+def smooth_l1(x: Tensor, t: Tensor, reduction: int, *, beta: float) -> Tensor:
+    return kernels.smooth_l1_loss(x, t, reduction, beta) if beta else kernels.l1_loss(x, t, reduction)
+
+
+def binary_cross_entropy(x: Tensor, t: Tensor, reduction: int, *, pred_is: str, pos_weight: Any) -> Tensor | None:
+    if pos_weight is not None or t.requires_grad:
+        return None
+    if pred_is == "prob":
+        return _of_probability(x, t, reduction)
+    if not torch.equal(t.square(), t):
+        return None
+    z = x * t.mul(2.0).sub_(1.0)
+    return _finite(-_reduced(torch.nn.functional.logsigmoid(z), reduction))
+
+
+def _of_probability(x: Tensor, t: Tensor, reduction: int) -> Tensor | None:
+    # torch adds 1e-12 to a probability in the second derivative, and stops logarithms at -100
+    least, most = x.detach().aminmax()
+    guarded = 1e-12 / torch.finfo(x.dtype).eps
+    inside = guarded < least.item() and guarded < 1.0 - most.item()
+    return kernels.binary_cross_entropy(x, t, None, reduction) if inside else None
+
+
+def softmax_cross_entropy(
+    x: Tensor,
+    t: Tensor,
+    reduction: int,
+    *,
+    ignored: int | None = None,
+    pred_is: str,
+    class_weight: Any,
+    label_smoothing: float,
+) -> Tensor | None:
+    hard = not t.is_floating_point()
+    if pred_is == "prob" or class_weight is not None or t.requires_grad or (hard and t.dtype != torch.int64):
+        return None
+    left_out = NONE if ignored is None else ignored
+    try:
+        if pred_is == "logit":
+            return _of_logit(x, t, reduction, left_out, label_smoothing)
+        if hard and not label_smoothing:
+            return _finite(kernels.nll_loss_nd(_classes_second(x), t, None, reduction, left_out))
+    except IndexError:  # a label that is no class
+        pass
+    return None
+
+
+def _of_logit(x: Tensor, t: Tensor, reduction: int, ignored: int, smoothing: float) -> Tensor | None:
+    if x.dtype != torch.float32 or x.numel() > 2**14 or x.ndim != 2:
+        return None
+    wide = t.double() if t.is_floating_point() else t
+    cost = kernels.cross_entropy_loss(x.double(), wide, None, 0, ignored, smoothing)
+    least, most = cost.detach().aminmax()
+    if least.item() == 0.0 and wide is t:
+        return _of_kept(cost, t != ignored, reduction)
+    known = least.item() > SURE and isfinite(most.item())
+    return _reduced(cost, reduction).float() if known else None
+
+
+def _of_kept(cost: Tensor, keep: Tensor, reduction: int) -> Tensor | None:
+    """Where a label is ignored: its cost is 0."""
+    kept = cost.detach()[keep]
+    if not kept.numel():
+        return None
+    known = kept.amin().item() > SURE and isfinite(kept.amax().item())
+    total = cost.sum() / (kept.numel() if reduction == MEAN else 1)
+    return total.float() if known else None
+
+
+def _classes_second(x: Tensor) -> Tensor:
+    return x if x.ndim <= 2 else x.movedim(-1, 1)
+
+
+def kl_divergence(x: Tensor, t: Tensor, reduction: int, *, pred_is: str, log_target: bool) -> Tensor | None:
+    if pred_is != "log_prob" or log_target or t.requires_grad:
+        return None
+    total = torch.kl_div(x, t, SUM, log_target=False)
+    return _finite(total / (x.numel() // x.shape[-1]) if reduction == MEAN else total)
+
+
+def poisson_nll(x: Tensor, t: Tensor, reduction: int, *, log_input: bool, full: bool) -> Tensor | None:
+    if full or not log_input:
+        return None
+    return _finite(torch.poisson_nll_loss(x, t, True, False, 0.0, reduction))
+
+
+def triplet_margin(
+    anchor: Tensor, positive: Tensor, negative: Tensor, reduction: int, *, margin: float, p: float, swap: bool
+) -> Tensor | None:
+    if p != 2 or swap:
+        return None
+    near, far = ((anchor - other).norm(dim=-1) for other in (positive, negative))
+    least, most = torch.stack((near.detach(), far.detach())).aminmax()
+    smallest = torch.finfo(anchor.dtype).tiny ** 0.4
+    if not (smallest < least.item() and most.item() < 1.0 / smallest):
+        return None
+    return _reduced((near - far).add_(margin).relu(), reduction)
+
+
+def _reduced(values: Tensor, reduction: int) -> Tensor:
+    return values.mean() if reduction == MEAN else values.sum()
+
+
+def _finite(total: Tensor) -> Tensor | None:
+    return total if isfinite(total.item()) else None
+
+
+NATIVE: Mapping[Formula, Callable[..., Tensor | None]] = {
+    formulas.squared_error: kernels.mse_loss,
+    formulas.absolute_error: kernels.l1_loss,
+    formulas.huber: lambda x, t, reduction, *, delta: kernels.huber_loss(x, t, reduction, delta),
+    formulas.smooth_l1: smooth_l1,
+    formulas.binary_cross_entropy: binary_cross_entropy,
+    formulas.softmax_cross_entropy: softmax_cross_entropy,
+    formulas.kl_divergence: kl_divergence,
+    formulas.poisson_nll: poisson_nll,
+    formulas.triplet_margin: triplet_margin,
+}
