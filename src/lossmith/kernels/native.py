@@ -1,9 +1,9 @@
 """The total of a small batch in torch's own operations, wherever they say what the formula says; else None.
 
     squared_error ...       torch's kernel: its value and slope are the formula's
-    softmax_cross_entropy   torch's kernel on float64: what a sure row costs is lost in float32, and here below 1e-8
-    binary_cross_entropy    of targets that are 0 or 1: -log sigmoid((2 t - 1) x), which no end of x leaves; of
-                            probabilities torch's kernel, away from its guards
+    softmax_cross_entropy   torch's kernel on float64, unless a logit may lead by so much that it loses digits there too;
+                            in float32 it loses those of every sure row
+    binary_cross_entropy    likewise; of probabilities torch's kernel, away from its guards
     triplet_margin          of distances whose squares neither over- nor underflow
 
 Where torch gives another answer than the formula is asked of numbers that are computed anyway. Autograd takes the
@@ -11,7 +11,7 @@ gradient, and a graph of it. For ignored labels torch leaves out what the formul
 """
 
 from collections.abc import Callable, Mapping
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import torch
@@ -23,7 +23,8 @@ from lossmith.spec import Formula
 
 MEAN, SUM = 1, 2
 REDUCTIONS = {"mean": MEAN, "sum": SUM}  # torch's numbers
-SURE = 1e-8  # a cost that float64 holds to the digits of float32
+SMALL = 2**14  # entries, up to which float64 costs next to nothing
+LOGIT, LEAD = 16.0, 20.0  # with less, what an entry or a row costs has the digits of float32 in float64
 NONE = -(2**63)  # a label that no batch has
 
 
@@ -36,10 +37,11 @@ def binary_cross_entropy(x: Tensor, t: Tensor, reduction: int, *, pred_is: str, 
         return None
     if pred_is == "prob":
         return _of_probability(x, t, reduction)
-    if not torch.equal(t.square(), t):
+    least, most = _ends(x)
+    if not (least > -LOGIT and most < LOGIT):
         return None
-    z = x * t.mul(2.0).sub_(1.0)
-    return _finite(-_reduced(torch.nn.functional.logsigmoid(z), reduction))
+    wide = torch.binary_cross_entropy_with_logits(x.double(), t.double(), None, None, reduction)
+    return _finite(wide.float())
 
 
 def _of_probability(x: Tensor, t: Tensor, reduction: int) -> Tensor | None:
@@ -75,25 +77,20 @@ def softmax_cross_entropy(
 
 
 def _of_logit(x: Tensor, t: Tensor, reduction: int, ignored: int, smoothing: float) -> Tensor | None:
-    if x.dtype != torch.float32 or x.numel() > 2**14 or x.ndim != 2:
+    """A label whose logit leads by g costs e^-g at least."""
+    least, most = _ends(x)
+    if x.ndim != 2 or not most - least < LEAD:
         return None
     wide = t.double() if t.is_floating_point() else t
-    cost = kernels.cross_entropy_loss(x.double(), wide, None, 0, ignored, smoothing)
-    least, most = cost.detach().aminmax()
-    if least.item() == 0.0 and wide is t:
-        return _of_kept(cost, t != ignored, reduction)
-    known = least.item() > SURE and isfinite(most.item())
-    return _reduced(cost, reduction).float() if known else None
+    return _finite(kernels.cross_entropy_loss(x.double(), wide, None, reduction, ignored, smoothing).float())
 
 
-def _of_kept(cost: Tensor, keep: Tensor, reduction: int) -> Tensor | None:
-    """Where a label is ignored: its cost is 0."""
-    kept = cost.detach()[keep]
-    if not kept.numel():
-        return None
-    known = kept.amin().item() > SURE and isfinite(kept.amax().item())
-    total = cost.sum() / (kept.numel() if reduction == MEAN else 1)
-    return total.float() if known else None
+def _ends(x: Tensor) -> tuple[float, float]:
+    """The least and the largest number of a small batch of float32; of others the ends of all."""
+    if x.dtype != torch.float32 or x.numel() > SMALL:
+        return -inf, inf
+    least, most = x.detach().aminmax()
+    return least.item(), most.item()
 
 
 def _classes_second(x: Tensor) -> Tensor:
@@ -118,10 +115,11 @@ def triplet_margin(
 ) -> Tensor | None:
     if p != 2 or swap:
         return None
-    near, far = ((anchor - other).norm(dim=-1) for other in (positive, negative))
+    near = torch.linalg.vector_norm(anchor - positive, 2, -1)
+    far = torch.linalg.vector_norm(anchor - negative, 2, -1)
     least, most = torch.stack((near.detach(), far.detach())).aminmax()
     smallest = torch.finfo(anchor.dtype).tiny ** 0.4
-    if not (smallest < least.item() and most.item() < 1.0 / smallest):
+    if not (least.item() > smallest and most.item() < 1.0 / smallest):
         return None
     return _reduced((near - far).add_(margin).relu(), reduction)
 
