@@ -1,10 +1,12 @@
 """The total of a small batch in torch's own operations, wherever they say what the formula says; else None.
 
     squared_error ...       torch's kernel: its value and slope are the formula's
-    softmax_cross_entropy   torch's kernel on float64, unless a logit may lead by so much that it loses digits there too;
-                            in float32 it loses those of every sure row
+    softmax_cross_entropy   torch's kernel on float64, unless a logit may lead by so much that digits are lost there
+                            too; in float32 those of every sure row are
     binary_cross_entropy    likewise; of probabilities torch's kernel, away from its guards
     triplet_margin          of distances whose squares neither over- nor underflow
+
+Of larger batches (`IN_BLOCKS`) the two kernels that torch has for value and slope take one block after the other.
 
 Where torch gives another answer than the formula is asked of numbers that are computed anyway. Autograd takes the
 gradient, and a graph of it. For ignored labels torch leaves out what the formula leaves out.
@@ -16,9 +18,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C import _nn as kernels  # without the second look that torch.nn.functional takes at shapes and kinds
+from torch._C import _nn as kernels  # pyright: ignore[reportAttributeAccessIssue] # without the second look that torch.nn.functional takes at shapes and kinds
 
 from lossmith import formulas
+from lossmith.kernels.blocks import blocks, limit
+from lossmith.kernels.rows import Both
 from lossmith.spec import Formula
 
 MEAN, SUM = 1, 2
@@ -142,4 +146,28 @@ NATIVE: Mapping[Formula, Callable[..., Tensor | None]] = {
     formulas.kl_divergence: kl_divergence,
     formulas.poisson_nll: poisson_nll,
     formulas.triplet_margin: triplet_margin,
+}
+
+
+def in_blocks(forward: Callable[..., Tensor], backward: Callable[..., Tensor]) -> Callable[..., Both | None]:
+    """Total and slope by torch's two kernels."""
+
+    def summed(x: Tensor, t: Tensor, *, scale: float, keep: None, **settings: float) -> Both | None:
+        if settings.get("beta") == 0.0 or not x.ndim:
+            return None
+        slope, upstream, parts = torch.empty_like(x), x.new_tensor(scale), list[Tensor]()
+        for index in blocks(x.shape, 1, limit(x)):
+            here = x[index], t[index]
+            parts.append(forward(*here, SUM, *settings.values()))
+            backward(upstream, *here, SUM, *settings.values(), grad_input=slope[index])
+        return torch.stack(parts).sum().mul_(scale), [slope]
+
+    return summed
+
+
+aten = torch.ops.aten
+IN_BLOCKS: Mapping[Formula, Callable[..., Both | None]] = {
+    formulas.squared_error: in_blocks(kernels.mse_loss, aten.mse_loss_backward.grad_input),
+    formulas.huber: in_blocks(kernels.huber_loss, aten.huber_loss_backward.out),
+    formulas.smooth_l1: in_blocks(kernels.smooth_l1_loss, aten.smooth_l1_loss_backward.grad_input),
 }

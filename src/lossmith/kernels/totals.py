@@ -20,11 +20,10 @@ import torch
 from torch import Tensor
 
 from lossmith.kernels.blocks import InBlocks, MoreThanValues, learns
-from lossmith.kernels.native import NATIVE, REDUCTIONS
-from lossmith.kernels.rows import ROWS
+from lossmith.kernels.native import IN_BLOCKS, NATIVE, REDUCTIONS
+from lossmith.kernels.rows import ROWS, Both
 from lossmith.reduction import Reduction
 
-Both = tuple[Tensor, list[Tensor]]
 Total = Callable[..., Tensor | None]
 
 
@@ -96,7 +95,7 @@ def _summed(
     arrays: Sequence[Tensor],
 ) -> Both:
     """The total, and its gradients."""
-    rows = ROWS.get(body.formula)
+    rows = ROWS.get(body.formula) or IN_BLOCKS.get(body.formula)
     found = None if rows is None or moved != [0] else rows(*arrays, scale=scale, keep=keep, **settings)
     return body.summed(arrays, settings, moved, scale, keep) if found is None else found
 
