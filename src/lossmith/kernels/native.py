@@ -9,7 +9,8 @@
 Of larger batches (`IN_BLOCKS`) the two kernels that torch has for value and slope take one block after the other.
 
 Where torch gives another answer than the formula is asked of numbers that are computed anyway. Autograd takes the
-gradient, and a graph of it. For ignored labels torch leaves out what the formula leaves out.
+gradient, and a graph of it. For ignored labels torch leaves out what the formula leaves out. Its kernels are called
+as they are: the functions over them look at shapes and kinds a second time.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C import _nn as kernels  # pyright: ignore[reportAttributeAccessIssue] # without the second look that torch.nn.functional takes at shapes and kinds
+from torch._C import _nn as kernels  # pyright: ignore[reportAttributeAccessIssue]
 
 from lossmith import formulas
 from lossmith.kernels.blocks import blocks, limit
@@ -82,8 +83,8 @@ def softmax_cross_entropy(
 
 def _of_logit(x: Tensor, t: Tensor, reduction: int, ignored: int, smoothing: float) -> Tensor | None:
     """A label whose logit leads by g costs e^-g at least."""
-    least, most = _ends(x)
-    if x.ndim != 2 or not most - least < LEAD:
+    least, most = _ends(x) if x.ndim == 2 else (-inf, inf)
+    if not most - least < LEAD:
         return None
     wide = t.double() if t.is_floating_point() else t
     return _finite(kernels.cross_entropy_loss(x.double(), wide, None, reduction, ignored, smoothing).float())
