@@ -35,6 +35,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(blocks, "ON_CPU", 20)
     monkeypatch.setattr(blocks, "ON_DEVICE", 20)
     monkeypatch.setattr(rows, "BLOCK", 20)
+    monkeypatch.setattr(native, "MIDDLE", 20)
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ MEAN, SUM = 1, 2
 REDUCTIONS = {"mean": MEAN, "sum": SUM}  # torch's numbers
 SMALL = 2**14  # entries, up to which float64 costs next to nothing
 LOGIT, LEAD = 16.0, 20.0  # with less, what an entry or a row costs has the digits of float32 in float64
+MIDDLE = 2**21  # entries, up to which blocks of `EVEN` formulas gain nothing over torch's graph
 NONE = -(2**63)  # a label that no batch has
 
 
@@ -172,3 +173,9 @@ IN_BLOCKS: Mapping[Formula, Callable[..., Both | None]] = {
     formulas.huber: in_blocks(kernels.huber_loss, aten.huber_loss_backward.out),
     formulas.smooth_l1: in_blocks(kernels.smooth_l1_loss, aten.smooth_l1_loss_backward.grad_input),
 }
+EVEN = frozenset((*IN_BLOCKS, formulas.triplet_margin))
+
+
+def native_in_the_middle(formula: Formula, x: Tensor) -> bool:
+    """Whether more than a block is left to torch."""
+    return formula in EVEN and x.numel() <= MIDDLE

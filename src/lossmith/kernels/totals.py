@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from lossmith.kernels.blocks import InBlocks, MoreThanValues, learns
-from lossmith.kernels.native import IN_BLOCKS, NATIVE, REDUCTIONS
+from lossmith.kernels.native import IN_BLOCKS, NATIVE, REDUCTIONS, native_in_the_middle
 from lossmith.kernels.rows import ROWS, Both
 from lossmith.reduction import Reduction
 
@@ -42,7 +42,7 @@ def planned(
     native, native_settings = NATIVE.get(body.formula), settings
     if body.formula in ROWS:
         native_settings = {**settings, "ignored": ignored}
-    elif not body.alone(arrays, settings):
+    elif not body.alone(arrays, settings) and not native_in_the_middle(body.formula, arrays[0]):
         native = None
     count = body.count(arrays)
 
