@@ -173,6 +173,7 @@ IN_BLOCKS: Mapping[Formula, Callable[..., Both | None]] = {
     formulas.huber: in_blocks(kernels.huber_loss, aten.huber_loss_backward.out),
     formulas.smooth_l1: in_blocks(kernels.smooth_l1_loss, aten.smooth_l1_loss_backward.grad_input),
 }
+UNASKED = frozenset((*IN_BLOCKS, formulas.absolute_error))  # no number is looked at
 EVEN = frozenset((*IN_BLOCKS, formulas.triplet_margin))
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from lossmith.kernels.blocks import InBlocks, MoreThanValues, learns
-from lossmith.kernels.native import IN_BLOCKS, NATIVE, REDUCTIONS, native_in_the_middle
+from lossmith.kernels.native import IN_BLOCKS, NATIVE, REDUCTIONS, UNASKED, native_in_the_middle
 from lossmith.kernels.rows import ROWS, Both
 from lossmith.reduction import Reduction
 
@@ -37,12 +37,14 @@ def planned(
 ) -> Total | None:
     """The total of arrays of these shapes and dtypes, which `body` is for; it gives None where it takes the formula."""
     code = REDUCTIONS.get(reduction)
-    if code is None or learns(settings):
+    if code is None or learns(settings) or any(x.is_meta for x in arrays):
         return None
     native, native_settings = NATIVE.get(body.formula), settings
     if body.formula in ROWS:
         native_settings = {**settings, "ignored": ignored}
     elif not body.alone(arrays, settings) and not native_in_the_middle(body.formula, arrays[0]):
+        native = None
+    if not arrays[0].is_cpu and body.formula not in UNASKED:  # a device would have to be waited for
         native = None
     count = body.count(arrays)
 

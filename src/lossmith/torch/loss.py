@@ -170,7 +170,7 @@ class Face(Arithmetic, nn.Module):
         """
         if not freely(given):
             return None
-        key = (*[x.shape for x in given], *[x.dtype for x in given], given[0].is_cpu)
+        key = (*[x.shape for x in given], *[x.dtype for x in given], *[x.device for x in given])
         known = self._plans.get(key)
         if known is None:
             known = self._plan(given)
