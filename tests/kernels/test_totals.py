@@ -11,7 +11,7 @@ from torch_cases.data import Case
 
 import lossmith.torch as faces
 from lossmith.errors import DtypeError, ShapeError
-from lossmith.kernels import blocks, body_for, rows, totals
+from lossmith.kernels import blocks, body_for, native, rows, totals
 from lossmith.torch import loss as module
 from lossmith.torch.checked import checked
 
@@ -35,6 +35,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(blocks, "ON_CPU", 20)
     monkeypatch.setattr(blocks, "ON_DEVICE", 20)
     monkeypatch.setattr(rows, "BLOCK", 20)
+    monkeypatch.setattr(native, "MIDDLE", 20)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def by_formula(monkeypatch):
 
     def judged(function):
         with monkeypatch.context() as patch:
-            patch.setattr(module, "total_of", lambda *_, **__: None)
+            patch.setattr(module, "freely", lambda _: False)
             patch.setattr(module, "eager_of", lambda formula: formula)
             return function()
 
@@ -109,6 +110,47 @@ def test_ignored_labels_are_left_out_whatever_their_rows_hold(face, shape, by_fo
 def test_a_sure_row_keeps_its_digits(logit, by_formula):
     x = torch.tensor([[logit, 0.0, -1.0], [0.0, 1.0, 2.0]])
     require_equal(by_formula, faces.CrossEntropyLoss(), (x, torch.tensor([0, 1])), 1, rtol=1e-6)
+
+
+SMALL_FACES = {
+    "CrossEntropyLoss": (16.0, lambda x: torch.tensor([0, 1, 1])),
+    "BCEWithLogitsLoss": (15.0, lambda x: (x > 0.5).float()),
+    "BCELoss": (None, lambda x: (x > 0.5).float()),
+    "PoissonNLLLoss": (4.0, lambda x: x.abs().round()),
+    "TripletMarginLoss": (1.0, lambda x: x.roll(1, 0), lambda x: x.flip(1)),
+}
+
+
+def small(name: str, logit: float | None = None) -> tuple[torch.nn.Module, tuple[Tensor, ...]]:
+    """Float32 for the torch operations of `native`: one entry far from the others."""
+    most, *others = SMALL_FACES[name]
+    x = torch.tensor([[0.0, 0.25, -1.0], [0.0, 1.0, 2.0], [-0.5, 0.75, 0.125]])
+    x[0, 0] = most if logit is None and most is not None else logit or 0.0
+    x = x.sigmoid() if most is None else x
+    return getattr(faces, name)(), (x, *(other(x) for other in others))
+
+
+@pytest.mark.parametrize("name", SMALL_FACES)
+@on_cpu
+def test_totals_of_torchs_operations_have_the_digits_of_the_formula(name, by_formula):
+    face, arrays = small(name)
+    wide = [x.double() if x.is_floating_point() else x for x in arrays]
+    want = by_formula(lambda: found(face, wide, len(arrays) - 1))
+    assert native.NATIVE[face.formula](*arrays, native.MEAN, **face._keywords()) is not None
+    for got, each in zip(found(face, arrays, len(arrays) - 1), want, strict=True):
+        torch.testing.assert_close(got.double(), each, rtol=3e-6, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["CrossEntropyLoss", "BCEWithLogitsLoss"])
+@on_cpu
+def test_beyond_their_ends_float64_would_lose_the_digits(name, by_formula, monkeypatch):
+    face, arrays = small(name, logit=36.0)
+    require_equal(by_formula, face, arrays, 1, rtol=1e-5)
+    monkeypatch.setattr(native, "LEAD", 100.0)
+    monkeypatch.setattr(native, "LOGIT", 100.0)
+    wide = [x.double() if x.is_floating_point() else x for x in arrays]
+    want = by_formula(lambda: found(face, wide, 1))[1]
+    assert not torch.allclose(found(face, arrays, 1)[1].double(), want, rtol=1e-3, atol=0.0)
 
 
 def test_the_plain_way_is_taken_and_would_be_seen_to_be_wrong(by_formula, monkeypatch):

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as fn
 
 from lossmith.errors import SettingError, message
-from lossmith.kernels import OnePass, body_for, compiles, eager_of, kernel_of, stays, total_of, written_of
+from lossmith.kernels import OnePass, body_for, compiles, eager_of, kernel_of, planned, stays, written_of
 from lossmith.spec import Formula
 
 Way = Callable[..., Tensor]
@@ -172,7 +172,8 @@ def _as_in_a_face(formula: Formula, fast: Formula) -> Way:
 
     def total(*arrays: Tensor) -> Tensor:
         body = body_for(formula, arrays, formula.check("bench", *arrays))
-        whole = None if body is None else total_of(body, arrays, formula.keywords, reduction="mean")
+        at_once = None if body is None else planned(body, arrays, formula.keywords, reduction="mean")
+        whole = None if at_once is None else at_once(*arrays)
         return fast.total(*arrays) if whole is None else whole
 
     return total

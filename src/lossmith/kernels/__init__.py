@@ -13,6 +13,7 @@
     blocks, slopes     the eager path of losses whose samples do not interact
     written, boxes     slopes that are compiled in place of their formula
     totals, rows       the same, of which nothing but a total is asked
+    native             totals of small batches in torch's own operations
     by_hand            the eager path of losses whose gradient is written by hand:
     structure, lovasz, overlap    SSIM and MS-SSIM; Lovász losses; Dice, Jaccard and Tversky
     regions            what the last two share
@@ -30,18 +31,19 @@ from lossmith.kernels.kernel import (
     body_for,
     compiles,
     eager_of,
+    freely,
     ignored_in,
     kernel_of,
     kernels,
     rows_stay,
     stays,
-    total_of,
     written_of,
 )
 from lossmith.kernels.one_pass import OnePass
 from lossmith.kernels.pair_sums import softplus_sum
 from lossmith.kernels.pairs import ClassSums, against_classes, log_sum
 from lossmith.kernels.tiles import All, AllBut, Explicit, Labelled, Others, Rule
+from lossmith.kernels.totals import planned
 
 __all__ = [
     "All",
@@ -58,14 +60,15 @@ __all__ = [
     "body_for",
     "compiles",
     "eager_of",
+    "freely",
     "hardest",
     "ignored_in",
     "kernel_of",
     "kernels",
     "log_sum",
+    "planned",
     "rows_stay",
     "softplus_sum",
     "stays",
-    "total_of",
     "written_of",
 ]

@@ -175,13 +175,13 @@ class InBlocks:
 
     def _in_turn(self, arrays: Sequence[Tensor], settings: Mapping[str, Any]) -> Iterator[Index] | None:
         """The blocks; None where one is enough. Axes that a setting has values for stay whole."""
-        limit = ON_CPU if arrays[0].device.type == "cpu" else ON_DEVICE
-        if arrays[0].numel() <= limit:
+        most = limit(arrays[0])
+        if arrays[0].numel() <= most:
             return None
         batch = self._batch(arrays)
         axes = max((_axes(value) for value in settings.values()), default=0)
         free = len(batch) if not axes else min(len(batch), arrays[0].ndim - axes)
-        return blocks(batch[:free], prod(arrays[0].shape[free:]), limit) if free > 0 else None
+        return blocks(batch[:free], prod(arrays[0].shape[free:]), most) if free > 0 else None
 
 
 def in_blocks(formula: Formula) -> bool:
@@ -250,6 +250,11 @@ def _where_kept(keep: Tensor | None, x: Tensor) -> Tensor:
 
 def _on_cpu(arrays: Sequence[Tensor]) -> bool:
     return arrays[0].device.type == "cpu"
+
+
+def limit(x: Tensor) -> int:
+    """How many entries a block has."""
+    return ON_CPU if x.device.type == "cpu" else ON_DEVICE
 
 
 def _axes(value: object) -> int:

@@ -16,7 +16,7 @@ from functools import wraps
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import _C, Tensor, nn
 from torch.autograd import forward_ad
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
@@ -28,8 +28,6 @@ from lossmith.kernels.boxes import BOXES
 from lossmith.kernels.by_hand import BY_HAND, COMPILED, asking
 from lossmith.kernels.rows import ROWS
 from lossmith.kernels.slopes import FUSED, KNOWN, PLACES, WRITTEN
-from lossmith.ops.torch import under_autocast
-from lossmith.reduction import Reduction
 from lossmith.spec import Formula, Outcome
 
 PLAIN = (Tensor, nn.Parameter)
@@ -139,24 +137,25 @@ def body_for(formula: Formula, arrays: Sequence[Tensor], kinds: Sequence[str]) -
     return body if first.dtype in WIDE and alike and first.numel() and not waits else None
 
 
-def total_of(
-    body: InBlocks,
-    arrays: Sequence[Tensor],
-    settings: Mapping[str, Any],
-    *,
-    reduction: Reduction,
-    ignored: int | None = None,
-) -> Tensor | None:
-    """The total of checked arrays without weights or a mask, in one go (`totals`); None where that cannot be."""
-    if torch._C._len_torch_function_stack() or not runs(*arrays) or under_autocast(arrays[0].device.type):
-        return None
-    return totals.total_of(body, arrays, settings, reduction=reduction, ignored=ignored)
+def freely(arrays: Sequence[object]) -> bool:
+    """Whether these are plain tensors and nothing looks on: no mode, transform, trace or autocast.
+
+    What is asked of every plain call, before anything else: cheap questions alone.
+    """
+    if torch.compiler.is_compiling() or _C._is_any_autocast_enabled() or _C._len_torch_function_stack():
+        return False
+    if forward_ad._current_level >= 0 or _C._are_functorch_transforms_active():
+        return False
+    for x in arrays:
+        if type(x) not in PLAIN:
+            return False
+    return not _C._len_torch_dispatch_stack() or get_proxy_mode() is None
 
 
 def ignored_in(labels: Tensor, ignored: int) -> int | None:
     """The ignored label, unless these labels cannot hold it, so that no mask is made for it; no device is asked."""
     plain = labels.device.type == "cpu" and not labels.is_floating_point() and labels.numel()
-    if not plain or torch._C._len_torch_function_stack() or not runs(labels):
+    if not plain or _C._len_torch_function_stack() or not runs(labels):
         return ignored
     return totals.ignored_in(labels, ignored)
 
@@ -168,7 +167,7 @@ def kernels() -> Mapping[str, Formula]:
 
 def runs(*arrays: Tensor) -> bool:
     """Whether kernels may run on these tensors, here."""
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active() or get_proxy_mode() is not None:
+    if torch.compiler.is_compiling() or _C._are_functorch_transforms_active() or get_proxy_mode() is not None:
         return False
     for x in arrays:
         if type(x) not in PLAIN or x.is_meta:

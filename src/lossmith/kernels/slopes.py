@@ -10,8 +10,7 @@ Each says what its formula says, with as many digits: no probability near 1 is t
 The focal loss looks at no number, so that it can be compiled (`written`): its kernel then has one exponential and one
 logarithm, where the formula has several of both, for targets that may be soft.
 
-What torch has in one kernel, with the formula's accuracy, is taken from there: values (`FUSED`), and totals of a
-batch that fits into a cache (`NATIVE`).
+Values that torch has in one kernel, with the formula's accuracy, are taken from there (`FUSED`).
 """
 
 from collections.abc import Callable, Mapping
@@ -217,26 +216,6 @@ def _chosen(pred: Tensor, target: Tensor, *, pred_is: str, class_weight: Any, la
 def _are_chosen(target: Tensor, pred_is: str, class_weight: Any, label_smoothing: float) -> bool:
     return pred_is == "log_prob" and class_weight is None and not (label_smoothing or target.is_floating_point())
 
-
-def _nll(
-    x: Tensor, t: Tensor, *, reduction: str, pred_is: str, class_weight: Any, label_smoothing: float
-) -> Tensor | None:
-    """As `_chosen`, for labels that are classes."""
-    if not _are_chosen(t, pred_is, class_weight, label_smoothing):
-        return None
-    least, most = t.aminmax()
-    if least < 0 or most >= x.shape[-1]:
-        return None
-    return fn.nll_loss(x.reshape(-1, x.shape[-1]), t.reshape(-1), reduction=reduction)
-
-
-NATIVE: Mapping[Formula, Callable[..., Tensor | None]] = {
-    formulas.squared_error: fn.mse_loss,
-    formulas.absolute_error: fn.l1_loss,
-    formulas.huber: fn.huber_loss,
-    formulas.smooth_l1: fn.smooth_l1_loss,
-    formulas.softmax_cross_entropy: _nll,
-}
 
 FUSED: Mapping[Formula, Callable[..., Tensor | None]] = {
     formulas.squared_error: _squared_error,

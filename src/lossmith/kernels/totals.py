@@ -20,38 +20,59 @@ import torch
 from torch import Tensor
 
 from lossmith.kernels.blocks import InBlocks, MoreThanValues, learns
-from lossmith.kernels.rows import ROWS
-from lossmith.kernels.slopes import NATIVE
+from lossmith.kernels.native import IN_BLOCKS, NATIVE, REDUCTIONS, UNASKED, native_in_the_middle
+from lossmith.kernels.rows import ROWS, Both
 from lossmith.reduction import Reduction
 
-Both = tuple[Tensor, list[Tensor]]
+Total = Callable[..., Tensor | None]
 
 
-def total_of(
+def planned(
     body: InBlocks,
     arrays: Sequence[Tensor],
     settings: Mapping[str, Any],
     *,
     reduction: Reduction,
     ignored: int | None = None,
-) -> Tensor | None:
-    """The total of arrays that `body` is for; None where it takes the formula."""
-    if (reduction != "mean" and reduction != "sum") or learns(settings):
+) -> Total | None:
+    """The total of arrays of these shapes and dtypes, which `body` is for; it gives None where it takes the formula."""
+    code = REDUCTIONS.get(reduction)
+    if code is None or learns(settings) or any(x.is_meta for x in arrays):
         return None
-    count, keep = body.count(arrays), None
+    native, native_settings = NATIVE.get(body.formula), settings
+    if body.formula in ROWS:
+        native_settings = {**settings, "ignored": ignored}
+    elif not body.alone(arrays, settings) and not native_in_the_middle(body.formula, arrays[0]):
+        native = None
+    if not arrays[0].is_cpu and body.formula not in UNASKED:  # a device would have to be waited for
+        native = None
+    count = body.count(arrays)
+
+    def total(*arrays: Tensor) -> Tensor | None:
+        found = None if native is None else native(*arrays, code, **native_settings)
+        return _in_blocks(body, arrays, settings, reduction, ignored, count) if found is None else found
+
+    return total
+
+
+def _in_blocks(
+    body: InBlocks,
+    arrays: Sequence[Tensor],
+    settings: Mapping[str, Any],
+    reduction: Reduction,
+    ignored: int | None,
+    count: int,
+) -> Tensor | None:
+    moved = [place for place, x in enumerate(arrays) if x.requires_grad] if torch.is_grad_enabled() else []
+    if moved and not body.pays(arrays, settings, moved):
+        return None
+    keep = None
     if body.labels is not None and ignored is not None and not arrays[body.labels].is_floating_point():
         ignored = ignored_in(arrays[body.labels], ignored)
         if ignored is not None:
             keep = arrays[body.labels] != ignored
             count = int(keep.count_nonzero())
     if not count:
-        return None
-    moved = [place for place, x in enumerate(arrays) if x.requires_grad] if torch.is_grad_enabled() else []
-    if keep is None and body.formula in NATIVE and (body.formula in ROWS or body.alone(arrays, settings)):
-        found = NATIVE[body.formula](*arrays, reduction=reduction, **settings)
-        if found is not None:
-            return found
-    if moved and not body.pays(arrays, settings, moved):
         return None
     compute = partial(_summed, body, settings, moved, 1.0 / count if reduction == "mean" else 1.0, keep)
     judge = partial(body.formula.total, reduction=reduction, ignore_index=ignored, **settings)
@@ -76,7 +97,7 @@ def _summed(
     arrays: Sequence[Tensor],
 ) -> Both:
     """The total, and its gradients."""
-    rows = ROWS.get(body.formula)
+    rows = ROWS.get(body.formula) or IN_BLOCKS.get(body.formula)
     found = None if rows is None or moved != [0] else rows(*arrays, scale=scale, keep=keep, **settings)
     return body.summed(arrays, settings, moved, scale, keep) if found is None else found
 

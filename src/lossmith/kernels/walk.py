@@ -129,7 +129,14 @@ class Walk:
 
 
 def directions(block: Tensor) -> tuple[Tensor, Tensor]:
-    """x / |x| as `formulas.terms.unit` has it, and 1 / |x| as the two factors of the slope, 0 for the zero vector."""
+    """x / |x| as `formulas.terms.unit` has it, and 1 / |x| as the factors of the slope, 0 for the zero vector."""
+    if block.device.type == "cpu" and len(block):  # elsewhere the look at the ends would be waited for
+        length = torch.linalg.vector_norm(block, dim=-1, keepdim=True)
+        least, most = length.aminmax()
+        limit = torch.finfo(block.dtype).tiny ** 0.4
+        if least.item() > limit and most.item() < 1.0 / limit:  # no square over- or underflows
+            inverse = length.reciprocal_()
+            return block * inverse, inverse
     largest = block.abs().amax(-1, keepdim=True)
     there = largest != 0
     divisor = torch.where(largest.isfinite() & there, largest, 1.0)
@@ -151,7 +158,8 @@ class Gradients:
         self._gain = _gain(slopes, transform) if walk.factors == torch.float16 else None
         self.slopes = slopes if self._gain is None else [slope * self._gain for slope in slopes]
         self.du = torch.zeros_like(walk.u, dtype=walk.wide) if needed[0] else None
-        self.dv = torch.zeros_like(walk.v) if needed[1] and not walk.problem.symmetric else None
+        like = torch.empty_like if len(walk.ends) == len(walk.columns) else torch.zeros_like  # a column without a tile
+        self.dv = like(walk.v) if needed[1] and not walk.problem.symmetric else None
         self.db = None if walk.bias is None or not needed[2] else torch.zeros_like(walk.bias, dtype=walk.wide)
         self._column = walk.u.new_empty(0)
 
@@ -167,16 +175,18 @@ class Gradients:
             if symmetric and i != j:
                 add_product(self.du[column], weight.T, walk.left(i))
         if self.dv is not None:
-            if self._open != j:
+            if self._open == j:
+                add_product(self._column, weight.T, walk.left(i))
+            else:
                 self._begin(j, self.dv[column])
-            add_product(self._column, weight.T, walk.left(i))
+                product(self._column, weight.T, walk.left(i))
             if walk.ends[j] == i:
                 self._finish(self.dv[column])
 
     def _begin(self, j: int, there: Tensor) -> None:
         """Gather a column of tiles where it belongs, or in memory of its own where that is not wide enough."""
         self._open = j
-        self._column = there if there.dtype == self.walk.wide else torch.zeros_like(there, dtype=self.walk.wide)
+        self._column = there if there.dtype == self.walk.wide else torch.empty_like(there, dtype=self.walk.wide)
 
     def _finish(self, there: Tensor) -> None:
         slope = self._column
@@ -186,8 +196,8 @@ class Gradients:
         if self.walk.problem.unit:  # the slope by the given columns, out of that by their directions
             one, factors = self.walk.unit
             slope -= (slope * one).sum(-1, keepdim=True) * one
-            slope *= factors[:, :1]
-            slope *= factors[:, 1:]
+            for factor in factors.split(1, -1):
+                slope *= factor
         if there.dtype != slope.dtype:
             there.copy_(slope)
 

@@ -13,7 +13,7 @@ Reduction  none | sum | mean | weighted_mean: `mean` divides by the number of en
            by the sum of their weights; nothing left to count gives 0 with a zero gradient
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, dataclass_transform, get_args
 
 import torch
@@ -22,16 +22,17 @@ from torch import Tensor, nn
 from lossmith.criterion import Evaluated, evaluate, in_dtype, summarise
 from lossmith.errors import DtypeError, SettingError, ShapeError, message
 from lossmith.face import Declaration, declare, leading
-from lossmith.kernels import OnePass, compiles, eager_of, ignored_in, rows_stay, stays, total_of, written_of
+from lossmith.kernels import OnePass, compiles, eager_of, freely, ignored_in, planned, rows_stay, stays, written_of
 from lossmith.ops import Ops, reader_of
 from lossmith.ops.torch import under_autocast
 from lossmith.reduction import Reduction
 from lossmith.settings import require_word
 from lossmith.spec import Formula
-from lossmith.torch.checked import checked
+from lossmith.torch.checked import MANY, checked
 from lossmith.torch.combined import Arithmetic
 from lossmith.torch.own_weights import expanded, of_class
 
+_UNSAVED = ("_one_pass", "_written", "_plans")
 _OWN = ("reduction", "ignore_index", "weight", "group", "exchange")
 Total = Tensor | tuple[Tensor, dict[str, Tensor]]
 
@@ -50,6 +51,7 @@ class Face(Arithmetic, nn.Module):
     takes: ClassVar[tuple[str, ...]] = ()  # the names of the arguments of `forward`
     _one_pass: ClassVar[OnePass | None] = None  # of an instance that was compiled
     _written: ClassVar[Formula | None] = None  # likewise, of a loss whose slope is written
+    _plans: ClassVar[Mapping[Any, Callable[..., Tensor | None]]] = {}  # likewise, of one that was called
     reduction: Any  # each base below says which words
 
     def __init_subclass__(
@@ -94,6 +96,10 @@ class Face(Arithmetic, nn.Module):
     def _set_up(self) -> None:
         """What a face does with its settings once, such as to choose between two formulas by `vars(self)`."""
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        vars(self).pop("_plans", None)
+        super().__setattr__(name, value)
+
     @property
     def domains(self) -> dict[str, str]:
         """What the arguments of `forward` may hold, in the language of `lossmith.domains`: the checker reads it."""
@@ -117,13 +123,14 @@ class Face(Arithmetic, nn.Module):
         `return_terms` is not compiled, nor is a copy of this module.
         """
         object.__setattr__(self, "_written", written_of(self.formula, **options))
+        vars(self).pop("_plans", None)
         if compiles(self.formula):
             learns = any(True for _ in self.parameters())
             made = OnePass(self._total_alone, *args, module=self if learns else None, **options)
             object.__setattr__(self, "_one_pass", made)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name not in ("_one_pass", "_written")}
+        return {name: value for name, value in super().__getstate__().items() if name not in _UNSAVED}
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={_shown(getattr(self, name))}" for name in self._declared().defaults)
@@ -148,10 +155,48 @@ class Face(Arithmetic, nn.Module):
     ) -> Total:
         """The total as this instance computes it, compiled or not."""
         plain = weight is None and mask is None and denominator is None
-        if self._one_pass is None or return_terms or self._stays(given, plain):
-            return self._computed(*given, weight=weight, mask=mask, denominator=denominator, return_terms=return_terms)
-        more = {"weight": weight, "mask": mask, "denominator": denominator}
-        return self._one_pass(*given, scalar=self.reduction != "none", **more)
+        if self._one_pass is not None and not return_terms and not self._stays(given, plain):
+            more = {"weight": weight, "mask": mask, "denominator": denominator}
+            return self._one_pass(*given, scalar=self.reduction != "none", **more)
+        total = self._at_once(given) if plain and not return_terms else None
+        if total is not None:
+            return total
+        return self._computed(*given, weight=weight, mask=mask, denominator=denominator, return_terms=return_terms)
+
+    def _at_once(self, given: Sequence[Tensor]) -> Tensor | None:
+        """The total of a plain call in one go; None where it takes the formula.
+
+        What shapes, dtypes and settings decide, checks included, is decided once and remembered.
+        """
+        if not freely(given):
+            return None
+        key = (*[x.shape for x in given], *[x.dtype for x in given], *[x.device for x in given])
+        known = self._plans.get(key)
+        if known is None:
+            known = self._plan(given)
+            if len(self._plans) >= MANY:
+                vars(self).pop("_plans")
+            vars(self).setdefault("_plans", {})[key] = known
+        return known(*given)
+
+    def _plan(self, given: Sequence[Tensor]) -> Callable[..., Tensor | None]:
+        """Refuse what does not fit, and find how the total of such arrays is taken."""
+        names, caller = self.takes, type(self).__name__
+        arrays, names = self._with_held(names, self._laid_out(names, given))
+        body = checked(self._written or self.formula, caller, arrays, names, self._keywords())
+        if body is None or self._own_weight() is not None:
+            return _nothing
+        reduction, ignored = self._reduction(given[0]), self._ignored()
+
+        def anew(*given: Tensor) -> Tensor | None:
+            arrays, _ = self._with_held(self.takes, self._laid_out(self.takes, given))
+            total = planned(body, arrays, self._keywords(), reduction=reduction, ignored=ignored)
+            return None if total is None else total(*arrays)
+
+        changes = self._declared().held or any(isinstance(x, Tensor) for x in self._keywords().values())
+        if changes or any(array is not x for array, x in zip(arrays, given, strict=True)):
+            return anew  # a tensor that is held may learn, or move
+        return planned(body, arrays, self._keywords(), reduction=reduction, ignored=ignored) or _nothing
 
     def _stays(self, given: Sequence[Tensor], plain: bool) -> bool:
         """Whether what is written by hand is faster for these than one compiled pass."""
@@ -176,13 +221,7 @@ class Face(Arithmetic, nn.Module):
         require_tensors(caller, names, given)
         ops = reader_of(given[0])
         arrays, names = self._with_held(names, self._laid_out(names, given))
-        body = checked(self._written or self.formula, caller, arrays, names, keywords)
-        weighted = weight is not None or mask is not None or denominator is not None
-        if body is not None and not weighted and not return_terms and self._own_weight() is None:
-            reduction = self._reduction(given[0])
-            plain = total_of(body, arrays, keywords, reduction=reduction, ignored=self._ignored())
-            if plain is not None:
-                return plain
+        checked(self._written or self.formula, caller, arrays, names, keywords)
         if mask is not None:
             mask = self._mask_laid_out(torch.as_tensor(mask, device=given[0].device))
         made = self._evaluated(ops, arrays, mask, keywords)
@@ -370,6 +409,10 @@ class ViewsLoss(Face):
     ) -> Total:
         """The total; the keywords as in `Loss.forward`. A masked sample is nobody's background either."""
         return self._total((input1, input2), weight, mask, denominator, return_terms)
+
+
+def _nothing(*given: Tensor) -> None:
+    """The plan of a call that takes the formula."""
 
 
 def require_tensors(caller: str, names: Sequence[str], given: Sequence[object]) -> None:
