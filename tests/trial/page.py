@@ -45,7 +45,8 @@ most twins, do not count. `python tests/trial/reported.py` runs what is new and 
 The first round was restated from memory while the rules were written. The second was written after reading public
 trackers, by one who had not read the rules; the third beside it, and kept apart until the second was mended. The
 fourth is by two who had not read the rules, the fifth by the same two when the fourth was mended, the sixth by another
-who had not read them. What a round shows at first is the nearest thing to what a stranger will see.
+who had not read them, the seventh by one more, the eighth by the same one when the seventh was mended. What a round
+shows at first is the nearest thing to what a stranger will see.
 
 The round "shipped" is of right losses alone, as well-known repositories write them; the three of which the checker was
 right were mended, and count as not accused.
