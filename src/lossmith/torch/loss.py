@@ -175,7 +175,7 @@ class Face(Arithmetic, nn.Module):
         if known is None:
             known = self._plan(given)
             if len(self._plans) >= MANY:
-                vars(self).pop("_plans")
+                vars(self).pop("_plans", None)
             vars(self).setdefault("_plans", {})[key] = known
         return known(*given)
 
