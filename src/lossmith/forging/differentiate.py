@@ -41,7 +41,7 @@ def derivative(root: Node, by: Name) -> Node:
     slopes: dict[Node, Node] = {}
     lengths: dict[Node, int] = {}
     for node in walk(root):
-        slopes[node] = _slope(node, by, slopes)
+        slopes[node] = slope(node, by, slopes)
         if length(slopes[node], lengths) > LONGEST:
             raise too_long()
     return slopes[root]
@@ -49,7 +49,7 @@ def derivative(root: Node, by: Name) -> Node:
 
 def slope_in(node: Call, arg: Node) -> Node:
     """d node / d arg, of one word."""
-    return _slope(node, PRED, {one: ONE if one == arg else ZERO for one in node.args})
+    return slope(node, PRED, {one: ONE if one == arg else ZERO for one in node.args})
 
 
 def too_long() -> SettingError:
@@ -71,7 +71,8 @@ def length(root: Node, known: dict[Node, int]) -> int:
     return known[root]
 
 
-def _slope(node: Node, by: Name, slopes: dict[Node, Node]) -> Node:
+def slope(node: Node, by: Name, slopes: dict[Node, Node]) -> Node:
+    """d node / d by, with the slopes of its arguments."""
     if not isinstance(node, Call):
         return ONE if node == by else ZERO
     if node.word in TRUTHS:

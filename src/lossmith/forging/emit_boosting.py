@@ -2,7 +2,8 @@
 
 Trees take Newton steps, gradient over Hessian, so a Hessian must be above 0. A loss that is convex and nowhere
 straight has it by itself. Where a convex loss is straight, the Hessian is taken as 1, a step along the gradient, as
-these libraries do for the absolute error. A loss that is not convex steps by the size of its curvature.
+these libraries do for the absolute error. A loss that is not convex steps by the size of its curvature. A loss of rows
+takes a score for each class, and of its Hessian the diagonal.
 """
 
 from collections.abc import Sequence
@@ -19,19 +20,24 @@ _FITTING = """\
 def _require_one_score(pred: np.ndarray, target: np.ndarray) -> None:
     if pred.shape != target.shape:
         raise ValueError(f"scores {pred.shape} do not pair with labels {target.shape}")""".splitlines()
+_FITTING_OF_ROWS = """\
+def _require_a_score_for_each_class(pred: np.ndarray, target: np.ndarray) -> None:
+    if pred.ndim != 2 or pred.shape[:1] != target.shape:
+        raise ValueError(f"scores {pred.shape} do not pair with labels {target.shape}")""".splitlines()
 
 
 def xgboost(plan: Plan) -> str:
     """Functions for `xgb.train(obj=..., custom_metric=...)`."""
-    reading = ["pred = np.asarray(predt, dtype=np.float64)", "target = dtrain.get_label().astype(np.float64)"]
+    reading = ["pred = np.asarray(predt, dtype=np.float64)", f"target = dtrain.get_label().astype({_kind(plan)})"]
     weigh = ["weight = dtrain.get_weight()", "if weight.size:"]
     takes = ["predt: np.ndarray", "dtrain: xgb.DMatrix", *_after_star(plan)]
-    use = f"xgb.train(params, dtrain, obj={plan.function})"
+    params = '{"num_class": C}' if plan.of_rows else "params"
+    use = f"xgb.train({params}, dtrain, obj={plan.function})"
     parts = [
         *_floor(plan),
         _objective(plan, takes, use, reading, weigh),
         _metric(plan, takes, f"xgb.train(..., custom_metric={plan.function}_metric)", reading, weigh, ""),
-        _FITTING,
+        _fitting(plan),
     ]
     docstring = module_docstring(plan, "an objective for XGBoost")
     return file_of(docstring, ["import numpy as np", "import xgboost as xgb"], parts, NUMPY)
@@ -41,16 +47,17 @@ def lightgbm(plan: Plan) -> str:
     """Functions for `lgb.train({"objective": ...}, feval=...)`."""
     reading = [
         "pred = np.asarray(preds, dtype=np.float64)",
-        "target = np.asarray(train_data.get_label(), dtype=np.float64)",
+        f"target = np.asarray(train_data.get_label(), dtype={_kind(plan)})",
     ]
     weigh = ["weight = train_data.get_weight()", "if weight is not None:"]
     takes = ["preds: np.ndarray", "train_data: lgb.Dataset", *_after_star(plan)]
-    use = f'lgb.train({{"objective": {plan.function}}}, train_data)'
+    classes = ', "num_class": C' if plan.of_rows else ""
+    use = f'lgb.train({{"objective": {plan.function}{classes}}}, train_data)'
     parts = [
         *_floor(plan),
         _objective(plan, takes, use, reading, weigh),
         _metric(plan, takes, f"lgb.train(..., feval={plan.function}_metric)", reading, weigh, ", bool"),
-        _FITTING,
+        _fitting(plan),
     ]
     docstring = module_docstring(plan, "an objective for LightGBM")
     return file_of(docstring, ["import lightgbm as lgb", "import numpy as np"], parts, NUMPY)
@@ -58,26 +65,17 @@ def lightgbm(plan: Plan) -> str:
 
 def catboost(plan: Plan) -> str:
     """Classes for `CatBoostRegressor(loss_function=..., eval_metric=...)`."""
-    reading = [
-        "pred = np.asarray(approxes, dtype=np.float64)",
-        "target = np.asarray(targets, dtype=np.float64)",
-    ]
-    use = f"CatBoostRegressor(loss_function={plan.name}(), eval_metric={plan.name}Metric())"
+    learner = "CatBoostClassifier" if plan.of_rows else "CatBoostRegressor"
+    classes = ", classes_count=C" if plan.of_rows else ""
+    use = f"{learner}(loss_function={plan.name}(), eval_metric={plan.name}Metric(){classes})"
     lines = [
         f"class {plan.name}:",
         *_docstring(plan, "the objective of", use),
         "",
         *_constructor(plan),
-        "    def calc_ders_range(self, approxes, targets, weights):",
-        '        """Minus gradient and minus Hessian of each row: CatBoost climbs."""',
-        *(f"        {line}" for line in reading),
-        *from_self(plan.params, "self", 8),
-        *_slopes(plan, 8),
-        "        if weights is not None:",
-        "            weight = np.asarray(weights, dtype=np.float64)",
-        "            gradient, hessian = gradient * weight, hessian * weight",
-        "        return list(zip(-gradient, -hessian, strict=True))",
+        *(_ders_of_a_row(plan) if plan.of_rows else _ders_of_a_range(plan)),
     ]
+    scores = "np.transpose(approxes)" if plan.of_rows else "approxes[0]"
     metric = [
         f"class {plan.name}Metric:",
         f'    """The weighted mean of the loss, for `eval_metric={plan.name}Metric()`."""',
@@ -87,8 +85,8 @@ def catboost(plan: Plan) -> str:
         "        return False",
         "",
         "    def evaluate(self, approxes, target, weight):",
-        "        pred = np.asarray(approxes[0], dtype=np.float64)",
-        "        target = np.asarray(target, dtype=np.float64)",
+        f"        pred = np.asarray({scores}, dtype=np.float64)",
+        f"        target = np.asarray(target).astype({_kind(plan)})",
         *from_self(plan.params, "self", 8),
         *computed(plan, [("values", plan.value)], NUMPY, 8),
         "        if weight is None:",
@@ -103,17 +101,54 @@ def catboost(plan: Plan) -> str:
     return file_of(docstring, ["import numpy as np"], [*_floor(plan), lines, metric], NUMPY)
 
 
+def _ders_of_a_range(plan: Plan) -> list[str]:
+    return [
+        "    def calc_ders_range(self, approxes, targets, weights):",
+        '        """Minus gradient and minus Hessian of each row: CatBoost climbs."""',
+        "        pred = np.asarray(approxes, dtype=np.float64)",
+        "        target = np.asarray(targets, dtype=np.float64)",
+        *from_self(plan.params, "self", 8),
+        *_slopes(plan, 8),
+        "        if weights is not None:",
+        "            weight = np.asarray(weights, dtype=np.float64)",
+        "            gradient, hessian = gradient * weight, hessian * weight",
+        "        return list(zip(-gradient, -hessian, strict=True))",
+    ]
+
+
+def _ders_of_a_row(plan: Plan) -> list[str]:
+    return [
+        "    def calc_ders_multi(self, approxes, target, weight):",
+        '        """Minus gradient and minus the diagonal Hessian of one row: CatBoost climbs."""',
+        "        pred = np.asarray(approxes, dtype=np.float64)",
+        "        target = np.asarray(target).astype(np.int64)",
+        *from_self(plan.params, "self", 8),
+        *_slopes(plan, 8),
+        "        weight = 1.0 if weight is None else weight",
+        "        return (-weight * gradient).tolist(), np.diag(-weight * hessian).tolist()",
+    ]
+
+
+def _kind(plan: Plan) -> str:
+    return "np.int64" if plan.of_rows else "np.float64"
+
+
+def _fitting(plan: Plan) -> Sequence[str]:
+    return _FITTING_OF_ROWS if plan.of_rows else _FITTING
+
+
 def require_scores(plan: Plan) -> None:
     """Trees add up to any number, so a prediction that must be positive or a probability is not theirs.
 
-    Nor is a row: a step of a tree takes the second derivative of one score by itself.
+    And a label is one number of a row, not a row of them.
     """
-    if plan.of_rows:
-        why = "trees step by gradient over Hessian of one score, and a row has a matrix of second derivatives"
-        fix = "a loss of one score for each class, such as softplus(pred) - target * pred"
-        raise SettingError(message(f"{plan.name}: a loss of rows is no objective for boosting", why=why, fix=fix))
-    if plan.kinds[0] in ("prob", "positive"):
-        form = "sigmoid(pred)" if plan.kinds[0] == "prob" else "exp(pred)"
+    if plan.of_rows and not plan.by_label:
+        given = {"target": plan.kinds[1]}
+        raise SettingError(
+            message(f"{plan.name}: a booster has one label for each row, this loss a row of the target", given)
+        )
+    if plan.kinds[0] in ("prob", "positive", "simplex"):
+        form = {"prob": "sigmoid(pred)", "simplex": "softmax(pred)"}.get(plan.kinds[0], "exp(pred)")
         raise SettingError(
             message(
                 f"{plan.name}: a boosted score is any number, the prediction of this loss is not",
@@ -131,6 +166,10 @@ def _floor(plan: Plan) -> list[Sequence[str]]:
     return [_FLOOR] if plan.facts.shape == "not convex" else []
 
 
+def _called(plan: Plan) -> str:
+    return "_require_a_score_for_each_class" if plan.of_rows else "_require_one_score"
+
+
 def _slopes(plan: Plan, indent: int) -> list[str]:
     blank = " " * indent
     if plan.curvature == ZERO:
@@ -138,7 +177,7 @@ def _slopes(plan: Plan, indent: int) -> list[str]:
         lines.append(f"{blank}# straight everywhere: the curvature is 0, so a step along the gradient")
         return [*lines, f"{blank}hessian = np.ones_like(pred)"]
     lines = computed(plan, [("gradient", plan.slopes["pred"]), ("hessian", plan.curvature)], NUMPY, indent)
-    if plan.facts.shape == "straight":
+    if plan.facts.shape in ("straight", "convex"):
         lines += [
             f"{blank}# on a straight piece the curvature is 0: there a step along the gradient",
             f"{blank}hessian = np.where(hessian > 0.0, hessian, 1.0)",
@@ -156,9 +195,10 @@ def _objective(plan: Plan, takes: Sequence[str], use: str, reading: Sequence[str
         *signature(f"def {plan.function}", takes, " -> tuple[np.ndarray, np.ndarray]"),
         *_docstring(plan, "gradient and Hessian of", use),
         *(f"    {line}" for line in reading),
-        "    _require_one_score(pred, target)",
+        f"    {_called(plan)}(pred, target)",
         *_slopes(plan, 4),
         *(f"    {line}" for line in weigh),
+        *(["        weight = weight[:, None]"] if plan.of_rows else []),
         "        gradient, hessian = gradient * weight, hessian * weight",
         "    return gradient, hessian",
     ]
@@ -176,7 +216,7 @@ def _metric(
         *notes(plan, 4, [("Use", use)]),
         '    """',
         *(f"    {line}" for line in reading),
-        "    _require_one_score(pred, target)",
+        f"    {_called(plan)}(pred, target)",
         *computed(plan, [("values", plan.value)], NUMPY, 4),
         *(f"    {line}" for line in weigh[:1]),
         *(["    if not weight.size:", "        weight = None"] if not more else []),
@@ -188,8 +228,10 @@ def _docstring(plan: Plan, what: str, use: str) -> list[str]:
     hessian = {
         "curved": "the second derivative, above 0 by itself",
         "straight": "the second derivative, and 1 where the loss is straight",
+        "convex": "the second derivative, and 1 where it is 0",
         "not convex": "the size of the second derivative, at least HESSIAN_FLOOR: the loss is not convex",
     }[plan.facts.shape]
+    hessian = f"its diagonal: {hessian}" if plan.of_rows else hessian
     told = [("Use", use), *facts(plan), ("Hessian", hessian), *keywords(plan)]
     told.append(("Weights", "those of the rows are applied"))
     if plan.params and "CatBoost" not in use:

@@ -271,6 +271,14 @@ def slopes(pred, target, weight=None):
 
 
 def _one_score(plan: Plan, rows: str) -> str:
+    if plan.of_rows:
+        return f"""
+
+def test_one_score_a_row_is_refused():
+    rows = {rows}
+    with pytest.raises(ValueError, match="do not pair"):
+        {plan.function}(np.zeros(2), rows)
+"""
     return f"""
 
 def test_several_scores_a_row_are_refused():
@@ -281,6 +289,16 @@ def test_several_scores_a_row_are_refused():
 
 
 def _catboost(plan: Plan, target: Target) -> str:
+    if plan.of_rows:
+        return _boosted(f'''
+def slopes(pred, target, weight=None):
+    """CatBoost climbs, so its derivatives are those of minus the loss."""
+    loss, weight = {plan.name}(), np.ones(len(pred)) if weight is None else weight
+    rows = zip(pred, target, weight, strict=True)
+    pairs = [loss.calc_ders_multi(*row) for row in rows]
+    gradient = -np.array([one for one, _ in pairs])
+    return gradient, -np.array([np.diag(two) for _, two in pairs])
+''')
     return _boosted(f'''
 def slopes(pred, target, weight=None):
     """CatBoost climbs, so its derivatives are those of minus the loss."""

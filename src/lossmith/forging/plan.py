@@ -11,8 +11,8 @@ from lossmith.forging.facts import Facts, facts_of
 from lossmith.forging.measure import Measured, measured
 from lossmith.forging.parse import parse
 from lossmith.forging.rewrite import finished, in_stable_words
-from lossmith.forging.rows import gradient
-from lossmith.forging.tree import PRED, TARGET, ZERO, Node, is_of_rows
+from lossmith.forging.rows import diagonal, gradient
+from lossmith.forging.tree import PRED, TARGET, Node, is_of_rows
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Plan:
     given      the expression as it was written
     value      as it is computed
     slopes     the derivatives by pred and by target, as they are computed
-    curvature  the second derivative by pred; 0 of a loss of rows, which has a matrix of them
+    curvature  the second derivative by pred; of a loss of rows the diagonal, by each entry twice
     low, high  bounds of the value at these parameters
     """
 
@@ -98,7 +98,7 @@ def plan(
     if is_of_rows(given):
         moving = (PRED,) if kinds[1] == "index" else (PRED, TARGET)
         raw = {one.name: gradient(stable, one, kinds[1]) for one in moving}
-        curvature = ZERO
+        curvature = as_computed(diagonal(raw["pred"], PRED, kinds[1]))
     else:
         raw = {one.name: derivative(stable, one) for one in (PRED, TARGET)}
         curvature = as_computed(derivative(raw["pred"], PRED))

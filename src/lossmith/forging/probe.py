@@ -82,11 +82,26 @@ def _metric(made: Any) -> Callable[..., Any]:
 
 
 def _catboost(made: Any, is_class: bool, pred: np.ndarray, target: np.ndarray) -> Answer:
+    if pred.ndim == 2:
+        return _catboost_of_rows(made, pred, target)
     slopes = np.array(made().calc_ders_range(pred, target, None))
     metric = getattr(sys.modules[_MODULE], f"{made.__name__}Metric")()
     total, weight = metric.evaluate([pred], target, None)
     found = [metric.get_final_error(total, weight)]
     return {"pred": (-slopes[:, 0]).tolist(), "hessian": (-slopes[:, 1]).tolist(), "metric": found}
+
+
+def _catboost_of_rows(made: Any, pred: np.ndarray, target: np.ndarray) -> Answer:
+    slopes = [made().calc_ders_multi(row, one, 1.0) for row, one in zip(pred, target, strict=True)]
+    metric = getattr(sys.modules[_MODULE], f"{made.__name__}Metric")()
+    total, weight = metric.evaluate(list(pred.T), target, None)
+    gradient, hessian = (np.array([one[which] for one in slopes]) for which in (0, 1))
+    diagonal = -np.diagonal(hessian, axis1=1, axis2=2)
+    return {
+        "pred": (-gradient).tolist(),
+        "hessian": diagonal.tolist(),
+        "metric": [metric.get_final_error(total, weight)],
+    }
 
 
 _RUN: Mapping[str, Callable[..., Answer]] = {

@@ -6,7 +6,7 @@ A row of predictions and a row of the target give one number. Where the target i
 is its row of 0 and 1; code looks the entry up instead, wherever the expression only sums with it.
 """
 
-from lossmith.forging.differentiate import LONGEST, length, slope_in, too_long
+from lossmith.forging.differentiate import LONGEST, length, slope, slope_in, too_long
 from lossmith.forging.tree import (
     CLASSES,
     ONE,
@@ -68,6 +68,24 @@ def _shares(node: Call, above: Node) -> list[tuple[Node, Node]]:
             share = mul(above, slope)
             made.append((arg, total(share) if is_row(node) and not is_row(arg) else share))
     return made
+
+
+def diagonal(root: Node, by: Name, target: str) -> Node:
+    """The derivative of each entry of a row by the same entry of `by`: of a gradient, the diagonal of the Hessian."""
+    slopes: dict[Node, Node] = {}
+    lengths: dict[Node, int] = {}
+    for node in walk(root):
+        if not is_row(node):
+            slopes[node] = gradient(node, by, target) if by in walk(node) else ZERO
+        elif isinstance(node, Call) and node.word in ("softmax", "log_softmax"):
+            x = node.args[0]
+            rise = sub(slopes[x], gradient(Call("logsumexp", (x,)), by, target))
+            slopes[node] = rise if node.word == "log_softmax" else mul(node, rise)
+        else:
+            slopes[node] = slope(node, by, slopes)
+        if length(slopes[node], lengths) > LONGEST:
+            raise too_long()
+    return slopes[root]
 
 
 def coded(root: Node, by_label: bool) -> Node:
