@@ -99,6 +99,12 @@ CASES = {
         shape="not convex",
     ),
 }
+CASES["Total"] = Case(
+    "square(sum(pred) - sum(target))",
+    lambda x, t: (mp.fsum(x) - mp.fsum(t)) ** 2,
+    kinds=("real", "real"),
+    said=("real", "real"),
+)
 SOME = ("Focal", "Divergence", "Smoothing", "Hinge")
 
 
@@ -204,7 +210,11 @@ def test_emitted_files_agree_with_fifty_digits(folder):
             file = folder / f"{made.function}_{to.replace('-', '_')}.py"
             if file.exists() and (name in SOME[:1] or target.framework not in ("keras", "jax")):
                 files.append((file, made, target))
-    assert len(files) == 28
+    made = planned("Total")  # a slope that is one number for the whole row
+    for to in ("torch-autograd", "numpy"):
+        files.append((folder / f"total_{to.replace('-', '_')}.py", made, TARGETS[to]))
+        files[-1][0].write_text(TARGETS[to].write(made))
+    assert len(files) == 30
     for (file, _, _), (count, wrong) in zip(files, compare_all(files), strict=True):
         assert wrong == [], file.stem
         assert count >= 60

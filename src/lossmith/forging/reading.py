@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lossmith.forging.tree import CLASSES, CONSTANTS, Call, Name, Node, Number, is_of_rows, is_row, walk
+from lossmith.forging.tree import CLASSES, CONSTANTS, SPREAD, Call, Name, Node, Number, is_of_rows, is_row, walk
 from lossmith.ops import Ops, digits
 from lossmith.spec import Formula
 
@@ -39,7 +39,7 @@ def value_of(root: Node, ops: Ops[Any], arrays: Mapping[str, Any], params: Mappi
 
     Of a loss of rows the last axis is that of the classes: it stays for what is a row, and has length 1 inside.
     """
-    like = next(iter(arrays.values()))
+    like = whole = next(iter(arrays.values()))
     known: dict[Node, Any] = {CLASSES: float(like.shape[-1])} if like.ndim else {}
     if is_of_rows(root):
         like = like[..., :1]
@@ -52,6 +52,8 @@ def value_of(root: Node, ops: Ops[Any], arrays: Mapping[str, Any], params: Mappi
             known[node] = node.value
         elif isinstance(node, Name) and node not in known:
             known[node] = arrays[node.name] if node.name in arrays else {**CONSTANTS, **params}[node.name]
+        elif isinstance(node, Call) and node.word == SPREAD:
+            known[node] = known[node.args[0]] + whole * 0.0
         elif isinstance(node, Call):
             known[node] = _apply(ops, node, [known[arg] for arg in node.args], lifted)
     found = lifted(known[root])

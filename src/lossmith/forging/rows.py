@@ -11,6 +11,7 @@ from lossmith.forging.tree import (
     CLASSES,
     ONE,
     REDUCE,
+    SPREAD,
     TARGET,
     ZERO,
     Call,
@@ -21,6 +22,7 @@ from lossmith.forging.tree import (
     args_of,
     call,
     div,
+    is_array,
     is_of_rows,
     is_row,
     mul,
@@ -45,6 +47,7 @@ def gradient(root: Node, by: Name, target: str) -> Node:
             if length(reached[arg], lengths) > LONGEST:
                 raise too_long()
     found = reached.get(by, ZERO)
+    found = found if is_row(found) or not is_array(found) else Call(SPREAD, (found,))
     return replace(found, {Call("sum", (TARGET,)): ONE}) if target == "index" else found
 
 
@@ -77,6 +80,8 @@ def diagonal(root: Node, by: Name, target: str) -> Node:
     for node in walk(root):
         if not is_row(node):
             slopes[node] = gradient(node, by, target) if by in walk(node) else ZERO
+        elif isinstance(node, Call) and node.word == SPREAD:
+            slopes[node] = slopes[node.args[0]]
         elif isinstance(node, Call) and node.word in ("softmax", "log_softmax"):
             x = node.args[0]
             rise = sub(slopes[x], gradient(Call("logsumexp", (x,)), by, target))

@@ -213,6 +213,7 @@ TORCH = Style(
         "log_softmax": "torch.log_softmax({0}, dim=-1)",
         **_reducing("torch.{word}({{0}}, dim=-1{keep})", "torch.gather({0}, -1, target[..., None])", "keepdim"),
         "flat": "torch.squeeze({0}, -1)",
+        "spread": "torch.broadcast_to({0}, pred.shape)",
         "hot": "F.one_hot({target}, {pred}.shape[-1]).to({pred}.dtype)",
     },
 )
@@ -230,6 +231,7 @@ def _array_words(module: str) -> dict[str, str]:
     pick = f"{module}.take_along_axis({{0}}, {target}[..., None], axis=-1)"
     made |= _reducing(f"{module}.{{word}}({{{{0}}}}, axis=-1{{keep}})", pick, "keepdims")
     made["flat"] = f"{module}.squeeze({{0}}, axis=-1)"
+    made["spread"] = f"{module}.broadcast_to({{0}}, pred.shape)"  # of a gradient, which Keras takes by itself
     return {**made, "full": f"{module}.full_like({{like}}, {{value}})"}
 
 

@@ -13,6 +13,7 @@ CONSTANTS = {"pi": math.pi, "e": math.e}
 # Of a row one number; "pick" is the entry at the label, "flat" and "..._flat" are without the axis of the classes.
 REDUCE = ("sum", "mean", "logsumexp", "pick", "flat", "sum_flat", "mean_flat", "logsumexp_flat", "pick_flat")
 ALONG = (*REDUCE, "softmax", "log_softmax")
+SPREAD = "spread"  # one number of a row, as a row of equal ones
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def is_row(root: Node, rows: Collection[str] = ARRAYS) -> bool:
     found: dict[Node, bool] = {}
     for node in walk(root):
         reduced = isinstance(node, Call) and node.word in REDUCE
-        named = isinstance(node, Name) and node.name in rows
+        named = node.name in rows if isinstance(node, Name) else isinstance(node, Call) and node.word == SPREAD
         found[node] = not reduced and (named or any(found[arg] for arg in args_of(node)))
     return found[root]
 
