@@ -89,17 +89,7 @@ def each_as_torch(loss: Callable[..., Any], framework: Framework) -> Callable[..
     """As `as_torch` for a bridged loss, over one more axis in front of every argument: its framework's own map."""
     if runs_on_jax(framework):
         return functools.partial(_foreign, functools.partial(_in_jax, loss, each=True))
-    import tensorflow as tf
-
-    def each(*rows: Any) -> Any:
-        log, before = tf.get_logger(), tf.get_logger().level
-        log.setLevel("ERROR")  # each map is traced once, of which tensorflow warns when there are five
-        try:
-            return tf.vectorized_map(lambda row: first_of(loss(*row)), rows)
-        finally:
-            log.setLevel(before)
-
-    return functools.partial(_foreign, functools.partial(_in_tensorflow, each))
+    return functools.partial(_foreign, functools.partial(_in_tensorflow, loss, each=True))
 
 
 def is_bridged(framework: Framework) -> bool:
@@ -137,23 +127,63 @@ def _foreign(run: Callable[..., Any], *tensors: Any) -> Tensor:
     return torch.from_numpy(np.array(run(False, *_arrays(tensors))[0]))
 
 
-def _in_tensorflow(loss: Callable[..., Any], wanted: bool, *arrays: Any) -> Any:
+def _in_tensorflow(loss: Callable[..., Any], wanted: bool, *arrays: Any, each: bool = False) -> Any:
+    """`each`: mapped over one more axis in front of every array."""
     import tensorflow as tf
 
-    inputs = [tf.constant(array) for array in arrays]
+    from lossmith.checker.programs import program_of
+    from lossmith.checker.programs_tensorflow import program as as_graph
+
+    moving = [i for i, array in enumerate(arrays) if np.issubdtype(array.dtype, np.floating)]
+    still = [i for i in range(len(arrays)) if i not in moving]
+
+    def called(loss: Any, floats: Sequence[Any], others: Sequence[Any]) -> Any:
+        at = {**dict(zip(moving, floats, strict=True)), **dict(zip(still, others, strict=True))}
+        row = [tf.convert_to_tensor(at[index]) for index in range(len(arrays))]
+        return tf.convert_to_tensor(_mapped(loss, row) if each else first_of(loss(*row)))
+
+    def back(cotangent: Any) -> list[Any]:
+        grads: list[Any] = [None] * len(arrays)
+        for index, grad in zip(moving, pull(cotangent), strict=True):
+            grads[index] = grad
+        return grads
+
+    floats, others = [arrays[i] for i in moving], [arrays[i] for i in still]
+    program = program_of(as_graph, loss, called, floats, others, each)
     if not wanted:
-        return tf.convert_to_tensor(first_of(loss(*inputs))).numpy(), None
+        return (called(loss, floats, others).numpy() if program is None else program.value(floats, others)), None
+    output, pull = (
+        program.value_and_pull(floats, others) if program else _taped(lambda *x: called(loss, x, others), floats)
+    )
+    return output, back
+
+
+def _taped(function: Callable[..., Any], floats: Sequence[Any]) -> tuple[Any, Callable[[Any], list[Any]]]:
+    """The value of a plain call, and what a cotangent becomes."""
+    import tensorflow as tf
+
+    watched = [tf.constant(one) for one in floats]
     with tf.GradientTape() as tape:
-        watched = [value for value in inputs if value.dtype.is_floating]
         tape.watch(watched)
-        output = tf.convert_to_tensor(first_of(loss(*inputs)))
+        value = function(*watched)
 
     def pull(cotangent: Any) -> list[Any]:
-        upstream: Any = tf.constant(cotangent, dtype=output.dtype)
-        grads: list[Any] = tape.gradient(output, inputs, output_gradients=upstream)
-        return [None if grad is None else tf.convert_to_tensor(grad).numpy() for grad in grads]
+        upstream: Any = tf.constant(cotangent, dtype=value.dtype)
+        found: list[Any] = tape.gradient(value, watched, output_gradients=upstream)
+        return [None if grad is None else tf.convert_to_tensor(grad).numpy() for grad in found]
 
-    return output.numpy(), pull
+    return value.numpy(), pull
+
+
+def _mapped(loss: Callable[..., Any], rows: Sequence[Any]) -> Any:
+    import tensorflow as tf
+
+    log, before = tf.get_logger(), tf.get_logger().level
+    log.setLevel("ERROR")  # each map is traced once, of which tensorflow warns when there are five
+    try:
+        return tf.vectorized_map(lambda row: first_of(loss(*row)), tuple(rows))
+    finally:
+        log.setLevel(before)
 
 
 def _in_jax(loss: Callable[..., Any], wanted: bool, *arrays: Any, each: bool = False) -> Any:
@@ -161,6 +191,7 @@ def _in_jax(loss: Callable[..., Any], wanted: bool, *arrays: Any, each: bool = F
     import jax
 
     from lossmith.checker.programs import program_of
+    from lossmith.checker.programs_jax import program as as_jaxpr
 
     moving = [i for i, array in enumerate(arrays) if np.issubdtype(array.dtype, np.floating)]
     still = [i for i in range(len(arrays)) if i not in moving]
@@ -181,7 +212,7 @@ def _in_jax(loss: Callable[..., Any], wanted: bool, *arrays: Any, each: bool = F
 
     with _x64(wide):  # jax rounds float64 to float32 unless it is told not to
         floats, others = [arrays[i] for i in moving], [arrays[i] for i in still]
-        program = program_of(loss, called, floats, others, each)
+        program = program_of(as_jaxpr, loss, called, floats, others, each)
         if not wanted:
             return np.asarray(called(loss, floats, others) if program is None else program.value(floats, others)), None
         if program is not None:

@@ -1,17 +1,18 @@
-"""A loss of JAX as one compiled program for each set of shapes and dtypes, where it is a function of its arrays alone.
+"""A loss of another framework as one program for each set of shapes and dtypes, where it depends on its arrays alone.
 
-Called as it is, every operation is compiled for every shape that it meets: hundreds of times for a loss of ten lines,
-which took nine tenths of a check. A program is made only of a loss that two plain calls found to be pure: the same
+Called as it is, JAX compiles every operation for every shape that it meets, and TensorFlow looks up each of its
+kernels anew: nine tenths of a check. A program is made only of a loss that two plain calls found to be pure: the same
 value, and neither its own state nor a generator of random numbers moved. All others, and whatever cannot be traced
 (code that asks for numbers), are called as they are.
 """
 
 import functools
 import random
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from types import CellType, FunctionType, MethodType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,53 +20,32 @@ import torch
 from lossmith.checker.frameworks import copy_of
 
 KEPT = 256
-# One plain kernel an operation, each rounded to its dtype as it is when operations are called one by one: fused ones
-# take five times as long to compile, and may keep float16 in float32 in between.
-OPTIONS = {
-    "xla_cpu_use_fusion_emitters": False,
-    "xla_cpu_parallel_codegen_split_count": 1,
-    "xla_allow_excess_precision": False,
-}
-
 Arrays = Sequence[np.ndarray]
 
+
+class Program(Protocol):
+    """The value at arrays of one set of shapes, and its slopes by those that move."""
+
+    def value(self, moving: Arrays, fixed: Arrays) -> Any: ...
+
+    def value_and_pull(self, moving: Arrays, fixed: Arrays) -> tuple[Any, Callable[[Any], Any]]:
+        """The value, and what a cotangent becomes."""
+        ...
+
+
+Make = Callable[[Callable[..., Any], Arrays, Arrays], "Program | None"]
 _pure: set[Any] = set()
 _impure: set[Any] = set()  # kinds, whatever they hold: what has a state changes it
 _programs: dict[Any, "Program | None"] = {}
 
 
-@dataclass
-class Program:
-    """The value at arrays of one set of shapes, and its slopes by those that move; each is compiled when asked for."""
-
-    function: Callable[..., Any]  # of what moves and what does not: the jaxpr of the loss
-    ones: np.ndarray  # of the value's shape
-    _value: Any = None
-    _slopes: Any = None
-
-    def value(self, moving: Arrays, fixed: Arrays) -> Any:
-        if self._slopes is not None:
-            return self._slopes(moving, fixed, self.ones)[0]
-        self._value = self._value or _compiled(self.function)
-        return self._value(moving, fixed)
-
-    def value_and_pull(self, moving: Arrays, fixed: Arrays) -> tuple[Any, Callable[[Any], Any]]:
-        """The value, and what a cotangent becomes; that of ones is computed beside the value."""
-        self._slopes = self._slopes or _compiled(functools.partial(_value_and_slopes, self.function))
-        value, slopes = self._slopes(moving, fixed, self.ones)
-
-        def pull(cotangent: Any) -> Any:
-            return slopes if (cotangent == 1).all() else self._slopes(moving, fixed, cotangent)[1]
-
-        return value, pull
-
-
 def program_of(
-    loss: Any, function: Callable[..., Any], moving: Arrays, fixed: Arrays, each: bool = False
+    make: Make, loss: Any, function: Callable[..., Any], moving: Arrays, fixed: Arrays, each: bool = False
 ) -> Program | None:
     """The program of `function(loss, moving, fixed)`, which calls the loss; None where it has to be called as it is.
 
-    `each`: `function` maps the loss over the first axis of its arrays.
+    make    what the framework makes of a function of what moves and what does not, at such arrays
+    each    `function` maps the loss over the first axis of its arrays
     """
     try:
         what, same = kind(loss), identity(loss)
@@ -83,7 +63,7 @@ def program_of(
     if key not in _programs:
         if len(_programs) >= KEPT:
             _programs.clear()
-        _programs[key] = _program(functools.partial(function, loss), moving, fixed)
+        _programs[key] = make(functools.partial(function, loss), moving, fixed)
     return _programs[key]
 
 
@@ -135,43 +115,13 @@ def _is_pure(loss: Any, same: Any, function: Callable[..., Any], moving: Arrays,
 
 def _generators() -> tuple[Any, ...]:
     """The state of the generators that a loss may draw from, or seed."""
-    return random.getstate(), identity(np.random.get_state()), torch.get_rng_state().numpy().tobytes()
+    drawn = random.getstate(), identity(np.random.get_state()), torch.get_rng_state().numpy().tobytes()
+    return (*drawn, *generators_of_tensorflow()) if "tensorflow" in sys.modules else drawn
 
 
-def _program(function: Callable[..., Any], moving: Arrays, fixed: Arrays) -> Program | None:
-    import jax
-    from jax.extend.core import jaxpr_as_fun
+def generators_of_tensorflow() -> tuple[Any, ...]:
+    """Its global seed and its global generator; drawing from what has neither shows in two values."""
+    import tensorflow as tf
+    from tensorflow.python.eager import context
 
-    try:
-        closed = jax.make_jaxpr(function)(moving, fixed)
-    except Exception:  # it asks for numbers, or does not take these shapes: a plain call tells which
-        return None
-    if closed.effects or len(closed.out_avals) != 1:
-        return None
-    plain, out = jaxpr_as_fun(closed), closed.out_avals[0]
-    return Program(lambda moving, fixed: plain(*moving, *fixed)[0], np.ones(out.shape, out.dtype))
-
-
-def _compiled(function: Callable[..., Any]) -> Any:
-    import jax
-
-    return jax.jit(function, compiler_options=_options())
-
-
-@functools.cache
-def _options() -> dict[str, Any]:
-    """`OPTIONS`, or none where this version of the compiler does not know them."""
-    import jax
-
-    try:
-        jax.jit(lambda x: x, compiler_options=OPTIONS)(0.0)
-    except jax.errors.JaxRuntimeError:
-        return {}
-    return OPTIONS
-
-
-def _value_and_slopes(function: Callable[..., Any], moving: Any, fixed: Any, cotangent: Any) -> Any:
-    import jax
-
-    value, pull = jax.vjp(lambda moving: function(moving, fixed), moving)
-    return value, pull(cotangent)[0]
+    return context.global_seed(), identity(tf.random.get_global_generator().state)
