@@ -27,14 +27,13 @@ def traits(case: Case) -> set[object]:
 
 
 def telling() -> list[Case]:
-    """Few cases that together have every trait: always the one next that brings most of what is left."""
-    each = [(case, traits(case)) for case in CASES]
-    left = set[object]().union(*(own for _, own in each))
+    """The cases that bring a trait which none before them has: together they go every way."""
+    seen: set[object] = set()
     chosen = []
-    while left:
-        case, own = max(each, key=lambda pair: len(pair[1] & left))
-        chosen.append(case)
-        left -= own
+    for case in CASES:
+        if not seen.issuperset(own := traits(case)):
+            chosen.append(case)
+            seen |= own
     return chosen
 
 
