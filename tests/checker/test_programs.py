@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from lossmith.checker import programs
-from lossmith.checker.frameworks import as_torch, each_as_torch
+from lossmith.checker import bridges, programs
+from lossmith.checker.bridges import as_torch, each_as_torch
 from lossmith.checker.programs import identity
 
 COUNT, KEY = [0], [jax.random.PRNGKey(0)]
@@ -73,7 +73,7 @@ def test_value_and_slope_are_those_of_a_plain_call(dtype, monkeypatch):
 
     compiled = both()
     assert [made is not None for made in programs._programs.values()] == [True]
-    monkeypatch.setattr(programs, "program_of", lambda *_: None)
+    monkeypatch.setattr(bridges, "program_of", lambda *_: None)
     near = {torch.float64: 1e-14, torch.float32: 1e-6, torch.float16: 2e-3}[dtype]
     for a, b in zip(compiled, both(), strict=True):
         torch.testing.assert_close(a, b, rtol=near, atol=near)

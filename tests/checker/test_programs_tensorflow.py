@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lossmith.checker import programs
-from lossmith.checker.frameworks import as_torch, each_as_torch
+from lossmith.checker import bridges, programs
+from lossmith.checker.bridges import as_torch, each_as_torch
 
 tf = pytest.importorskip("tensorflow")
 COUNT = [0]
@@ -38,6 +38,17 @@ def seeded_each_time(pred, target):
     """Two calls give one value; a graph would draw on."""
     tf.random.set_seed(3)
     return tf.reduce_mean((pred - target + tf.random.normal(pred.shape)) ** 2)
+
+
+@tf.function
+def noise(shape):
+    return tf.random.normal(shape)
+
+
+def seeded_inside(pred, target):
+    """The same, where the draw is in a graph of its own."""
+    tf.random.set_seed(3)
+    return tf.reduce_mean((pred - target + noise(tuple(pred.shape))) ** 2)
 
 
 class Remembering:
@@ -84,7 +95,7 @@ def made():
 def test_value_and_slope_are_those_of_a_plain_call(loss, dtype, monkeypatch):
     compiled = both(loss, *arrays(4, 3, dtype=dtype))
     assert made() == [True]
-    monkeypatch.setattr(programs, "program_of", lambda *_: None)
+    monkeypatch.setattr(bridges, "program_of", lambda *_: None)
     near = {torch.float64: 1e-14, torch.float32: 1e-6, torch.float16: 2e-3}[dtype]
     for a, b in zip(compiled, both(loss, *arrays(4, 3, dtype=dtype)), strict=True):
         torch.testing.assert_close(a, b, rtol=near, atol=near)
@@ -120,7 +131,7 @@ def test_a_map_is_a_program_of_its_own():
     assert made() == [True, True]
 
 
-@pytest.mark.parametrize("loss", [counting, drawing, seeding, seeded_each_time, asking, Remembering()])
+@pytest.mark.parametrize("loss", [counting, drawing, seeding, seeded_each_time, seeded_inside, asking, Remembering()])
 def test_what_draws_counts_seeds_or_asks_is_called_every_time(loss):
     pred, target = arrays(4, 3)
     values = [float(as_torch(loss, "tensorflow")(pred, target)) for _ in range(3)]

@@ -9,8 +9,9 @@ from lossmith.forging.measure import measured, ulps
 from lossmith.forging.parse import parse
 from lossmith.forging.reading import in_digits, value_of
 from lossmith.forging.rewrite import LOGARITHMS, SUMS, WORDS, Rewrite, finished, in_stable_words
+from lossmith.forging.rows import is_of_rows
 from lossmith.forging.spell import text_of
-from lossmith.forging.tree import is_of_rows, names_in
+from lossmith.forging.tree import names_in
 from lossmith.ops import numpy as numpy_ops
 from lossmith.ops.digits import context
 

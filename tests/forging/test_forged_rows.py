@@ -25,7 +25,8 @@ from lossmith.forging.facts import exactly, grid_of, smooth_points
 from lossmith.forging.original import expressed
 from lossmith.forging.plan import plan
 from lossmith.forging.reading import formula_of, in_digits
-from lossmith.forging.rows import coded, gradient
+from lossmith.forging.row_code import coded
+from lossmith.forging.row_slopes import gradient
 from lossmith.forging.spell import text_of
 from lossmith.forging.targets import TARGETS
 from lossmith.forging.tree import PRED

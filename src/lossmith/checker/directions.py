@@ -16,8 +16,9 @@ from lossmith.checker.contract import Contract
 from lossmith.checker.judge import SEEDS, _rivals, shortfall
 from lossmith.checker.mirrors import MIRRORS, held_up_to, is_ordinary, seen_in
 from lossmith.checker.sample import class_axis, draw, head, perfect
-from lossmith.checker.several import Wrong, of_several, put
+from lossmith.checker.several import of_several
 from lossmith.checker.subject import Subject
+from lossmith.checker.wrong import Wrong, put
 from lossmith.domains import Domain
 
 COMPARED = ("index", "onehot", "dist", "logits")

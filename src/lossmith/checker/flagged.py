@@ -14,9 +14,9 @@ import torch
 from lossmith.checker.contract import Argument, Contract
 from lossmith.checker.judge import SEEDS, accepts
 from lossmith.checker.sample import generator
-from lossmith.checker.several import Wrong, put
 from lossmith.checker.side import side_of
 from lossmith.checker.subject import Subject
+from lossmith.checker.wrong import Wrong, put
 from lossmith.domains import Domain
 
 FACTORS = ("weight", "mask")

@@ -116,10 +116,10 @@ def _is_pure(loss: Any, same: Any, function: Callable[..., Any], moving: Arrays,
 def _generators() -> tuple[Any, ...]:
     """The state of the generators that a loss may draw from, or seed."""
     drawn = random.getstate(), identity(np.random.get_state()), torch.get_rng_state().numpy().tobytes()
-    return (*drawn, *generators_of_tensorflow()) if "tensorflow" in sys.modules else drawn
+    return (*drawn, *_generators_of_tensorflow()) if "tensorflow" in sys.modules else drawn
 
 
-def generators_of_tensorflow() -> tuple[Any, ...]:
+def _generators_of_tensorflow() -> tuple[Any, ...]:
     """Its global seed and its global generator; drawing from what has neither shows in two values."""
     import tensorflow as tf
     from tensorflow.python.eager import context

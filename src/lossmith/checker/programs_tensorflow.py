@@ -84,7 +84,8 @@ def program(function: Callable[..., Any], moving: Arrays, fixed: Arrays) -> Tens
         made = TensorflowProgram(function, moving, fixed)
     except Exception:  # it asks for numbers, or does not take these shapes: a plain call tells which
         return None
-    held = {"Placeholder", "ReadVariableOp", "PartitionedCall", "StatefulPartitionedCall"}
+    # a call of another graph counts as stateful where anything in that is
+    held = {"Placeholder", "ReadVariableOp"}
     drawing = [one for one in made._value.graph.get_operations() if one.op_def.is_stateful and one.type not in held]
     return None if drawing or len(made._value.outputs) != 1 else made
 

@@ -12,8 +12,8 @@ from lossmith.checker.judge import SEEDS
 from lossmith.checker.mirrors import is_metric
 from lossmith.checker.quantiles import levels_of
 from lossmith.checker.sample import draw, perfect
-from lossmith.checker.several import Wrong, put
 from lossmith.checker.subject import Subject
+from lossmith.checker.wrong import Wrong, put
 
 # A sum of an overlap and of something that need not be 0 where it is whole.
 SUM = re.compile(r"(?:^|_)(?:ce|bce|l1|l2|mse)(?:_|$)|b?ce(?:loss|with)|focal|entropy|combo|combined|hybrid", re.I)

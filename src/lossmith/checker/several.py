@@ -11,7 +11,6 @@ score_i, score_j, label_i, ...  the score of what is worth more is to be the hig
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -19,53 +18,32 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.judge import SEEDS
-from lossmith.checker.sample import perfect
+from lossmith.checker.neighbours import of_neighbours
 from lossmith.checker.subject import Subject
+from lossmith.checker.wrong import Wrong, named, put
 
 UP = re.compile(r"(?:^|_)(?:chosen|winner|pos(?:itive)?s?)(?:_|$)")
 DOWN = re.compile(r"(?:^|_)(?:rejected|loser|neg(?:ative)?s?)(?:_|$)")
 SCORE = re.compile(r"score|logit|log_?p|reward|chosen|rejected|pred|^s_|sim(?:ilarity)?_")
-NEAR = re.compile(r"^p(?:os\w*)?$|positive")
-AWAY = re.compile(r"^n(?:eg\w*)?$|negative")
 REAL = re.compile(r"(?:^|_)real(?:_|$)")
 FAKE = re.compile(r"(?:^|_)(?:fake|generated)(?:_|$)")
-SAME = re.compile(r"^(?:is_)?(?:same\w*|similar|match(?:es|ing)?)$")
 GOOD = re.compile(r"^adv(?:antages?)?$")
 LIKELY = re.compile(r"log_?p(?:rob|i)?s?(?:_|$)")
 LOG_VARIANCE = re.compile(r"log_?(?:var|sigma2)")
 TIME = re.compile(r"^times?$|durations?|surv|(?:^|_)time(?:_|$)")
 RISK = re.compile(r"risk|haz|theta|log_?h(?:z|r)?$")
 COX = re.compile(r"cox|deepsurv|partial_?likelihood", re.I)
-PUSHES = re.compile(r"contrast|margin|siam", re.I)
 JUDGED = re.compile(r"^d(?:isc?)?_|_d$|(?:^|_)out|validity")
 JUDGES = re.compile(r"discrim|critic|(?:^|_)d(?:isc?)?_loss|loss_d(?:_|$)|DLoss|(?-i:[a-z]D$)", re.I)
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """What is best instead, in words; arguments where it should be low, and arguments where it is lower."""
-
-    said: str
-    fix: str
-    good: tuple[Any, ...]
-    better: tuple[Any, ...]
 
 
 def of_several(subject: Subject) -> Wrong | None:
     contract = subject.contract
     names = [argument.name.lower() for argument in contract.arguments]
     kinds = {contract.arguments[index].kind for index in contract.preds}
-    if len(names) == 3 and len(contract.preds) == 3 and kinds == {"embedding"}:
-        near, away = _named(names, NEAR), _named(names, AWAY)
-        if near is None or away is None:
-            return None
-        anchor = ({0, 1, 2} - {near, away}).pop()
-        return _turned_triplet(subject, anchor, near, away)
-    if len(names) == 3 and len(contract.preds) == 2 and kinds == {"embedding"} and contract.target is None:
-        return _drawn_to_a_queue(subject)
-    if len(names) == 3 and len(contract.preds) == 2 and kinds == {"embedding"}:
-        return _turned_pair(subject) if SAME.search(names[contract.target or 0]) else None
-    if (good := _named(names, GOOD)) is not None and len(contract.preds) == 1 and LIKELY.search(contract.pred.name):
+    if len(names) == 3 and len(contract.preds) in (2, 3) and kinds == {"embedding"}:
+        return of_neighbours(subject)
+    if (good := named(names, GOOD)) is not None and len(contract.preds) == 1 and LIKELY.search(contract.pred.name):
         return _turned_policy(subject, good)
     if good is not None and contract.kinds().count("index") == 1 and len(contract.preds) == 1:
         return _turned_choice(subject, good, contract.kinds().index("index"))
@@ -75,7 +53,7 @@ def of_several(subject: Subject) -> Wrong | None:
         return _turned_risk(subject, *risk)
     if len(names) == 4 and len(contract.preds) == 2 and kinds == {"real"} and contract.target is None:
         return _turned_order(subject)
-    up, down = _named(names, UP, SCORE), _named(names, DOWN, SCORE)
+    up, down = named(names, UP, SCORE), named(names, DOWN, SCORE)
     if up in contract.preds and down in contract.preds and up is not None and down is not None and up != down:
         if kinds == {"logprob"}:
             return _turned_likelihood(subject, up)
@@ -87,7 +65,7 @@ def of_several(subject: Subject) -> Wrong | None:
 
 def _latent(names: Sequence[str]) -> tuple[int, int] | None:
     """The mean and the log-variance of a latent that is to be near the standard normal distribution."""
-    mean, spread = _named(names, re.compile(r"^(?:z_)?(?:mu|mean|loc)$|_mu$|_mean$")), _named(names, LOG_VARIANCE)
+    mean, spread = named(names, re.compile(r"^(?:z_)?(?:mu|mean|loc)$|_mu$|_mean$")), named(names, LOG_VARIANCE)
     return None if mean is None or spread is None else (mean, spread)
 
 
@@ -109,7 +87,7 @@ def _not_the_prior(subject: Subject, latent: tuple[int, int]) -> Wrong | None:
 def _of_risk(subject: Subject, names: Sequence[str]) -> tuple[int, int, int] | None:
     """A risk, the time that was observed, and whether it ended in an event."""
     contract = subject.contract
-    event, time = contract.target, _named(names, TIME)
+    event, time = contract.target, named(names, TIME)
     hazard = RISK.search(contract.pred.name.lower()) or COX.search(subject.name)
     if len(names) != 3 or len(contract.preds) != 1 or event is None or time is None or event == time or not hazard:
         return None
@@ -178,17 +156,10 @@ def _turned_likelihood(subject: Subject, chosen: int) -> Wrong | None:
     return shown
 
 
-def _named(names: Sequence[str], pattern: re.Pattern[str], also: re.Pattern[str] | None = None) -> int | None:
-    """The position of the one name that fits."""
-    found = [i for i, name in enumerate(names) if pattern.search(name) and (also is None or also.search(name))]
-    found = [i for i in found if not re.search(r"^(?:ref|old)", names[i])]
-    return found[0] if len(found) == 1 else None
-
-
 def of_adversaries(subject: Subject) -> Wrong | None:
     """A discriminator that takes the real for fake. What is linear (a critic) may have either sign."""
     names = [argument.name.lower() for argument in subject.contract.arguments]
-    up, down = _named(names, REAL), _named(names, FAKE)
+    up, down = named(names, REAL), named(names, FAKE)
     if len(names) != 2 or up is None or down is None or up == down:
         return None
     if (alike := _told_apart_by_none(subject, up, down)) is not None or not JUDGES.search(subject.name):
@@ -262,77 +233,6 @@ def _falls_with(subject: Subject, better: Callable[[list[Any]], Tensor | None], 
     return shown
 
 
-def _turned_pair(subject: Subject) -> Wrong | None:
-    """Two embeddings that are to be alike where the third argument says that they are the same."""
-    target = subject.contract.target or 0
-    name, shown = subject.contract.arguments[target].name, None
-    if (others := _others_cost_nothing(subject, target)) is not None:
-        return others
-    for seed in SEEDS:
-        inputs = subject.draw(seed)
-        good = perfect(subject.contract, inputs)
-        if good is None:
-            return None
-        other = -inputs[target] if subject.contract.target_kind() == "pm1" else 1 - inputs[target]
-        bad = perfect(subject.contract, put(inputs, target, other))
-        if bad is None or not subject.values(put(bad, target, inputs[target])) < subject.values(good) - 1e-3:
-            return None
-        bad = put(bad, target, inputs[target])
-        said = f"it is lowest where two are alike that are not the same, and apart where {name} says that they are"
-        shown = shown or Wrong(said, f"exchange the terms of {name} and of 1 - {name}", good, bad)
-    return shown
-
-
-def _others_cost_nothing(subject: Subject, target: int) -> Wrong | None:
-    """Pairs that are not the same have no part in a loss that has a margin for them, however near they lie."""
-    if not PUSHES.search(subject.name) or subject.contract.target_kind() != "binary":
-        return None
-    first, second = subject.contract.preds
-    name, shown = subject.contract.arguments[target].name, None
-    for seed in SEEDS:
-        inputs = subject.draw(seed)
-        apart = (inputs[target] == 0).reshape(-1, *[1] * (inputs[first].ndim - 1))
-        near = put(inputs, first, torch.where(apart, inputs[second] + 0.1 * inputs[first], inputs[first]))
-        nearer = put(near, first, torch.where(apart, inputs[second] + 0.05 * inputs[first], inputs[first]))
-        if not bool(apart.any()) or subject.values(near) != subject.values(nearer):
-            return None
-        said = f"pairs that are not the same cost nothing, however near they lie: {name} of 0 has no part in it"
-        shown = shown or Wrong(said, f"the term that pushes apart belongs to 1 - {name}", near, nearer)
-    return shown
-
-
-def _drawn_to_a_queue(subject: Subject) -> Wrong | None:
-    """A query, its key, and a queue of others: the query is to lie near its key."""
-    names, shown = [argument.name for argument in subject.contract.arguments], None
-    for seed in SEEDS:
-        query, key, queue = inputs = subject.draw(seed)
-        good = put(inputs, 0, key)
-        every = [put(inputs, 0, entry.expand_as(query)) for entry in queue]
-        bad = min(every, key=subject.values)
-        if not subject.values(bad) < min(subject.values(good), subject.values(inputs)) - 1e-3:
-            return None
-        said = f"it is lowest where {names[0]} lies on an entry of {names[2]}, and not on {names[1]}"
-        shown = shown or Wrong(
-            said, "put the positive into the column that the labels name: cat([pos, neg], 1)", good, bad
-        )
-    return shown
-
-
-def _turned_triplet(subject: Subject, anchor: int, near: int, away: int) -> Wrong | None:
-    names = [argument.name for argument in subject.contract.arguments]
-    shown: Wrong | None = None
-    for seed in SEEDS:
-        inputs = subject.draw(seed)
-        good, bad = (put(inputs, anchor, inputs[index]) for index in (near, away))
-        if not subject.values(bad) < min(subject.values(good), subject.values(inputs)) - 1e-3:
-            return None
-        said = f"it is lowest where {names[anchor]} equals {names[away]}, and not {names[near]}"
-        shown = shown or Wrong(
-            said, f"exchange {names[near]} and {names[away]}, in the formula or in the call", good, bad
-        )
-    return shown
-
-
 def _turned_scores(subject: Subject, up: int, down: int) -> Wrong | None:
     names = [argument.name for argument in subject.contract.arguments]
     shown: Wrong | None = None
@@ -346,7 +246,3 @@ def _turned_scores(subject: Subject, up: int, down: int) -> Wrong | None:
         said = f"it falls as {names[up]} falls and {names[down]} rises"
         shown = shown or Wrong(said, f"turn the sign of the difference of {names[up]} and {names[down]}", good, bad)
     return shown
-
-
-def put(inputs: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:
-    return tuple(value.clone() if i == index else each for i, each in enumerate(inputs))

@@ -11,12 +11,11 @@ from torch import Tensor, nn
 
 from lossmith.checker.accelerators import OnCpu, is_missing
 from lossmith.checker.blank import Blank, asks_for_blank
+from lossmith.checker.bridges import as_torch, each_as_torch
 from lossmith.checker.contract import Contract
 from lossmith.checker.frameworks import (
     Framework,
-    as_torch,
     copy_of,
-    each_as_torch,
     first_of,
     framework_of,
     in_dtype,

@@ -12,9 +12,9 @@ from lossmith.checker.judge import SEEDS
 from lossmith.checker.mirrors import is_metric
 from lossmith.checker.promises import FLOOR, OVERLAP, SUM, costs_in_spite_of_its_name
 from lossmith.checker.sample import class_axis, generator, perfect
-from lossmith.checker.several import Wrong, put
 from lossmith.checker.spoken import WORTH
 from lossmith.checker.subject import Subject
+from lossmith.checker.wrong import Wrong, put
 
 STEEP = 3.0
 LOOKED_UP = (("logits", "index"), ("simplex", "index"), ("logits", "onehot"))

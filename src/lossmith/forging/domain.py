@@ -12,7 +12,8 @@ import numpy as np
 from lossmith.domains import KINDS
 from lossmith.errors import SettingError, message
 from lossmith.forging.reading import in_digits
-from lossmith.forging.tree import Node, is_of_rows
+from lossmith.forging.rows import is_of_rows
+from lossmith.forging.tree import Node
 from lossmith.ops.digits import context
 
 PREDS = {

@@ -23,6 +23,12 @@ def _require_labels(pred{type}, target{type}) -> None:
             f"target must be one class number a row of pred {{pred.shape}}, "
             f"got {{target.dtype}} {{target.shape}}"
         )"""
+_IN_RANGE = """\
+    if target.size and not 0 <= target.min() <= target.max() < pred.shape[-1]:
+        raise ValueError(
+            f"labels go from 0 to {pred.shape[-1] - 1}, "
+            f"got {target.min()} to {target.max()}"
+        )"""  # indexing takes -1 for the last class
 
 
 def jax(plan: Plan) -> str:
@@ -75,7 +81,10 @@ def _checked(plan: Plan, module: str) -> list[str]:
 
 
 def _fitting(plan: Plan, of: str) -> list[str]:
-    return (_LABELS if plan.by_label else _FITTING).format(type=of).splitlines()
+    lines = (_LABELS if plan.by_label else _FITTING).format(type=of).splitlines()
+    if plan.by_label and "np." in of:  # jax may be tracing, and holds no numbers then
+        lines += _IN_RANGE.splitlines()
+    return lines
 
 
 def _after_star(plan: Plan) -> list[str]:

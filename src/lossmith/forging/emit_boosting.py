@@ -20,15 +20,19 @@ _FITTING = """\
 def _require_one_score(pred: np.ndarray, target: np.ndarray) -> None:
     if pred.shape != target.shape:
         raise ValueError(f"scores {pred.shape} do not pair with labels {target.shape}")""".splitlines()
-_FITTING_OF_ROWS = """\
-def _require_a_score_for_each_class(pred: np.ndarray, target: np.ndarray) -> None:
-    if pred.ndim != 2 or pred.shape[:1] != target.shape:
-        raise ValueError(f"scores {pred.shape} do not pair with labels {target.shape}")""".splitlines()
+_LABELS = """\
+def _labels(pred: np.ndarray, label: np.ndarray) -> np.ndarray:
+    if pred.ndim != 2 or pred.shape[:1] != label.shape:
+        raise ValueError(f"scores {pred.shape} do not pair with labels {label.shape}")
+    target = label.astype(np.int64)
+    if (target != label).any() or not ((target >= 0) & (target < pred.shape[1])).all():
+        raise ValueError(f"labels must be whole numbers from 0 to {pred.shape[1] - 1}")
+    return target""".splitlines()
 
 
 def xgboost(plan: Plan) -> str:
     """Functions for `xgb.train(obj=..., custom_metric=...)`."""
-    reading = ["pred = np.asarray(predt, dtype=np.float64)", f"target = dtrain.get_label().astype({_kind(plan)})"]
+    reading = ["pred = np.asarray(predt, dtype=np.float64)", *_read(plan, "dtrain.get_label()")]
     weigh = ["weight = dtrain.get_weight()", "if weight.size:"]
     takes = ["predt: np.ndarray", "dtrain: xgb.DMatrix", *_after_star(plan)]
     params = '{"num_class": C}' if plan.of_rows else "params"
@@ -45,10 +49,7 @@ def xgboost(plan: Plan) -> str:
 
 def lightgbm(plan: Plan) -> str:
     """Functions for `lgb.train({"objective": ...}, feval=...)`."""
-    reading = [
-        "pred = np.asarray(preds, dtype=np.float64)",
-        f"target = np.asarray(train_data.get_label(), dtype={_kind(plan)})",
-    ]
+    reading = ["pred = np.asarray(preds, dtype=np.float64)", *_read(plan, "train_data.get_label()")]
     weigh = ["weight = train_data.get_weight()", "if weight is not None:"]
     takes = ["preds: np.ndarray", "train_data: lgb.Dataset", *_after_star(plan)]
     classes = ', "num_class": C' if plan.of_rows else ""
@@ -76,6 +77,7 @@ def catboost(plan: Plan) -> str:
         *(_ders_of_a_row(plan) if plan.of_rows else _ders_of_a_range(plan)),
     ]
     scores = "np.transpose(approxes)" if plan.of_rows else "approxes[0]"
+    target = "_labels(pred, np.asarray(target))" if plan.of_rows else "np.asarray(target, dtype=np.float64)"
     metric = [
         f"class {plan.name}Metric:",
         f'    """The weighted mean of the loss, for `eval_metric={plan.name}Metric()`."""',
@@ -86,7 +88,7 @@ def catboost(plan: Plan) -> str:
         "",
         "    def evaluate(self, approxes, target, weight):",
         f"        pred = np.asarray({scores}, dtype=np.float64)",
-        f"        target = np.asarray(target).astype({_kind(plan)})",
+        f"        target = {target}",
         *from_self(plan.params, "self", 8),
         *computed(plan, [("values", plan.value)], NUMPY, 8),
         "        if weight is None:",
@@ -98,7 +100,8 @@ def catboost(plan: Plan) -> str:
         "        return error / weight if weight else 0.0",
     ]
     docstring = module_docstring(plan, "an objective for CatBoost")
-    return file_of(docstring, ["import numpy as np"], [*_floor(plan), lines, metric], NUMPY)
+    more = [_LABELS] if plan.of_rows else []
+    return file_of(docstring, ["import numpy as np"], [*_floor(plan), lines, metric, *more], NUMPY)
 
 
 def _ders_of_a_range(plan: Plan) -> list[str]:
@@ -129,12 +132,14 @@ def _ders_of_a_row(plan: Plan) -> list[str]:
     ]
 
 
-def _kind(plan: Plan) -> str:
-    return "np.int64" if plan.of_rows else "np.float64"
+def _read(plan: Plan, label: str) -> list[str]:
+    if plan.of_rows:
+        return [f"target = _labels(pred, {label})"]
+    return [f"target = np.asarray({label}, dtype=np.float64)", "_require_one_score(pred, target)"]
 
 
 def _fitting(plan: Plan) -> Sequence[str]:
-    return _FITTING_OF_ROWS if plan.of_rows else _FITTING
+    return _LABELS if plan.of_rows else _FITTING
 
 
 def require_scores(plan: Plan) -> None:
@@ -166,10 +171,6 @@ def _floor(plan: Plan) -> list[Sequence[str]]:
     return [_FLOOR] if plan.facts.shape == "not convex" else []
 
 
-def _called(plan: Plan) -> str:
-    return "_require_a_score_for_each_class" if plan.of_rows else "_require_one_score"
-
-
 def _slopes(plan: Plan, indent: int) -> list[str]:
     blank = " " * indent
     if plan.curvature == ZERO:
@@ -195,7 +196,6 @@ def _objective(plan: Plan, takes: Sequence[str], use: str, reading: Sequence[str
         *signature(f"def {plan.function}", takes, " -> tuple[np.ndarray, np.ndarray]"),
         *_docstring(plan, "gradient and Hessian of", use),
         *(f"    {line}" for line in reading),
-        f"    {_called(plan)}(pred, target)",
         *_slopes(plan, 4),
         *(f"    {line}" for line in weigh),
         *(["        weight = weight[:, None]"] if plan.of_rows else []),
@@ -216,7 +216,6 @@ def _metric(
         *notes(plan, 4, [("Use", use)]),
         '    """',
         *(f"    {line}" for line in reading),
-        f"    {_called(plan)}(pred, target)",
         *computed(plan, [("values", plan.value)], NUMPY, 4),
         *(f"    {line}" for line in weigh[:1]),
         *(["    if not weight.size:", "        weight = None"] if not more else []),

@@ -1,5 +1,6 @@
 """The test functions of each framework, as text: what a test file says below its table."""
 
+from lossmith.forging import emit_test_boosters
 from lossmith.forging.plan import Plan
 from lossmith.forging.targets import Target
 
@@ -183,6 +184,7 @@ def _numpy(plan: Plan, target: Target) -> str:
     name = plan.function
     dtype = "" if plan.by_label else ", np.float32"
     differences = (_NUMPY_DIFFERENCES_OF_ROWS if plan.of_rows else _NUMPY_DIFFERENCES).format(name=name)
+    more = _NUMPY_LABELS.format(name=name) if plan.by_label else ""
     return f"""
 def test_values_and_slopes_are_those_of_the_formula():
     pred, target = np.array(PRED), np.array(TARGET)
@@ -209,9 +211,16 @@ def test_float32_stays_float32():
 def test_shapes_never_broadcast():
     with pytest.raises(ValueError, match="{_refusal(plan)}"):
         {name}(np.array(PRED)[:, None], np.array(TARGET))
+{more}"""
+
+
+_NUMPY_LABELS = """
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_what_is_no_label_is_refused(label):
+    with pytest.raises(ValueError, match="from 0 to 2"):
+        {name}(np.array(PRED[:1]), np.array([label]))
 """
-
-
 _NUMPY_DIFFERENCES = """def test_the_gradient_agrees_with_differences():
     pred, target, step = np.array(PRED), np.array(TARGET), 1e-6
     above = {name}(pred + step, target)
@@ -230,89 +239,12 @@ _NUMPY_DIFFERENCES_OF_ROWS = """def test_the_gradient_agrees_with_differences():
         np.testing.assert_allclose(slopes, gradient[:, place], rtol=1e-5, atol=1e-6)"""
 
 
-def _boosted(rows: str, shapes: bool = True) -> str:
-    return f"""
-{rows.strip()}
-
-
-def test_the_gradient_is_that_of_the_formula():
-    gradient, _ = slopes(PRED, TARGET)
-    np.testing.assert_allclose(gradient, SLOPES, rtol=1e-5, atol=1e-5)
-
-
-def test_the_hessian_is_positive_and_finite():
-    gradient, hessian = slopes(FAR_PRED, FAR_TARGET)
-    assert np.isfinite(gradient).all()
-    assert np.isfinite(hessian).all()
-    assert (slopes(PRED, TARGET)[1] > 0).all()
-
-
-def test_weights_scale_gradient_and_hessian():
-    weighted = slopes(PRED, TARGET, weight=np.full(len(PRED), 2.0))
-    for one, two in zip(slopes(PRED, TARGET), weighted, strict=True):
-        np.testing.assert_allclose(two, 2.0 * one)
-"""
-
-
-def _xgboost(plan: Plan, target: Target) -> str:
-    return _boosted(f"""
-def slopes(pred, target, weight=None):
-    rows = xgb.DMatrix(np.zeros((len(pred), 1)), label=target, weight=weight)
-    return {plan.function}(np.array(pred), rows)
-""") + _one_score(plan, "xgb.DMatrix(np.zeros((2, 1)), label=[0.0, 1.0])")
-
-
-def _lightgbm(plan: Plan, target: Target) -> str:
-    return _boosted(f"""
-def slopes(pred, target, weight=None):
-    rows = lgb.Dataset(np.zeros((len(pred), 1)), label=target, weight=weight)
-    return {plan.function}(np.array(pred), rows.construct())
-""") + _one_score(plan, "lgb.Dataset(np.zeros((2, 1)), label=[0.0, 1.0]).construct()")
-
-
-def _one_score(plan: Plan, rows: str) -> str:
-    if plan.of_rows:
-        return f"""
-
-def test_one_score_a_row_is_refused():
-    rows = {rows}
-    with pytest.raises(ValueError, match="do not pair"):
-        {plan.function}(np.zeros(2), rows)
-"""
-    return f"""
-
-def test_several_scores_a_row_are_refused():
-    rows = {rows}
-    with pytest.raises(ValueError, match="do not pair"):
-        {plan.function}(np.zeros((2, 3)), rows)
-"""
-
-
-def _catboost(plan: Plan, target: Target) -> str:
-    if plan.of_rows:
-        return _boosted(f'''
-def slopes(pred, target, weight=None):
-    """CatBoost climbs, so its derivatives are those of minus the loss."""
-    loss, weight = {plan.name}(), np.ones(len(pred)) if weight is None else weight
-    rows = zip(pred, target, weight, strict=True)
-    pairs = [loss.calc_ders_multi(*row) for row in rows]
-    gradient = -np.array([one for one, _ in pairs])
-    return gradient, -np.array([np.diag(two) for _, two in pairs])
-''')
-    return _boosted(f'''
-def slopes(pred, target, weight=None):
-    """CatBoost climbs, so its derivatives are those of minus the loss."""
-    pairs = np.array({plan.name}().calc_ders_range(pred, target, weight))
-    return -pairs[:, 0], -pairs[:, 1]
-''')
-
-
 BODIES = {
     "torch": _torch,
     "keras": _keras,
     "jax": _jax,
     "numpy": _numpy,
-    "xgboost": _xgboost,
-    "lightgbm": _lightgbm,
-    "catboost": _catboost,
+    "xgboost": emit_test_boosters.xgboost,
+    "lightgbm": emit_test_boosters.lightgbm,
+    "catboost": emit_test_boosters.catboost,
 }

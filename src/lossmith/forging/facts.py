@@ -15,8 +15,9 @@ import numpy as np
 from lossmith.errors import LossmithError
 from lossmith.forging.domain import FAR, PREDS, TARGETS, grid
 from lossmith.forging.reading import in_digits
+from lossmith.forging.rows import is_of_rows
 from lossmith.forging.spell import text_of
-from lossmith.forging.tree import PRED, Call, Node, Number, is_of_rows, names_in, sub, walk
+from lossmith.forging.tree import PRED, Call, Node, Number, names_in, sub, walk
 from lossmith.ops.digits import context
 
 Shape = Literal["curved", "straight", "convex", "not convex"]

@@ -13,7 +13,7 @@ from lossmith.forging.domain import grid, said
 from lossmith.forging.guard import SQRT
 from lossmith.forging.reading import in_digits, value_of
 from lossmith.forging.rewrite import Rewrite
-from lossmith.forging.rows import gradient
+from lossmith.forging.row_slopes import gradient
 from lossmith.forging.spell import text_of
 from lossmith.forging.tree import PRED, Node
 from lossmith.ops import numpy as numpy_ops

@@ -22,9 +22,10 @@ from lossmith.forging.facts import exactly
 from lossmith.forging.names import require_params
 from lossmith.forging.parse import LONGEST, parse
 from lossmith.forging.reading import in_digits
-from lossmith.forging.rows import gradient
+from lossmith.forging.row_slopes import gradient
+from lossmith.forging.rows import is_of_rows
 from lossmith.forging.spell import text_of
-from lossmith.forging.tree import PRED, TARGET, Node, args_of, is_of_rows, walk
+from lossmith.forging.tree import PRED, TARGET, Node, args_of, walk
 from lossmith.forging.written import Words, Written
 from lossmith.forging.written_rows import RowWords
 from lossmith.ops.digits import context

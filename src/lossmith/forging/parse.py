@@ -12,6 +12,7 @@ from collections.abc import Collection
 
 from lossmith.errors import SettingError, message
 from lossmith.forging import tree
+from lossmith.forging.rows import is_of_rows, is_row
 from lossmith.forging.tree import ARRAYS, CLASSES, CONSTANTS, Call, Name, Node, Number, call, walk
 from lossmith.forging.words import ELSEWHERE, INNER, ROWS, TRUTHS, WORDS
 
@@ -197,7 +198,7 @@ class _Reader:
             return tree.where(self.truth(condition), self.number(yes), self.number(no))
         args = [self.number(argument) for argument in node.args]
         if word in ROWS:
-            if not self.inner and not tree.is_row(args[0]):
+            if not self.inner and not is_row(args[0]):
                 raise self.refuse(node.args[0], f"{word} is of the numbers of a row, and this is one for all")
             return Call(word, tuple(args))
         if word == "relu":
@@ -237,15 +238,15 @@ class _Reader:
 
     def require_one(self, body: ast.expr, found: Node) -> None:
         """A loss is one number for what it takes: a number, or a row."""
-        if not tree.is_of_rows(found):
+        if not is_of_rows(found):
             if CLASSES in walk(found):
                 text = {"expression": self.text.strip()}
                 fix = f"one of {', '.join(ROWS)} makes it a loss of rows"
                 raise SettingError(message("classes is the length of a row, and there is no row", text, fix=fix))
             return
-        if isinstance(found, Call) and found.word == "mean" and not tree.is_of_rows(found.args[0]):
+        if isinstance(found, Call) and found.word == "mean" and not is_of_rows(found.args[0]):
             raise self.refuse(getattr(body, "func", body), "mean of numbers that are losses each", _ALREADY)
-        if tree.is_row(found):
+        if is_row(found):
             raise self.refuse(body, "this is a number for each class, and a loss is one for all", "sum(...) of it")
 
     def require_meaning(self, found: Node) -> None:

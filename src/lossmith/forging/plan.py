@@ -11,8 +11,9 @@ from lossmith.forging.facts import Facts, facts_of
 from lossmith.forging.measure import Measured, measured
 from lossmith.forging.parse import parse
 from lossmith.forging.rewrite import finished, in_stable_words
-from lossmith.forging.rows import diagonal, gradient
-from lossmith.forging.tree import PRED, TARGET, Node, is_of_rows
+from lossmith.forging.row_slopes import diagonal, gradient
+from lossmith.forging.rows import is_of_rows
+from lossmith.forging.tree import PRED, TARGET, Node
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from lossmith.forging.tree import CLASSES, CONSTANTS, SPREAD, Call, Name, Node, Number, is_of_rows, is_row, walk
+from lossmith.forging.rows import SPREAD, is_of_rows, is_row
+from lossmith.forging.tree import CLASSES, CONSTANTS, Call, Name, Node, Number, walk
 from lossmith.ops import Ops, digits
 from lossmith.spec import Formula
 

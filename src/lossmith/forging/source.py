@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lossmith.forging.plan import Plan
-from lossmith.forging.rows import coded
+from lossmith.forging.row_code import coded
 from lossmith.forging.spell import Style, text_of
 from lossmith.forging.statements import RETURN, WIDTH, statements
 from lossmith.forging.tree import ARRAYS, CLASSES, TARGET, Node, is_array, names_in

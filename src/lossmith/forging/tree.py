@@ -5,15 +5,11 @@ constructors fold numbers and drop what does nothing (x + 0, 1 * x, --x); they n
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 ARRAYS = ("pred", "target")
 CONSTANTS = {"pi": math.pi, "e": math.e}
-# Of a row one number; "pick" is the entry at the label, "flat" and "..._flat" are without the axis of the classes.
-REDUCE = ("sum", "mean", "logsumexp", "pick", "flat", "sum_flat", "mean_flat", "logsumexp_flat", "pick_flat")
-ALONG = (*REDUCE, "softmax", "log_softmax")
-SPREAD = "spread"  # one number of a row, as a row of equal ones
 
 
 @dataclass(frozen=True)
@@ -70,21 +66,6 @@ def names_in(*roots: Node) -> set[str]:
 def is_array(node: Node) -> bool:
     """Whether a node has an entry for each prediction; otherwise it is one number for all."""
     return bool(names_in(node) & set(ARRAYS))
-
-
-def is_of_rows(*roots: Node) -> bool:
-    """Whether trees have a word along the classes: pred and target are rows then, and the value one number of each."""
-    return any(isinstance(node, Call) and node.word in ALONG for node in walk(*roots))
-
-
-def is_row(root: Node, rows: Collection[str] = ARRAYS) -> bool:
-    """Whether a node of a loss of rows has an entry for each class; `rows` are the names of what is given by row."""
-    found: dict[Node, bool] = {}
-    for node in walk(root):
-        reduced = isinstance(node, Call) and node.word in REDUCE
-        named = node.name in rows if isinstance(node, Name) else isinstance(node, Call) and node.word == SPREAD
-        found[node] = not reduced and (named or any(found[arg] for arg in args_of(node)))
-    return found[root]
 
 
 def replace(node: Node, by: Mapping[Node, Node]) -> Node:
@@ -245,29 +226,6 @@ def where(condition: Node, x: Node, y: Node) -> Node:
     if any(signed) and all(sign or side == ZERO for sign, side in zip(signed, (x, y), strict=True)):
         return Call("neg", (Call("where", (condition, neg(x), neg(y))),))
     return Call("where", (condition, x, y))
-
-
-def total(x: Node) -> Node:
-    """The sum of a row, with what is no row moved out of it."""
-    if not is_row(x):
-        return x.args[0] if isinstance(x, Call) and x.word == "div" and x.args[1] == CLASSES else mul(CLASSES, x)
-    if isinstance(x, Call) and x.word in ("add", "sub") and any(map(_is_simple, x.args)):
-        return call(x.word, *map(total, x.args))
-    if isinstance(x, Call) and x.word == "neg":
-        return neg(total(x.args[0]))
-    if isinstance(x, Call) and x.word == "mul":
-        for one, other in (x.args, x.args[::-1]):
-            if not is_row(one):
-                return mul(one, total(other))
-    if isinstance(x, Call) and x.word == "div" and not is_row(x.args[1]):
-        return div(total(x.args[0]), x.args[1])
-    return Call("sum", (x,))
-
-
-def _is_simple(x: Node) -> bool:
-    """Whether the sum of a row is a plain number: of what is no row, or of a multiple of the target."""
-    found = total(x) if not isinstance(x, Call) or x.word not in ("add", "sub") else None
-    return found is not None and not (is_of_rows(replace(found, {Call("sum", (TARGET,)): ONE})))
 
 
 def equal(x: Node, y: Node) -> Node:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from lossmith.forging import tree
-from lossmith.forging.tree import TARGET, Call, Node, Number, is_row
+from lossmith.forging.rows import is_row, total
+from lossmith.forging.tree import TARGET, Call, Node, Number
 from lossmith.forging.written import Words, Written
 from lossmith.trace.graph import Reading
 from lossmith.trace.rows import CLASSES
@@ -90,7 +91,7 @@ def _along(word: str) -> Callable[..., Written]:
         if not any(x.shape[axis] > 1 for axis in axes):
             return Written(x.number, shape)
         if word == "sum":
-            return Written(tree.total(x.number), shape)
+            return Written(total(x.number), shape)
         if word == "mean" and not is_row(x.number):
             return Written(x.number, shape)
         return Written(Call(word, (x.number,)), shape)
@@ -115,7 +116,7 @@ def _at_label(on: Reading, x: Any, places: Any, shape: tuple[int, ...]) -> Writt
         return Written(x.number, shape)
     if np.any(places):
         raise NotImplementedError("it takes a class that is not the label")
-    return Written(tree.total(tree.mul(TARGET, x.number)), shape)
+    return Written(total(tree.mul(TARGET, x.number)), shape)
 
 
 def _gather(on: Reading, x: Any, dim: int, index: Any, **_: Any) -> Written:
@@ -149,8 +150,8 @@ def _norm(on: Reading, x: Any, ord: float = 2, dim: Any = None, keepdim: bool = 
     if ord not in (1, 2):
         raise NotImplementedError(f"a norm of order {ord}")
     size = (on.ops.abs if ord == 1 else on.ops.square)(_number(on, x))
-    total = _along("sum")(on, size, dim, keepdim)
-    return total if ord == 1 else on.ops.sqrt(total)
+    found = _along("sum")(on, size, dim, keepdim)
+    return found if ord == 1 else on.ops.sqrt(found)
 
 
 def _refused(*_: Any, **__: Any) -> Written:

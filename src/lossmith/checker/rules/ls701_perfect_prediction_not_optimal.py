@@ -51,9 +51,10 @@ from lossmith.checker.promises import (
 )
 from lossmith.checker.quantiles import levels_of
 from lossmith.checker.sample import perfect
-from lossmith.checker.several import GOOD, Wrong, of_adversaries
+from lossmith.checker.several import GOOD, of_adversaries
 from lossmith.checker.subject import Subject
 from lossmith.checker.upside_down import upside_down
+from lossmith.checker.wrong import Wrong
 
 CODE, NAME, SINCE = "LS701", "perfect-prediction-not-optimal", "0.1"
 SAID = ("command line", "decorator", "annotation", "pyproject.toml")
