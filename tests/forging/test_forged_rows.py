@@ -1,5 +1,6 @@
 """Losses of rows of classes: read, derived, written for each framework, and traced from a user's own."""
 
+import math
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -161,6 +162,11 @@ def test_the_test_above_can_fail():
         assert errors_of(root, twin, points, {}) > 1e-9
 
 
+def test_what_no_prediction_makes_best_has_no_kinds():
+    with pytest.raises(SettingError, match="could not be found out"):
+        plan("sum(target * log_softmax(pred))", "Turned", {})
+
+
 def test_slopes_are_as_short_as_on_paper():
     assert text_of(planned("CrossEntropy").slopes["pred"]) == "softmax(pred) - target"
     assert text_of(planned("Smoothed").slopes["pred"]) == "softmax(pred) - (target * (1 - eps) + eps / classes)"
@@ -174,13 +180,29 @@ def test_code_looks_the_label_up_where_it_only_picks():
 
     assert code("Focal") == "-pick_flat((1 - softmax(pred)) ** gamma * log_softmax(pred))"
     assert code("Hinge") == "sum_flat(maximum(margin + pred - pick(pred), 0) * (1 - target))"
+    assert code("Likelihood") == "-pick_flat(log(pred))"
     assert "pick(" not in code("Brier")
+
+
+def test_the_axis_of_the_classes_stays_for_what_meets_a_row():
+    text = "logsumexp(pred) + 0.1 * sum(square(pred - 0.5 * logsumexp(pred))) - sum(target * pred)"
+    made = plan(text, "Anchored", {}, pred="logits", target="index")
+    code = text_of(coded(made.value, by_label=True))
+    assert code == "logsumexp_flat(pred) + 0.1 * sum_flat(square(pred - 0.5 * logsumexp(pred))) - pick_flat(pred)"
+    made = plan("where(logsumexp(pred) > 1, 2, 1) * sum(square(pred - target))", "Switched", {})
+    assert text_of(coded(made.value, by_label=False)).startswith("flat(")
 
 
 def test_what_overflows_is_written_in_other_words():
     told = [str(one) for one in planned("CrossEntropy").rewrites]
     assert told[0].startswith("log(sum(exp(x))) -> logsumexp(x): not finite -> ")
     assert float(told[0].split("-> ")[2].split()[0]) < 1.0
+    (one,) = map(str, planned("Focal").rewrites)  # of a whole row, in ulps of its largest entry
+    assert one.startswith("log(softmax(x)) -> log_softmax(x): not finite -> 0.")
+
+
+def test_a_range_is_known_where_the_target_is_0_or_1():
+    assert [(planned(name).low, planned(name).high) for name in ("Focal", "Hinge")] == [(0.0, math.inf)] * 2
 
 
 def test_a_row_of_classes_has_latex_like_any_formula():
@@ -347,6 +369,15 @@ def masked_hinge(logits, labels):
     return ((1 + logits - hit).clamp(min=0) * wrong).sum(1).mean()
 
 
+def by_hand(logits, labels):
+    shifted = logits - logits.max(dim=1, keepdim=True).values
+    return (shifted.exp().sum(1).log() - shifted[torch.arange(len(labels)), labels]).mean()
+
+
+def logsumexp(logits, labels):
+    return (torch.logsumexp(logits, dim=1) - logits.gather(1, labels[:, None]).squeeze(1)).mean()
+
+
 def soft(logits, shares):
     return -(shares * F.log_softmax(logits, dim=-1)).sum(-1).mean()
 
@@ -380,6 +411,8 @@ def told(loss, flags=LABELS):
         (masked_hinge, LABELS, "sum(maximum(pred + 1 - sum(target * pred), 0) * (1 - target))", {}),
         (soft, SOFT, "-sum(target * log_softmax(pred))", {}),
         (nn.CrossEntropyLoss, LABELS, "-sum(target * log_softmax(pred))", {}),
+        (by_hand, LABELS, "log(sum(exp(pred))) - sum(target * pred)", {}),
+        (logsumexp, LABELS, "log(sum(exp(pred))) - sum(target * pred)", {}),
     ],
 )
 def test_a_loss_of_rows_is_an_expression(loss, flags, expression, params):
@@ -409,6 +442,22 @@ def first_class(logits, labels):
     return F.cross_entropy(logits, labels) + logits[:, 0].square().mean()
 
 
+def of_largest(logits, labels):
+    return (logits.amax(1) - logits.gather(1, labels[:, None])[:, 0]).mean()
+
+
+def second_class(logits, labels):
+    return logits.logsumexp(1).mean() - logits.gather(1, torch.ones_like(labels)[:, None]).mean()
+
+
+def ranked(logits, labels):
+    return (logits.softmax(1) * torch.arange(logits.shape[1])).sum(1).mean() + F.cross_entropy(logits, labels)
+
+
+def of_one(logits, labels):
+    return F.cross_entropy(logits, labels) + (logits[:, None].softmax(1) * logits[:, None]).sum((1, 2)).mean()
+
+
 def between(logits, labels):
     apart = (logits[:, :, None] - logits[:, None, :]).square().sum((1, 2))
     return F.cross_entropy(logits, labels) + apart.mean()
@@ -427,7 +476,11 @@ class Weighted(nn.Module):
     ("loss", "words"),
     [
         (counted, "it was traced among 3 classes"),
+        (of_largest, "or on the largest"),
         (first_class, "it takes classes by their number"),
+        (second_class, "it takes a class that is not the label"),
+        (ranked, "each class has a number of its own"),
+        (of_one, "a softmax over one number"),
         (between, "the classes of a row meet each other"),
         (Weighted, "for all 5 classes"),
     ],

@@ -191,7 +191,7 @@ def _require_parity(
                 given = {"pred": said(columns[0][row]), "target": said(columns[1][row])}
                 given |= {f"its {which}": f"{got:.9g}", "expression": f"{float(true):.9g}"}
                 what = f"{name} cannot be forged: what was traced is not what it computes"
-                among = f"it was traced among {CLASSES} classes with one label, and something in it depends on them"
+                among = f"it was traced among {CLASSES} classes with one label: it depends on them, or on the largest"
                 raise LossmithError(message(what, given, why=among if is_of_rows(root) else None))
     return compared
 

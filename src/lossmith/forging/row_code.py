@@ -1,7 +1,7 @@
 """The forms that code has for a loss of rows: a label is looked up, and the axis of the classes goes where it can."""
 
 from lossmith.forging.rows import REDUCE, is_of_rows, is_row
-from lossmith.forging.tree import ONE, TARGET, Call, Node, args_of, call, div, mul, neg, replace, walk
+from lossmith.forging.tree import ONE, TARGET, Call, Node, call, div, mul, neg, replace, walk
 from lossmith.forging.words import TRUTHS
 
 
@@ -41,17 +41,15 @@ def _without_target(node: Node) -> Node | None:
 
 
 def flattened(root: Node) -> Node:
-    """The tree with the axis of the classes gone: in its last sums where nothing needs it after them, else at the end.
+    """The tree with the axis of the classes gone: in its last sums where only arithmetic follows them, else at the end.
 
     Inside, what is one number for a row keeps an axis of length 1, so that it meets each entry.
     """
     if not is_of_rows(root) or is_row(root):
         return root
     last: set[Call] = set()
-    if _is_flat(root, last):
-        inside = [node for node in walk(root) if node not in last and not last & set(walk(node))]
-        if not last & {arg for node in inside for arg in args_of(node)}:
-            return replace(root, {node: Call(f"{node.word}_flat", node.args) for node in last})
+    if _is_flat(root, last):  # what stands inside of one of these stays as it is
+        return replace(root, {node: Call(f"{node.word}_flat", node.args) for node in last})
     return Call("flat", (root,))
 
 

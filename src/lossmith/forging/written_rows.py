@@ -4,7 +4,8 @@
     a constant (0.9, 0.05, 0.05)        0.05 + 0.85 * target
 
 An axis of length 3 is that of the classes, every other one has length 1. What holds for the label 0 of three classes
-alone is found out afterwards: the loss itself is compared at other labels, among more classes.
+alone, or with 0 in place of the largest entry, is found out afterwards: the loss itself is compared at other labels,
+among more classes.
 """
 
 from collections.abc import Callable, Mapping
@@ -99,6 +100,17 @@ def _along(word: str) -> Callable[..., Written]:
     return reduce
 
 
+def _largest(on: Reading, x: Any, dim: Any = (), keepdim: bool = False) -> Written:
+    """0: what is taken from a row before its exponentials changes nothing but their size.
+
+    Where the largest entry does more than that, the comparison with the loss itself tells.
+    """
+    x = _number(on, x)
+    axes = [axis % x.ndim for axis in ([dim] if isinstance(dim, int) else dim or range(x.ndim))]
+    shape = np.sum(np.empty(x.shape), axis=tuple(axes), keepdims=bool(keepdim)).shape
+    return Written(tree.ZERO if any(x.shape[axis] > 1 for axis in axes) else x.number, shape)
+
+
 def _shares(word: str) -> Callable[..., Written]:
     def apply(on: Reading, x: Any, dim: int, *_: Any, **__: Any) -> Written:
         x = _number(on, x)
@@ -154,6 +166,17 @@ def _norm(on: Reading, x: Any, ord: float = 2, dim: Any = None, keepdim: bool = 
     return found if ord == 1 else on.ops.sqrt(found)
 
 
+def _select(on: Reading, x: Any, dim: int, index: int) -> Written:
+    x = _number(on, x)
+    return _formed(on, x, np.take(np.empty(x.shape), index, dim).shape) if x.shape[dim] == 1 else _refused()
+
+
+def _slice(on: Reading, x: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Written:
+    x = _number(on, x)
+    left = range(x.shape[dim])[start:end:step]
+    return x if len(left) == x.shape[dim] else _refused()
+
+
 def _refused(*_: Any, **__: Any) -> Written:
     raise NotImplementedError("it takes classes by their number, and an expression treats all of them alike")
 
@@ -171,10 +194,14 @@ RowWords.rules = {
     **{word: _along(word) for word in ("sum", "mean", "logsumexp")},
     **dict.fromkeys(("_log_softmax", "log_softmax"), _shares("log_softmax")),
     **dict.fromkeys(("_softmax", "softmax"), _shares("softmax")),
+    "amax": _largest,
+    "max": lambda on, x, dim, keepdim=False: (_largest(on, x, dim, keepdim), None),
     "gather": _gather,
     "index": _index,
     "positions": _positions,
     "scatter": _scatter,
     "linalg_vector_norm": _norm,
-    **dict.fromkeys(("select", "select_copy", "slice", "slice_copy", "index_select", "cat", "flip"), _refused),
+    **dict.fromkeys(("select", "select_copy"), _select),
+    **dict.fromkeys(("slice", "slice_copy"), _slice),
+    **dict.fromkeys(("index_select", "cat", "flip"), _refused),
 }

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lossmith.trace.aten import number, rule
+from lossmith.trace.aten import RULES, number, rule
 from lossmith.trace.graph import Reading
 
 
@@ -39,6 +39,12 @@ def _positions(on: Reading, x: Any, places: Any) -> Any:
 @rule("gather")
 def _gather(on: Reading, x: Any, dim: int, index: Any, **_: Any) -> Any:
     return np.take_along_axis(_plain(on.array(x)), _plain(index), dim).view(type(on.like))
+
+
+@rule("max")
+def _max(on: Reading, x: Any, dim: Any = (), keepdim: bool = False) -> tuple[Any, None]:
+    """The largest entries; where they are is not asked for by a loss that has a gradient."""
+    return RULES["amax"](on, x, dim, keepdim), None
 
 
 @rule("scatter")
