@@ -85,6 +85,11 @@ def forgotten(scores, classes, factors):
     return torch.nn.functional.cross_entropy(scores, classes)
 
 
+def of_the_chosen(scores, classes, chosen):
+    keep = chosen > 0
+    return torch.nn.functional.cross_entropy(scores[keep], classes[keep], reduction="sum") / keep.sum().clamp(min=1)
+
+
 @pytest.mark.parametrize(
     ("loss", "takes"),
     [
@@ -100,6 +105,7 @@ def forgotten(scores, classes, factors):
         (hazard, ["logits[N,C]", "index[N]", "binary[N]"]),
         (seen_or_not, ["logits[N,C]", "index[N]", "binary[N]"]),
         (boxes_that_are_matched, ["boxes[N,4]", "boxes[N,4]", "mask[N]"]),
+        (of_the_chosen, ["logits[N,C]", "index[N]", "mask[N]"]),
         (scaled, ["logits[N,C]", "index[N]", "weight[N]"]),
         (scaled_too_late, ["logits[N,C]", "index[N]", "weight[N]"]),
         (forgotten, ["logits[N,C]", "index[N]", "weight[N]"]),

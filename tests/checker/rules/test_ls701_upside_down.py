@@ -107,6 +107,13 @@ def distance_of_scores(scores_real, scores_fake):
     return (scores_real - scores_fake).square().mean()
 
 
+def judge_called_d(sign):
+    def hingeD(real_scores, fake_scores):
+        return F.relu(1 - sign * real_scores).mean() + F.relu(1 + sign * fake_scores).mean()
+
+    return hingeD
+
+
 def hazards(sign):
     def survival(hazard_logits, bins, left):
         h = hazard_logits.sigmoid().gather(1, bins[:, None]).squeeze(1)
@@ -134,6 +141,7 @@ def odds(sign):
     ("loss", "told"),
     [
         (adversaries(1.0), "scores_real and scores_fake may change places"),
+        (judge_called_d(-1.0), "it falls as real_scores falls and fake_scores rises"),
         (hazards(1.0), "it falls as the score of the label falls, whether left is 0 or 1"),
         (by_hand(0), "the softmax runs along axis 0"),
         (odds(1.0), "it falls as chosen_logps falls"),
@@ -144,7 +152,9 @@ def test_a_loss_of_several_that_asks_for_the_wrong_end(loss, told):
     assert (found.severity, found.message.startswith(told)) == ("error", True)
 
 
-@pytest.mark.parametrize("loss", [adversaries(0.0), distance_of_scores, hazards(-1.0), by_hand(1), odds(-1.0)])
+@pytest.mark.parametrize(
+    "loss", [adversaries(0.0), judge_called_d(1.0), distance_of_scores, hazards(-1.0), by_hand(1), odds(-1.0)]
+)
 def test_a_loss_of_several_that_asks_for_the_right_end(loss):
     assert answer(rule, loss)[1] == []
 
