@@ -281,3 +281,14 @@ def test_a_transform_knows_its_slope(made, margin):
         (slope,) = torch.autograd.grad(transform(x).sum(), x)
         inside = (x.detach() != -margin) & (x.detach() != 1.0)  # at a kink either side will do
         torch.testing.assert_close(transform.slope(x.detach(), transform(x).detach())[inside], slope[inside])
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-3, 1e30])
+def test_directions_are_right_at_every_length(size):
+    """Between the ends two passes are enough; beyond them a square would be 0 or inf."""
+    block = torch.randn(5, 8, generator=torch.Generator().manual_seed(0)) * size
+    unit, factors = walk.directions(block)
+    wide = block.double()
+    length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+    torch.testing.assert_close(unit.double(), wide / length, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(factors.double().prod(-1, keepdim=True), 1.0 / length, rtol=1e-6, atol=0.0)

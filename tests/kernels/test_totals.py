@@ -153,6 +153,32 @@ def test_beyond_their_ends_float64_would_lose_the_digits(name, by_formula, monke
     assert not torch.allclose(found(face, arrays, 1)[1].double(), want, rtol=1e-3, atol=0.0)
 
 
+@pytest.mark.parametrize("face", [faces.MSELoss(), faces.HuberLoss(delta=0.7), faces.SmoothL1Loss(beta=0.4)])
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_blocks_of_torchs_two_kernels_are_the_formula(face, spoilt, by_formula, monkeypatch):
+    real, called = native.IN_BLOCKS[face.formula], []
+
+    def counted(*arrays, **settings):
+        called.append(1)
+        total, slopes = real(*arrays, **settings)
+        return total, [1.01 * slope for slope in slopes] if spoilt else slopes
+
+    monkeypatch.setattr(totals, "IN_BLOCKS", {face.formula: counted})
+    arrays = all_here(tuple(torch.randn(7, 13, dtype=torch.float64) for _ in range(2)))
+    if spoilt:
+        with pytest.raises(AssertionError):
+            require_equal(by_formula, face, arrays, 1)
+    else:
+        require_equal(by_formula, face, arrays, 1)
+    assert called
+
+
+@pytest.mark.parametrize("prob", [0.0, 1e-9, 1.0])
+def test_a_probability_at_torchs_guards_is_the_formulas(prob, by_formula):
+    x, t = torch.tensor([prob, 0.3, 0.8]), torch.tensor([1.0 - round(prob), 0.0, 1.0])
+    require_equal(by_formula, faces.BCELoss(), all_here((x, t)), 1, rtol=1e-5)
+
+
 def test_the_plain_way_is_taken_and_would_be_seen_to_be_wrong(by_formula, monkeypatch):
     face, arrays = here(faces.LogCoshLoss()), all_here((torch.arange(30.0).double(), torch.zeros(30).double()))
     right = totals._summed
