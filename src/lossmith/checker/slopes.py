@@ -5,9 +5,12 @@
 Three steps in a row, a decade apart, must tell the same slope. Their spread, the gap between the two sides and the
 rounding of f are the error: a kink has a gap, a step too large a spread, a step too small noise, and each of them
 makes the slope unsure instead of wrong.
+
+All elements are moved at once first, each its own part of the way. If that slope is the gradient's, so is each of
+them; if not, one by one, and halves of them down to one that is wrong.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -18,12 +21,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from lossmith.checker.subject import Subject, Trial
-from lossmith.checker.truth import truth_at
+from lossmith.checker.truth import Truth, truth_at
 
 STEPS = {torch.float64: (1e-2, 1e-3, 1e-4, 1e-5), torch.float32: (1e-1, 3e-2, 1e-2)}
 ROUNDINGS = 16.0  # a total over a few dozen values has lost about this many units in the last place
 DIFFERS = 0.05
 SURE = 0.02  # an error above this part of the slope decides nothing
+KNOWN, MET = 1e-3, 1e-5  # how well the slope of all elements at once must be known, and how near the gradient's be
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,18 @@ class Sample:
         return self.sure and gap > DIFFERS * largest and gap > 4 * self.slope.error
 
     @property
+    def met(self) -> bool:
+        """The derivative is known, and is autograd's, to far more digits than what one of many wrong elements takes."""
+        largest = max(abs(self.autograd), abs(self.slope.value))
+        return self.slope.error <= KNOWN * largest and abs(self.autograd - self.slope.value) <= MET * largest
+
+    @property
+    def missed(self) -> bool:
+        largest = max(abs(self.autograd), abs(self.slope.value))
+        gap = abs(self.autograd - self.slope.value)
+        return self.slope.error <= KNOWN * largest and gap > 10 * max(KNOWN * largest, self.slope.error)
+
+    @property
     def ratio(self) -> float:
         return self.autograd / self.slope.value if self.slope.value else float("nan")
 
@@ -117,42 +133,83 @@ def look(
     trial = subject.run(inputs, dtype=dtype)
     if not trial.ok or not trial.finite_value or not trial.finite_grad:
         return None
-    samples: list[Sample] = []
     truth = truth_at(subject, trial.inputs, dtype) if traced else ""
+    samples: list[Sample] = []
     for argument in subject.contract.preds:
         grad = trial.grads[argument]
         if grad is None or not grad.numel():
             continue
+        moving = Moving(subject, trial.inputs, argument, grad, dtype)
+        told = _traced(moving, truth, most) if isinstance(truth, Truth) else moving.samples(most)
         floor = 1e-4 * float(grad.abs().max())
-        for element in _elements(grad.numel(), most):
-            exact = None if isinstance(truth, str) else truth.slope(argument, element)
-            if exact is not None:
-                found = Slope(*exact, flat=exact == (0.0, 0.0))
-            else:
-                found = _slope_of(subject, trial.inputs, argument, element, dtype)
-            given = float(grad.flatten()[element])
-            if found is not None and max(abs(given), abs(found.value)) > floor:
-                samples.append(Sample(argument, element, given, found))
+        samples += [one for one in told if max(abs(one.autograd), abs(one.slope.value)) > floor]
     return Point(trial, tuple(samples))
+
+
+def _traced(moving: "Moving", truth: Truth, most: int) -> Iterator[Sample]:
+    for element in _elements(moving.grad.numel(), most):
+        exact = truth.slope(moving.argument, element)
+        if exact is None:
+            found = moving.sample([element])
+        else:
+            given = float(moving.grad.flatten()[element])
+            found = Sample(moving.argument, element, given, Slope(*exact, flat=exact == (0.0, 0.0)))
+        if found is not None:
+            yield found
 
 
 def _elements(count: int, most: int) -> list[int]:
     return sorted(torch.randperm(count, generator=torch.Generator().manual_seed(count))[:most].tolist())
 
 
-def _slope_of(subject: Subject, inputs: Sequence[Any], argument: int, element: int, dtype: torch.dtype) -> Slope | None:
-    base: Tensor = inputs[argument]
-    at = torch.unravel_index(torch.tensor(element), base.shape)
-    x = float(base[at])
-    scale = max(abs(x), 0.1 * float(base.abs().mean()), 1e-30)
+@dataclass(frozen=True)
+class Moving:
+    """One argument of a loss, some elements of which are moved, with what autograd says of it."""
 
-    def f(shift: float) -> float:
-        moved = base.clone()
-        moved[at] = x + shift
-        changed = [moved if i == argument else value for i, value in enumerate(inputs)]
-        return subject.run(changed, grad=False).value
+    subject: Subject
+    inputs: Sequence[Any]
+    argument: int
+    grad: Tensor
+    dtype: torch.dtype
 
-    return slope(f, scale, dtype)
+    def samples(self, most: int) -> list[Sample]:
+        """All elements at once if that slope is the gradient's; else up to `most`, and one that is wrong if any is."""
+        every = list(range(self.grad.numel()))
+        together = self.sample(every)
+        if together is not None and together.met:
+            return [together]
+        found = [one for one in (self.sample([element]) for element in _elements(len(every), most)) if one is not None]
+        if together is not None and together.missed and not any(one.wrong for one in found):
+            found += self._halved(every)
+        return found
+
+    def sample(self, elements: Sequence[int]) -> Sample | None:
+        """The slope along one element, or along several by their sizes; None where the loss is not finite around it."""
+        base: Tensor = self.inputs[self.argument]
+        sizes = base.abs().flatten()[elements].clamp(min=max(0.1 * float(base.abs().mean()), 1e-30))
+        way, scale = torch.zeros(base.numel(), dtype=base.dtype), 1.0
+        if len(elements) == 1:
+            way[elements], scale = 1.0, float(sizes)
+        else:  # uphill, so that the parts add up; each by a part of its own, so that no two errors cancel
+            parts = 0.5 + torch.rand(len(elements), generator=torch.Generator().manual_seed(len(elements)))
+            way[elements] = (sizes * parts).copysign(self.grad.flatten()[elements]).to(base.dtype)
+        moved = way.reshape(base.shape)
+        found = slope(lambda shift: self._value(base + shift * moved), scale, self.dtype)
+        given = float((self.grad.flatten().double() * way.double()).sum())
+        return None if found is None else Sample(self.argument, elements[0], given, found)
+
+    def _value(self, moved: Tensor) -> float:
+        inputs = [moved if i == self.argument else value for i, value in enumerate(self.inputs)]
+        return self.subject.run(inputs, grad=False).value
+
+    def _halved(self, elements: Sequence[int]) -> list[Sample]:
+        """One wrong element of several that together are: halves of them, while the first or the second is too."""
+        while len(elements) > 1:
+            middle = len(elements) // 2
+            first = self.sample(elements[:middle])
+            elements = elements[:middle] if first is not None and (first.missed or first.wrong) else elements[middle:]
+        last = self.sample(elements)
+        return [] if last is None else [last]
 
 
 class Narrow(TorchDispatchMode):

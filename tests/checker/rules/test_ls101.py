@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from lossmith.checker.handwritten import HandWritten
 from lossmith.checker.rules import ls101_wrong_gradient as rule
-from lossmith.checker.slopes import slope
+from lossmith.checker.slopes import Moving, slope
 
 REAL = {"pred": "real[N,C]", "target": "real[N,C]"}
 
@@ -306,3 +306,41 @@ def test_a_factor_that_is_one_on_an_axis_of_one_is_seen_on_a_longer_one(right: b
 
     images = {"pred": "real[N,1,H,W]", "target": "real[N,1,H,W]"}
     assert [found.severity for found in answer(rule, Mean.apply, **images)[1]] == ([] if right else ["error"])
+
+
+class OneEntry(torch.autograd.Function):
+    """A squared error whose backward is twice the derivative at one entry alone."""
+
+    @staticmethod
+    def forward(ctx: Any, pred: Tensor, target: Tensor, entry: int) -> Tensor:
+        ctx.save_for_backward(pred - target)
+        ctx.entry = entry
+        return (pred - target).square().mean()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (residual,) = ctx.saved_tensors
+        grad = grads[0] * 2 * residual / residual.numel()
+        if ctx.entry >= 0:
+            grad.view(-1)[ctx.entry] *= 2
+        return grad, None, None
+
+
+@pytest.mark.parametrize(("entry", "told"), [(-1, []), (0, ["error"]), (7, ["error"]), (11, ["error"])])
+def test_a_backward_that_is_wrong_at_one_entry_is_found_wherever_it_is(entry: int, told: list[str]) -> None:
+    def squared(pred: Tensor, target: Tensor) -> Tensor:
+        return OneEntry.apply(pred, target, entry)
+
+    assert [found.severity for found in answer(rule, squared, **REAL)[1]] == told
+
+
+def test_a_met_slope_of_all_entries_spares_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    sample = Moving.sample
+    monkeypatch.setattr(Moving, "sample", lambda self, elements: asked.append(len(elements)) or sample(self, elements))
+    alone = []
+    for loss in (F.mse_loss, Squared(0.5)):
+        asked.clear()
+        answer(rule, loss, **REAL)
+        alone.append(asked.count(1))
+    assert alone[0] <= 3 < 12 <= alone[1]  # a square near a match is too curved for all at once
