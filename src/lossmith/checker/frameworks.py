@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from lossmith.checker.copies import kept_models
+from lossmith.checker.copies import kept_models, module_copy
 
 Framework = Literal["torch", "keras", "tensorflow", "jax"]
 
@@ -112,7 +112,7 @@ def copy_of(loss: Any) -> Any:
         twin = object.__new__(type(loss))
         twin.__dict__.update(copy.deepcopy(vars(loss), kept_models(vars(loss).values())))
         return twin
-    return copy.deepcopy(loss)
+    return module_copy(loss, {}) if isinstance(loss, torch.nn.Module) else copy.deepcopy(loss)
 
 
 def in_dtype(loss: Any, dtype: torch.dtype) -> Any:

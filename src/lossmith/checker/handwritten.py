@@ -76,9 +76,9 @@ class HandWritten:
         known = [pair for pair in pairs if pair is not None]
         if not known:
             return None
-        if whole and finer and abs(whole[1] - finer[1]) <= 1e-5 * abs(whole[1]):  # no kink near: one in many shows
-            if abs(whole[0] - whole[1]) > 1e-3 * max(abs(whole[0]), abs(whole[1])):
-                return False
+        steady = whole and finer and abs(whole[1] - finer[1]) <= 1e-5 * abs(whole[1])  # no kink near: one in many shows
+        if whole and steady and abs(whole[0] - whole[1]) > 1e-3 * max(abs(whole[0]), abs(whole[1])):
+            return False
         return all(abs(a - b) <= 0.05 * max(abs(a), abs(b), 1e-3 * abs(known[0][1])) for a, b in known)
 
     @property
