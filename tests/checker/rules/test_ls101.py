@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import pytest
 import torch
 from reproducing import run_reproducer
-from ruletest import answer, printed
+from ruletest import answer, printed, subject_of
 from shipped import each_shipped, shipped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lossmith.checker.handwritten import HandWritten
 from lossmith.checker.rules import ls101_wrong_gradient as rule
-from lossmith.checker.slopes import Moving, slope
+from lossmith.checker.slopes import Moving, look, slope
 
 REAL = {"pred": "real[N,C]", "target": "real[N,C]"}
 
@@ -344,3 +344,27 @@ def test_a_met_slope_of_all_entries_spares_one_by_one(monkeypatch: pytest.Monkey
         answer(rule, loss, **REAL)
         alone.append(asked.count(1))
     assert alone[0] <= 3 < 12 <= alone[1]  # a square near a match is too curved for all at once
+
+
+class Cancelling(torch.autograd.Function):
+    """A squared error whose backward errs to and fro: along a way that moves each entry by its size, by nothing."""
+
+    @staticmethod
+    def forward(ctx: Any, pred: Tensor, target: Tensor) -> Tensor:
+        ctx.save_for_backward(pred, target)
+        return (pred - target).square().mean()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        pred, target = ctx.saved_tensors
+        grad = (2 * (pred - target) / pred.numel()).flatten()
+        size = pred.abs().clamp(min=0.1 * float(pred.abs().mean())).flatten()
+        error = 0.02 * grad.sign() / size
+        error[1::2] *= -1
+        return grads[0] * (grad + error).reshape(pred.shape), None
+
+
+def test_errors_that_cancel_are_found() -> None:
+    subject = subject_of(Cancelling.apply, **REAL)
+    assert look(subject, subject.draw(1), torch.float64, 3).wrong
+    assert not look(subject_of(F.mse_loss, **REAL), subject.draw(1), torch.float64, 3).wrong
