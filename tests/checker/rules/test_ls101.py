@@ -357,10 +357,10 @@ class Cancelling(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         pred, target = ctx.saved_tensors
-        grad = (2 * (pred - target) / pred.numel()).flatten()
-        size = pred.abs().clamp(min=0.1 * float(pred.abs().mean())).flatten()
-        error = 0.02 * grad.sign() / size
-        error[1::2] *= -1
+        grad = (2 * (pred - target) / pred.numel()).reshape(-1, 2)
+        size = pred.abs().clamp(min=0.1 * float(pred.abs().mean())).reshape(-1, 2)
+        least = (grad.abs() * size).amin(1, keepdim=True)  # so that no error turns a sign
+        error = torch.tensor([0.9, -0.9]) * least * grad.sign() / size
         return grads[0] * (grad + error).reshape(pred.shape), None
 
 
