@@ -341,6 +341,11 @@ def of_two_passes(logits1, logits2, labels):
     return F.cross_entropy(logits1, labels) + F.cross_entropy(logits2, labels)
 
 
+def of_two_branches(output1, output2, label):
+    distance = F.pairwise_distance(output1, output2)
+    return ((1 - label) * distance.square() + label * (2.0 - distance).clamp(min=0).square()).mean()
+
+
 def of_two_heads(scores, labels, deltas, targets):
     return {"loss_class": F.cross_entropy(scores, labels), "loss_box": F.smooth_l1_loss(deltas, targets)}
 
@@ -366,6 +371,7 @@ NAMED = [
     (entropy_of_tokens, ("logits", "mask")),
     (off_the_diagonal, ("prob", "lengths", "lengths")),
     (of_two_passes, ("logits", "logits", "index")),
+    (of_two_branches, ("embedding", "embedding", "binary")),
     (bradley_terry, ("real", "real", "binary")),
     (negative_binomial, ("positive", "positive", "count")),
     (one_step, ("real", "real", "real", "binary")),

@@ -121,6 +121,8 @@ def _of_arrays(subject: Subject) -> list[Contract]:
         entry = judge(subject, template)
         if entry.tier >= 2 and _is_regression(subject, template):
             break
+        if entry.tier >= 2 and _takes_any_label(subject, entry):
+            continue
         if entry.tier >= 2:  # accepted, and every prediction has an effect: the names say the rest
             return [replace(entry.contract, confidence="likely")]
     groups = (*groups_of(names), *GROUPS.get(len(names), ()))
@@ -166,6 +168,16 @@ def _is_regression(subject: Subject, template: Template) -> bool:
     if template.roles != ("pred", "pred") or template.meaning != ("real", "real"):
         return False
     return judge(subject, Template(9.0, template.domains)).tier == BEST
+
+
+def _takes_any_label(subject: Subject, entry: Judged) -> bool:
+    """The label of two outputs that may be any number says whether they are alike: it chooses no class of theirs."""
+    arguments = entry.contract.arguments
+    places = [i for i, one in enumerate(arguments) if one.role == "target" and one.kind == "index"]
+    if len(places) != 1 or [one.kind for one in arguments if one.role == "pred"] != ["logits"] * 2:
+        return False
+    twin = subject.with_contract(entry.contract)
+    return twin.run([value + 1000 if i in places else value for i, value in enumerate(twin.draw(1))], grad=False).ok
 
 
 def _never_finite(judged: Sequence[Judged], hints: dict[str, float]) -> list[Judged]:

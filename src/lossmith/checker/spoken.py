@@ -179,7 +179,10 @@ def _of_two_scores(names: Sequence[str]) -> tuple[Template, ...]:
     ]
     heads = [bool(re.search(r"^(?:logits?|outputs?|preds?|outs?)_?[12ab]$", name)) for name in names]
     if len(names) == 3 and heads == [True, True, False] and _LABELS.search(names[2]):
-        return (Template(9.0, ("logits[N,C]", "logits[N,C]", "index[N]"), ("pred", "pred", "target")),)
+        return tuple(  # of classes, or of alike and unlike
+            Template(9.0, (each, each, label), ("pred", "pred", "target"))
+            for each, label in (("logits[N,C]", "index[N]"), ("embedding[N,D]", "binary[N]"))
+        )
     if len(names) == 3 and scores == [True, True, False] and _OUTCOME.search(names[2]):
         return tuple(
             Template(9.0, (f"real[{axes}]", f"real[{axes}]", f"{label}[{axes}]"), ("pred", "pred", "target"))
