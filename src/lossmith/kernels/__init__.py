@@ -12,7 +12,7 @@
     whole              formulas of sums over several processes
     blocks, slopes     the eager path of losses whose samples do not interact
     written, boxes     slopes that are compiled in place of their formula
-    totals, rows       the same, of which nothing but a total is asked
+    totals             the same, of which nothing but a total is asked; of logits in place: rows, binary
     native             totals of small batches in torch's own operations
     by_hand            the eager path of losses whose gradient is written by hand:
     structure, lovasz, overlap    SSIM and MS-SSIM; Lovász losses; Dice, Jaccard and Tversky
