@@ -18,6 +18,7 @@
     structure, lovasz, overlap    SSIM and MS-SSIM; Lovász losses; Dice, Jaccard and Tversky
     regions            what the last two share
     windows            what the first compiles
+    cpp                loops in C++
     kernel             how a formula comes to its kernel, and where it does not
 
 A kernel computes what its formula says; tests hold it to the formula, in value and in gradient. The faces of
