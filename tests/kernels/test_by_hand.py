@@ -7,7 +7,19 @@ from torch.utils.checkpoint import checkpoint
 
 from lossmith import formulas
 from lossmith.criterion import evaluate
-from lossmith.kernels import blocks, body_for, by_hand, cpp, eager_of, overlap, regions, structure, windows, written_of
+from lossmith.kernels import (
+    blocks,
+    body_for,
+    by_hand,
+    cpp,
+    eager_of,
+    overlap,
+    overlap_loops,
+    regions,
+    structure,
+    windows,
+    written_of,
+)
 from lossmith.kernels.by_hand import Job
 from lossmith.ops import torch as ops
 
@@ -201,13 +213,13 @@ def test_a_plain_total_is_not_taken_from_blocks_of_the_formula(formula):
 WINDOWS = ("ssim", "ms_ssim", "ms_ssim odd")
 
 
-def compiled(case, **options):
+def compiled(case, kept=None, **options):
     """The values of a case by loops in C++."""
     _, _, settings, _ = CASES[case]
     formula = getattr(formulas, case.split()[0])
     settings = {**formula.keywords, **settings}
     made = eager_of(written_of(formula, **options))
-    return lambda *x: evaluate(ops, made, x, caller="test", settings=settings).outcome
+    return lambda *x: evaluate(ops, made, x, mask=kept, caller="test", settings=settings).outcome
 
 
 @pytest.mark.parametrize("case", WINDOWS)
@@ -228,6 +240,48 @@ def test_compiled_windows_are_the_formula_for_any_number_of_planes_at_once(case,
     values = compiled(case)(*spoilt).values
     assert values[0, 0].isnan()
     torch.testing.assert_close(values, formula(*spoilt).values, equal_nan=True)
+
+
+LOOPS = [case for case in CASES if case.split()[0] in ("dice", "jaccard", "tversky", "focal_tversky")]
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
+@pytest.mark.parametrize("case", LOOPS)
+def test_compiled_regions_are_the_formulas(case, masked, monkeypatch):
+    calls, run = [], overlap_loops.Loops.pull
+    monkeypatch.setattr(overlap_loops.Loops, "pull", lambda *x: calls.append(1) or run(*x))
+    kept = CASES[case][3] if masked else None
+    _, formula, (pred, target) = both(case, kept)
+    for again in (False, True):
+        for x in (pred, pred.mT.contiguous().mT):
+            require_equal(compiled(case, kept=kept), formula, [x, target], again=again)
+    assert bool(calls) == (case in ("dice", "focal_tversky"))
+
+
+def test_compiled_regions_keep_the_digits_of_float32_of_every_length_by_any_number_of_threads():
+    g = torch.Generator().manual_seed(0)
+    x, labels = 4.0 * torch.randn(4103, 5, generator=g), torch.randint(-1, 5, (4103,), generator=g)
+    x[:9, 2], x[9:20, 1] = torch.linspace(20.0, 200.0, 9), -torch.inf
+    room = torch.empty_like(x)
+    made = overlap_loops.loops_for(x)
+    p = x.double().softmax(1)
+    share = torch.nn.functional.one_hot(labels.clamp(min=0), 5) * (labels >= 0)[:, None]
+    rest = torch.where(share > 0, p, 0.0).sum(1, keepdim=True)
+    rest = torch.where(rest > 0.5, torch.where(share > 0, 0.0, p).sum(1, keepdim=True), 1.0 - rest)
+    counted = (labels >= 0)[:, None]
+    want = torch.stack([y.sum(0) for y in (p * share, p * (1 - share) * counted, rest * share, share.double())])
+    found = []
+    for threads in (1, 2):
+        made._threads.value = threads
+        for pred, to in ((x, room), (x.mT.contiguous().mT, room.mT.contiguous().mT)):
+            for sloped in (False, True):
+                found.append(made.sums(pred, labels, to, least=-1, sloped=sloped))
+                torch.testing.assert_close(found[-1], want.float(), rtol=1e-6, atol=1e-6)
+            # a lead of 87 is itself rounded by 4e-6
+            torch.testing.assert_close(to, p.float(), rtol=1e-5, atol=1e-37)
+    assert found[0].equal(found[4])
+    assert made.sums(x, labels, room, least=0, sloped=False).isnan().all()
+    assert made.sums(x, labels + 1, room, least=0, sloped=False).isnan().all()
 
 
 def test_windows_in_float32_and_by_two_threads_have_the_digits_of_those_by_hand():

@@ -17,7 +17,7 @@
     by_hand            the eager path of losses whose gradient is written by hand:
     structure, lovasz, overlap    SSIM and MS-SSIM; Lovász losses; Dice, Jaccard and Tversky
     regions            what the last two share
-    windows            what the first compiles
+    windows            what the first compiles, and overlap_loops the third
     cpp                loops in C++
     kernel             how a formula comes to its kernel, and where it does not
 

@@ -1,7 +1,7 @@
 """Loops that are written in C++, compiled at their first call by the compiler of `torch.compile`, and kept by it.
 
     load(source, dtype)    the functions of a source, as `ctypes` finds them; None, after a warning, without a compiler
-    pointer(x)             the memory of a contiguous tensor
+    pointer(x)             the memory of a tensor
 
 A source includes no header of torch, so that it is compiled in seconds. It is for what torch's compiler makes minutes
 of work of, or many passes. Sources name their numbers `real` and their lengths `size`.
@@ -16,8 +16,8 @@ from torch import Tensor
 
 from lossmith.kernels.compiler import no_compiler, tell
 
-# torch leaves both out, as its own kernels have their vectors written out
-FLAGS = ("-ffp-contract=fast", "-ftree-loop-vectorize")
+# torch leaves them out, as its own kernels have their vectors written out
+FLAGS = ("-ffp-contract=fast", "-ftree-loop-vectorize", "-fno-trapping-math")
 NAMES = {torch.float32: "float", torch.float64: "double"}
 HEAD = """
 #include <cmath>
@@ -47,5 +47,14 @@ def _compiled(source: str) -> CDLL:
     return CppCodeCache.load(source, extra_flags=FLAGS)
 
 
-def pointer(x: Tensor) -> c_void_p:
-    return c_void_p(x.data_ptr())
+class Pointer(c_void_p):
+    """The memory of a tensor, which it holds."""
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__(x.data_ptr())
+        self.tensor = x
+
+
+def pointer(x: Tensor) -> Pointer:
+    """The memory of a contiguous tensor, or of one whose strides are told."""
+    return Pointer(x)

@@ -25,7 +25,7 @@ from lossmith.domains import KINDS
 from lossmith.kernels import totals
 from lossmith.kernels.blocks import InBlocks, in_blocks
 from lossmith.kernels.boxes import BOXES
-from lossmith.kernels.by_hand import BY_HAND, COMPILED, asking
+from lossmith.kernels.by_hand import BY_HAND, COMPILED, LONG, asking
 from lossmith.kernels.rows import ROWS
 from lossmith.kernels.slopes import FUSED, KNOWN, PLACES, WRITTEN
 from lossmith.spec import Formula, Outcome
@@ -83,7 +83,7 @@ def eager_of(formula: Formula) -> Formula:
 
 def compiles(formula: Formula) -> bool:
     """Whether one compiled pass of the formula is better than what `eager_of` gives, at least on some device."""
-    return kernel_of(formula) is formula and formula not in COMPILED and formula not in BOXES
+    return kernel_of(formula) is formula and formula not in LONG and formula not in BOXES
 
 
 def stays(formula: Formula, device: torch.device) -> bool:

@@ -41,13 +41,13 @@ def _compiled(name: str, *, backend: str = "inductor", **options: Any) -> Body:
     return partial(body, compiled=True) if backend == "inductor" else body
 
 
-@by_hand(formulas.ssim, compiled=partial(_compiled, "ssim"))
+@by_hand(formulas.ssim, compiled=partial(_compiled, "ssim"), long=True)
 def ssim(job: Job, compiled: bool = False) -> Made | None:
     """One scale; the windows with a pixel that is not kept are left out."""
     return _in_turn(job, (1.0,), compiled)
 
 
-@by_hand(formulas.ms_ssim, compiled=partial(_compiled, "ms_ssim"))
+@by_hand(formulas.ms_ssim, compiled=partial(_compiled, "ms_ssim"), long=True)
 def ms_ssim(job: Job, compiled: bool = False) -> Made | None:
     return _in_turn(job, job.settings["weights"], compiled)
 
