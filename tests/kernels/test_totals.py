@@ -11,7 +11,7 @@ from torch_cases.data import Case
 
 import lossmith.torch as faces
 from lossmith.errors import DtypeError, ShapeError
-from lossmith.kernels import blocks, body_for, native, rows, totals
+from lossmith.kernels import blocks, body_for, native, rows, rows_stay, totals
 from lossmith.torch import loss as module
 from lossmith.torch.checked import checked
 
@@ -151,6 +151,16 @@ def test_rows_keep_their_digits_on_every_route(route, target, second, by_formula
     axis = rows._axis(x.movedim(1, -1))
     assert axis == (1 if second else x.ndim - 1)
     require_equal(by_formula, face(**settings), (x, t), 1, rtol=2e-6)
+
+
+@on_cpu
+def test_a_compiled_face_takes_labels_by_hand_unless_they_are_smoothed_and_weighed():
+    x, t, weights = torch.zeros(2, 3), torch.tensor([0, 1]), torch.ones(3)
+    stay = partial(rows_stay, faces.CrossEntropyLoss().formula)
+    for weight, smoothing in ((None, 0.0), (None, 0.1), (weights, 0.0)):
+        assert stay((x, t), {"class_weight": weight, "label_smoothing": smoothing})
+    assert not stay((x, t), {"class_weight": weights, "label_smoothing": 0.1})
+    assert not stay((x, x), {"class_weight": None, "label_smoothing": 0.0})
 
 
 @on_cpu
