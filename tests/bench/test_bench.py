@@ -20,6 +20,16 @@ def small(formula) -> dict[str, int]:
     return lengths | ({"H": 176, "W": 176} if formula.name == "ms_ssim" else {})
 
 
+def test_the_classes_of_an_image_lie_before_its_pixels_in_memory():
+    for name in ("dice", "lovasz_softmax"):
+        formula = FORMULAS[name]
+        logits, labels = inputs.batch(formula, {"...": 2, "P": 6, "C": 3}, torch.float32)
+        assert logits.shape == (2, 6, 3)
+        assert logits.mT.is_contiguous()
+        assert logits.requires_grad
+        assert labels.shape == (2, 6)
+
+
 @pytest.mark.parametrize("name", sorted(FORMULAS))
 def test_every_formula_takes_the_batch_that_is_made_for_it(name):
     formula = FORMULAS[name]

@@ -2,11 +2,24 @@
 
 import pytest
 import torch
+from torch._inductor.exc import InvalidCxxCompiler
 from torch.utils.checkpoint import checkpoint
 
 from lossmith import formulas
 from lossmith.criterion import evaluate
-from lossmith.kernels import blocks, body_for, by_hand, eager_of, overlap, regions, structure, windows, written_of
+from lossmith.kernels import (
+    blocks,
+    body_for,
+    by_hand,
+    cpp,
+    eager_of,
+    overlap,
+    overlap_loops,
+    regions,
+    structure,
+    windows,
+    written_of,
+)
 from lossmith.kernels.by_hand import Job
 from lossmith.ops import torch as ops
 
@@ -200,28 +213,111 @@ def test_a_plain_total_is_not_taken_from_blocks_of_the_formula(formula):
 WINDOWS = ("ssim", "ms_ssim", "ms_ssim odd")
 
 
-def compiled(case):
-    """The values of a case by compiled windows, without a C++ compiler."""
+def compiled(case, kept=None, **options):
+    """The values of a case by loops in C++."""
     _, _, settings, _ = CASES[case]
     formula = getattr(formulas, case.split()[0])
     settings = {**formula.keywords, **settings}
-    made = eager_of(written_of(formula, backend="eager"))
-    return lambda *x: evaluate(ops, made, x, caller="test", settings=settings).outcome
+    made = eager_of(written_of(formula, **options))
+    return lambda *x: evaluate(ops, made, x, mask=kept, caller="test", settings=settings).outcome
 
 
 @pytest.mark.parametrize("case", WINDOWS)
-def test_compiled_windows_are_the_formula_and_one_plane_that_is_left_is_taken_by_hand(case, monkeypatch):
-    monkeypatch.setattr(structure, "FEW", 0)
+def test_compiled_windows_are_the_formula_for_any_number_of_planes_at_once(case, monkeypatch):
     calls, run = [], windows.Windows.__call__
     monkeypatch.setattr(windows.Windows, "__call__", lambda *x, **more: calls.append(len(x[1][0])) or run(*x, **more))
     _, formula, arrays = both(case)
-    for some, moved, again in ((slice(2), 2, False), (slice(1), 1, True)):
-        require_equal(compiled(case), formula, [x[some] for x in arrays], moved=moved, again=again)
-    assert set(calls) == {2}
+    turned = [x.mT.contiguous().mT for x in arrays]
+    for few, some, moved, again in ((0, slice(2), 2, False), (2**18, slice(1), 1, True)):
+        monkeypatch.setattr(structure, "FEW", few)
+        require_equal(compiled(case), formula, [x[some] for x in turned], moved=moved, again=again)
+    assert set(calls) == {1, 3}
+    for size in (1e6, 1e15):  # beyond the latter squares would leave float32
+        enormous = [x * size for x in arrays]
+        require_equal(compiled(case), formula, enormous, moved=2)
+    spoilt = [arrays[0].clone(), arrays[1]]
+    spoilt[0][0, 0, 4, 3] = torch.nan
+    values = compiled(case)(*spoilt).values
+    assert values[0, 0].isnan()
+    torch.testing.assert_close(values, formula(*spoilt).values, equal_nan=True)
 
 
-def test_the_test_above_can_fail(monkeypatch):
-    monkeypatch.setattr(windows, "_filtered", lambda x, taps, axis, length: x.narrow(axis, len(taps) // 2, length))
+LOOPS = [case for case in CASES if case.split()[0] in ("dice", "jaccard", "tversky", "focal_tversky")]
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
+@pytest.mark.parametrize("case", LOOPS)
+def test_compiled_regions_are_the_formulas(case, masked, monkeypatch):
+    calls, run = [], overlap_loops.Loops.pull
+    monkeypatch.setattr(overlap_loops.Loops, "pull", lambda *x: calls.append(1) or run(*x))
+    kept = CASES[case][3] if masked else None
+    _, formula, (pred, target) = both(case, kept)
+    for again in (False, True):
+        for x in (pred, pred.mT.contiguous().mT):
+            require_equal(compiled(case, kept=kept), formula, [x, target], again=again)
+    assert bool(calls) == (case in ("dice", "focal_tversky"))
+
+
+def test_compiled_regions_keep_the_digits_of_float32_of_every_length_by_any_number_of_threads():
+    g = torch.Generator().manual_seed(0)
+    x, labels = 4.0 * torch.randn(4103, 5, generator=g), torch.randint(-1, 5, (4103,), generator=g)
+    x[:9, 2], x[9:20, 1] = torch.linspace(20.0, 200.0, 9), -torch.inf
+    room = torch.empty_like(x)
+    made = overlap_loops.loops_for(x)
+    p = x.double().softmax(1)
+    share = torch.nn.functional.one_hot(labels.clamp(min=0), 5) * (labels >= 0)[:, None]
+    rest = torch.where(share > 0, p, 0.0).sum(1, keepdim=True)
+    rest = torch.where(rest > 0.5, torch.where(share > 0, 0.0, p).sum(1, keepdim=True), 1.0 - rest)
+    counted = (labels >= 0)[:, None]
+    want = torch.stack([y.sum(0) for y in (p * share, p * (1 - share) * counted, rest * share, share.double())])
+    found = []
+    for threads in (1, 2):
+        made._threads.value = threads
+        for pred, to in ((x, room), (x.mT.contiguous().mT, room.mT.contiguous().mT)):
+            for sloped in (False, True):
+                found.append(made.sums(pred, labels, to, least=-1, sloped=sloped))
+                torch.testing.assert_close(found[-1], want.float(), rtol=1e-6, atol=1e-6)
+            # a lead of 87 is itself rounded by 4e-6
+            torch.testing.assert_close(to, p.float(), rtol=1e-5, atol=1e-37)
+    assert found[0].equal(found[4])
+    assert made.sums(x, labels, room, least=0, sloped=False).isnan().all()
+    assert made.sums(x, labels + 1, room, least=0, sloped=False).isnan().all()
+
+
+def test_windows_in_float32_and_by_two_threads_have_the_digits_of_those_by_hand():
+    planes = torch.rand(2, 3, 40, 33, generator=G)
+    made = windows.windows_for(planes, structure.gaussian(11, 1.5))
+    constants = [torch.full((3, 1, 1), c) for c in (5e-5, 4.5e-4)]
+    by_hand = structure._Scale(planes, structure.gaussian(11, 1.5), constants, None, lit=True, sloped=True)
+    want = by_hand.distances(None)
+    for threads in (1, 2):
+        made._threads.value = threads
+        total, slope = made(planes, constants, lit=True, sloped=True)
+        torch.testing.assert_close(total, want, rtol=1e-5, atol=0.0)
+        torch.testing.assert_close(slope, by_hand.slope, rtol=1e-3, atol=1e-8)
+
+
+def test_windows_with_a_wrong_slope_would_be_seen(monkeypatch):
+    monkeypatch.setattr(windows, "SOURCE", windows.SOURCE.replace("2 * falling", "3 * falling"))
     _, formula, arrays = both("ms_ssim")
     with pytest.raises(AssertionError):
         require_equal(compiled("ms_ssim"), formula, arrays)
+
+
+def test_without_a_compiler_all_is_taken_by_hand_after_one_warning(monkeypatch):
+    def fails(_):
+        raise InvalidCxxCompiler
+
+    monkeypatch.setattr(cpp, "_compiled", fails)
+    cpp.load.cache_clear()
+    _, formula, arrays = both("ssim")
+    with pytest.warns(UserWarning, match="no kernel could be compiled"):
+        compiled("ssim")(*arrays)
+    require_equal(compiled("ssim"), formula, arrays)
+    cpp.load.cache_clear()
+
+
+def test_a_backend_of_ones_own_compiles_no_windows(monkeypatch):
+    monkeypatch.setattr(windows, "load", None)
+    _, formula, arrays = both("ssim")
+    require_equal(compiled("ssim", backend="eager"), formula, arrays)

@@ -11,7 +11,7 @@ from torch_cases.data import Case
 
 import lossmith.torch as faces
 from lossmith.errors import DtypeError, ShapeError
-from lossmith.kernels import blocks, body_for, native, rows, totals
+from lossmith.kernels import blocks, body_for, native, rows, rows_stay, totals
 from lossmith.torch import loss as module
 from lossmith.torch.checked import checked
 
@@ -73,7 +73,7 @@ def require_equal(by_formula, face, arrays, targets, rtol: float = 1e-9) -> None
 
 @every_case
 def test_a_plain_total_and_its_gradients_are_the_formulas(case, by_formula):
-    for reduction in ("mean", "sum"):
+    for reduction in ("mean", "sum", "weighted_mean"):
         require_equal(by_formula, here(case.make(reduction=reduction)), all_here(case.arrays()), case.targets)
 
 
@@ -91,7 +91,19 @@ def test_what_is_not_finite_and_one_sample_are_the_formulas_too(case, by_formula
         torch.testing.assert_close(got[1][there], want[1][there], rtol=1e-9, atol=1e-11, equal_nan=True)
 
 
-@pytest.mark.parametrize("face", [faces.CrossEntropyLoss, faces.NLLLoss, faces.FocalLoss])
+WEIGHTS = torch.tensor([0.5, 2.0, 0.0, 1.0, 3.0], dtype=torch.float64)
+OF_LABELS = {
+    "plain": faces.CrossEntropyLoss,
+    "smoothed": partial(faces.CrossEntropyLoss, label_smoothing=0.3),
+    "weighed": partial(faces.CrossEntropyLoss, WEIGHTS),
+    "by weight": partial(faces.CrossEntropyLoss, WEIGHTS, reduction="weighted_mean"),
+    "chosen": faces.NLLLoss,
+    "chosen by weight": partial(faces.NLLLoss, WEIGHTS, reduction="weighted_mean"),
+    "focal": faces.FocalLoss,
+}
+
+
+@pytest.mark.parametrize("face", OF_LABELS.values(), ids=OF_LABELS)
 @pytest.mark.parametrize("shape", [(9, 5), (3, 5, 2, 4)])
 @on_cpu
 def test_ignored_labels_are_left_out_whatever_their_rows_hold(face, shape, by_formula):
@@ -110,6 +122,53 @@ def test_ignored_labels_are_left_out_whatever_their_rows_hold(face, shape, by_fo
 def test_a_sure_row_keeps_its_digits(logit, by_formula):
     x = torch.tensor([[logit, 0.0, -1.0], [0.0, 1.0, 2.0]])
     require_equal(by_formula, faces.CrossEntropyLoss(), (x, torch.tensor([0, 1])), 1, rtol=1e-6)
+
+
+ROUTES = {"steps": (32, 8), "softmax": (2, 8), "few leaders": (32, 1), "no row taken out": (32, 10**9)}
+SURE = {
+    "labels": (torch.tensor([0, 1, 2, 1]), {}),
+    "smoothed": (torch.tensor([0, 1, 2, 1]), {"label_smoothing": 0.3}),
+    "hot": (torch.eye(3)[[0, 1, 2, 1]], {}),
+    "shares": (torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0], [0.2, 0.3, 0.5], [0.0, 2.0, 0.0]]), {}),
+    "smoothed shares": (torch.eye(3)[[0, 1, 2, 1]], {"label_smoothing": 0.3}),
+}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("target", SURE)
+@pytest.mark.parametrize("second", [False, True], ids=["last", "second"])
+@on_cpu
+def test_rows_keep_their_digits_on_every_route(route, target, second, by_formula, monkeypatch):
+    for name, value in zip(("SHORT", "FEW"), ROUTES[route], strict=True):
+        monkeypatch.setattr(rows, name, value)
+    (t, settings), face = SURE[target], faces.CrossEntropyLoss
+    x = torch.tensor([[15.0, 0.0, -1.0], [0.25, 1.0, 2.0], [3.0, 3.0, 0.0], [-2.0, 9.0, 0.0]])
+    if second:  # classes before the pixels in memory
+        x = x.T.contiguous().view(1, 3, 2, 2)
+        t = t.T.reshape(1, 3, 2, 2) if t.is_floating_point() else t.view(1, 2, 2)
+    monkeypatch.setattr(native, "NATIVE", {})
+    monkeypatch.setattr(totals, "NATIVE", {})
+    axis = rows._axis(x.movedim(1, -1))
+    assert axis == (1 if second else x.ndim - 1)
+    require_equal(by_formula, face(**settings), (x, t), 1, rtol=2e-6)
+
+
+@on_cpu
+def test_a_compiled_face_takes_labels_by_hand_unless_they_are_smoothed_and_weighed():
+    x, t, weights = torch.zeros(2, 3), torch.tensor([0, 1]), torch.ones(3)
+    stay = partial(rows_stay, faces.CrossEntropyLoss().formula)
+    for weight, smoothing in ((None, 0.0), (None, 0.1), (weights, 0.0)):
+        assert stay((x, t), {"class_weight": weight, "label_smoothing": smoothing})
+    assert not stay((x, t), {"class_weight": weights, "label_smoothing": 0.1})
+    assert not stay((x, x), {"class_weight": None, "label_smoothing": 0.0})
+
+
+@on_cpu
+def test_labels_with_weights_that_are_no_numbers_are_the_formulas(by_formula):
+    x, t = torch.eye(3), torch.tensor([0, 1, 2])
+    for weights in ([1.0, torch.inf, 1.0], [1.0, torch.nan, 1.0], [0.0, 0.0, 0.0]):
+        face = faces.CrossEntropyLoss(torch.tensor(weights), reduction="weighted_mean")
+        require_equal(by_formula, face, (x, t), 1, rtol=1e-6)
 
 
 SMALL_FACES = {
@@ -163,7 +222,7 @@ def test_blocks_of_torchs_two_kernels_are_the_formula(face, spoilt, by_formula, 
         total, slopes = real(*arrays, **settings)
         return total, [1.01 * slope for slope in slopes] if spoilt else slopes
 
-    monkeypatch.setattr(totals, "IN_BLOCKS", {face.formula: counted})
+    monkeypatch.setattr(totals, "AT_ONCE", {face.formula: counted})
     arrays = all_here(tuple(torch.randn(7, 13, dtype=torch.float64) for _ in range(2)))
     if spoilt:
         with pytest.raises(AssertionError):

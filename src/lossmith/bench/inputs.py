@@ -50,6 +50,8 @@ def batch(formula: Formula, lengths: Mapping[str, int], dtype: torch.dtype, seed
         classes = lengths.get("C", max(2, lengths.get("N", 4) // 4))
         array = _drawn(name, shape, classes, g)
         array = array.to(dtype) if array.is_floating_point() else array
+        if axes[-2:] == ["P", "C"]:  # the classes of an image lie before its pixels in memory
+            array = array.mT.contiguous().mT
         learns = array.is_floating_point() and (place == 0 or name in ("embedding", "unit"))
         made.append(array.requires_grad_() if learns else array)
     return _alike(made) if "H" in lengths and len(made) > 1 else made

@@ -12,12 +12,13 @@
     whole              formulas of sums over several processes
     blocks, slopes     the eager path of losses whose samples do not interact
     written, boxes     slopes that are compiled in place of their formula
-    totals, rows       the same, of which nothing but a total is asked
+    totals             the same, of which nothing but a total is asked; of logits in place: rows, binary
     native             totals of small batches in torch's own operations
     by_hand            the eager path of losses whose gradient is written by hand:
     structure, lovasz, overlap    SSIM and MS-SSIM; Lovász losses; Dice, Jaccard and Tversky
     regions            what the last two share
-    windows            what the first compiles
+    windows            what the first compiles, and overlap_loops the third
+    cpp                loops in C++
     kernel             how a formula comes to its kernel, and where it does not
 
 A kernel computes what its formula says; tests hold it to the formula, in value and in gradient. The faces of

@@ -50,21 +50,22 @@ B = TypeVar("B", bound=Body)
 
 BODIES: dict[Formula, Body] = {}
 BY_HAND: dict[Formula, Callable[..., Any]] = {}  # each asks the hand-written body first
-
-
 COMPILED: dict[Formula, Callable[..., Body]] = {}
+LONG: set[Formula] = set()
 
 
-def by_hand(formula: Formula, *, compiled: Callable[..., Body] | None = None) -> Callable[[B], B]:
+def by_hand(formula: Formula, *, compiled: Callable[..., Body] | None = None, long: bool = False) -> Callable[[B], B]:
     """Enter the decorated function as the body that the eager path of a formula asks first.
 
-    compiled    gives another body, from options of `torch.compile`, for a face that is compiled: of the formula itself
-                the compiler would make minutes of work
+    compiled    gives another body, from options of `torch.compile`, for a face that is compiled
+    long        of the formula itself torch's compiler would make minutes of work, on any device
     """
 
     def enter(body: B) -> B:
         if compiled is not None:
             COMPILED[formula] = compiled
+        if long:
+            LONG.add(formula)
         BODIES[formula], BY_HAND[formula] = body, asking(formula, body)
         return body
 

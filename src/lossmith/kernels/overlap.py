@@ -13,6 +13,7 @@ Judge      the formulas, and the textbook: `tests/kernels`, `tests/formulas/test
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -22,34 +23,38 @@ from lossmith import formulas
 from lossmith.formulas.overlap import Overlap, dice_of, jaccard_of
 from lossmith.formulas.pixels import Presence, judged
 from lossmith.formulas.tversky import focal_tversky_of, tversky_of
-from lossmith.kernels.by_hand import Job, Made, by_hand
+from lossmith.kernels.by_hand import Body, Job, Made, by_hand
+from lossmith.kernels.overlap_loops import Loops, loops_for
 from lossmith.kernels.regions import are_classes, chances, columns, large, shares_of, through_softmax
 from lossmith.ops import reader_of
-from lossmith.spec import Outcome
+from lossmith.spec import Formula, Outcome
 
 FEW = 24  # classes, beyond which the small matrix costs more than the passes that it spares
 Settings = Mapping[str, Any]
 Loss = Callable[..., Tensor]
 
 
-def _by_sums(loss: Loss, *names: str) -> Callable[[Job], Made | None]:
+def _by_sums(loss: Loss, *names: str) -> Callable[..., Made | None]:
     """A loss of the sums and of the settings of these names."""
 
-    def body(job: Job) -> Made | None:
+    def body(job: Job, compiled: bool = False) -> Made | None:
         pred, target = job.arrays
         ops = reader_of(pred)
         *batch, pixels, classes = pred.shape
         if job.settings["form"] != "product" or 1 in job.moved or not large(pred):
             return None
-        if not target.is_floating_point() and not are_classes(
-            target if job.kept is None else target[job.kept], classes
-        ):
+        labelled = not target.is_floating_point()
+        softmax = _is_softmax(job.settings, classes)
+        loops = loops_for(pred) if compiled and labelled and softmax else None
+        looked_at = loops is not None and job.kept is None  # by the loops
+        if labelled and not looked_at and not are_classes(target if job.kept is None else target[job.kept], classes):
             return None
         kept = None if job.kept is None else job.kept.reshape(-1, pixels)
         preds, targets = pred.reshape(-1, pixels, classes), target.reshape(-1, *target.shape[len(batch) :])
         room = (torch.empty_like if kept is None else torch.zeros_like)(preds if job.moved else preds[..., :0])
         masks = [None] * len(preds) if kept is None else list(kept)
-        image_of = _Labelled if _is_softmax(job.settings, classes) and not target.is_floating_point() else _Image
+        image_of: Callable[..., _Image] = _Labelled if labelled and softmax else _Image
+        image_of = image_of if loops is None else partial(_Looped, loops=loops)
         images = [
             image_of(x, truth, mask, to, bool(job.moved), job.settings)
             for x, truth, mask, to in zip(preds, targets, masks, room, strict=True)
@@ -78,10 +83,17 @@ def _by_sums(loss: Loss, *names: str) -> Callable[[Job], Made | None]:
     return body
 
 
-by_hand(formulas.dice)(_by_sums(dice_of, "smooth", "log"))
-by_hand(formulas.jaccard)(_by_sums(jaccard_of, "smooth", "log"))
-by_hand(formulas.tversky)(_by_sums(tversky_of, "alpha", "beta", "smooth"))
-by_hand(formulas.focal_tversky)(_by_sums(focal_tversky_of, "alpha", "beta", "gamma", "smooth"))
+def _enter(formula: Formula, body: Callable[..., Made | None]) -> None:
+    def compiled(*, backend: str = "inductor", **options: Any) -> Body:
+        return partial(body, compiled=True) if backend == "inductor" else body
+
+    by_hand(formula, compiled=compiled)(body)
+
+
+_enter(formulas.dice, _by_sums(dice_of, "smooth", "log"))
+_enter(formulas.jaccard, _by_sums(jaccard_of, "smooth", "log"))
+_enter(formulas.tversky, _by_sums(tversky_of, "alpha", "beta", "smooth"))
+_enter(formulas.focal_tversky, _by_sums(focal_tversky_of, "alpha", "beta", "gamma", "smooth"))
 
 
 @dataclass(frozen=True)
@@ -180,6 +192,25 @@ class _Labelled(_Image):
             labels = truth[some].to(classes.dtype)
             # into numbers: booleans would have to be turned into them, at the price of the comparison
             yield some, torch.eq(labels, classes, out=classes.new_empty(len(classes), len(labels)))
+
+
+@dataclass(frozen=True)
+class _Looped(_Image):
+    """The same by compiled loops."""
+
+    loops: Loops
+
+    def sums(self) -> Tensor:
+        least = 0 if self.kept is None else -1
+        return self.loops.sums(self.pred, self._labels, self.room, least=least, sloped=self.sloped)
+
+    def pull(self, slopes: Tensor) -> None:
+        self.loops.pull(slopes, self._labels, self.room)
+
+    @cached_property
+    def _labels(self) -> Tensor:
+        truth = self.truth if self.kept is None else torch.where(self.kept, self.truth, -1)
+        return truth.to(torch.int64).contiguous()
 
 
 def _is_softmax(settings: Settings, classes: int) -> bool:

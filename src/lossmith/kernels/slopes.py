@@ -1,8 +1,8 @@
 """Value and slope in a few operations, for the losses that are asked for most: `blocks` takes them where all is finite.
 
-Each says what its formula says, with as many digits: no probability near 1 is taken from 1. With e = exp(-|x|) <= 1
+Each says what its formula says, with as many digits: no probability near 1 is taken from 1. With q = sigmoid(-|x|)
 
-    binary_cross_entropy    d = [x > 0] - t      value x d + log1p(e)      slope d - sign(x) e / (1 + e)
+    binary_cross_entropy    d = [x > 0] - t      value x d - log1p(-q)      slope d - sign(x) q
     binary_focal            t is 0 or 1, z = (1 - 2 t) x: the cost softplus(z) times (1 - p)^gamma = sigmoid(z)^gamma
     softmax_cross_entropy   r = sum of the p_c without the label y: -log p_y = -log1p(-r) where p_y > 1/2,
                             p_y - 1 = -r; for a distribution likewise, r without the leader
@@ -35,11 +35,10 @@ def binary_cross_entropy(x: Tensor, t: Tensor, *, pred_is: str, pos_weight: Any)
         rest, no = 1.0 - x, 1.0 - t
         value = (-x).log1p_().mul_(no).addcmul_(t, x.log()).neg_()
         return value, no.div_(rest).sub_(t / x)
-    sign = x.sign()
-    side = sign.mul(0.5).add_(0.5).sub_(t)
-    e = torch.mul(x, sign).neg_().exp_()
-    value = torch.addcmul(e.log1p(), x, side)
-    return value, side.addcmul_(e.div_(e + 1.0), sign, value=-1.0)
+    sign, near = x.sign(), x.abs().neg_().sigmoid_()
+    side = torch.add(x.new_tensor(0.5), sign, alpha=0.5).sub_(t)
+    value = torch.mul(x, side).sub_(near.neg().log1p_())
+    return value, side.addcmul_(near, sign, value=-1.0)
 
 
 def binary_focal(

@@ -19,6 +19,7 @@ Judge      `formulas.ssim` and `formulas.ms_ssim`, and the textbook: `tests/kern
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,25 +28,31 @@ from torch.nn import functional as fn
 from lossmith import formulas
 from lossmith.formulas.structure import constant, gaussian, product, sum_and_difference
 from lossmith.kernels import blocks
-from lossmith.kernels.by_hand import Job, Made, by_hand
-from lossmith.kernels.windows import FEW, Windows
+from lossmith.kernels.by_hand import Body, Job, Made, by_hand
+from lossmith.kernels.windows import FEW, Windows, windows_for
 from lossmith.ops import reader_of
 
 SEVERAL = 8  # blocks of planes that are at all scales at once
 
 
-@by_hand(formulas.ssim, compiled=lambda **options: partial(ssim, windows=Windows(**options)))
-def ssim(job: Job, windows: Windows | None = None) -> Made | None:
+def _compiled(name: str, *, backend: str = "inductor", **options: Any) -> Body:
+    """The body of this name by windows that are compiled; another compiler than torch's own C++ is not asked."""
+    body: Body = {"ssim": ssim, "ms_ssim": ms_ssim}[name]
+    return partial(body, compiled=True) if backend == "inductor" else body
+
+
+@by_hand(formulas.ssim, compiled=partial(_compiled, "ssim"), long=True)
+def ssim(job: Job, compiled: bool = False) -> Made | None:
     """One scale; the windows with a pixel that is not kept are left out."""
-    return _in_turn(job, (1.0,), windows)
+    return _in_turn(job, (1.0,), compiled)
 
 
-@by_hand(formulas.ms_ssim, compiled=lambda **options: partial(ms_ssim, windows=Windows(**options)))
-def ms_ssim(job: Job, windows: Windows | None = None) -> Made | None:
-    return _in_turn(job, job.settings["weights"], windows)
+@by_hand(formulas.ms_ssim, compiled=partial(_compiled, "ms_ssim"), long=True)
+def ms_ssim(job: Job, compiled: bool = False) -> Made | None:
+    return _in_turn(job, job.settings["weights"], compiled)
 
 
-def _in_turn(job: Job, weights: Sequence[float], windows: Windows | None) -> Made | None:
+def _in_turn(job: Job, weights: Sequence[float], compiled: bool) -> Made | None:
     """Several planes at a time."""
     *batch, height, width = job.arrays[0].shape
     least = (job.settings["window"] - 1) * 2 ** (len(weights) - 1) + 1
@@ -55,12 +62,14 @@ def _in_turn(job: Job, weights: Sequence[float], windows: Windows | None) -> Mad
     kept = None if job.kept is None else job.kept.reshape(-1, height, width)
     values, counts = pred.new_empty(len(pred)), pred.new_ones(len(pred))
     slopes = [torch.empty_like(pred) for _ in job.moved]
-    windows = windows if kept is None else None
-    few, pixels = (1, SEVERAL * blocks.ON_CPU) if windows is None else (2, FEW)
-    several = max(few, pixels // max(1, height * width))
+    taps = gaussian(job.settings["window"], job.settings["sigma"])
+    windows = windows_for(pred, taps) if compiled and kept is None else None
+    pixels = SEVERAL * blocks.ON_CPU if windows is None else FEW * torch.get_num_threads()
+    several = max(1, pixels // max(1, height * width))
     for start in range(0, len(pred), several):
         some = slice(start, start + several)
-        found = _of_planes(job, pred[some], target[some], None if kept is None else kept[some], weights, windows)
+        here = pred[some], target[some], None if kept is None else kept[some]
+        found = _of_planes(job, *here, weights, taps, windows)
         if found is None:
             return None
         values[some], counts[some], slope = found
@@ -79,20 +88,22 @@ def _of_planes(
     target: Tensor,
     kept: Tensor | None,
     weights: Sequence[float],
+    taps: Sequence[float],
     windows: Windows | None,
 ) -> tuple[Tensor, Tensor, list[Tensor]] | None:
     """Values, counts, and the slopes in the arrays that have moved."""
     ops, settings = reader_of(pred), job.settings
-    both, unit = sum_and_difference(ops, pred, target)
+    if windows is None:
+        both, unit = sum_and_difference(ops, pred, target)
+        both = both.transpose(0, 1).contiguous()
+    else:
+        both, unit = windows.sum_and_difference(pred, target)
     constants = [0.5 * constant(ops, settings[k] * settings["data_range"], unit) for k in ("k1", "k2")]
     if min(float(c.min()) for c in constants) == 0.0:
         return None
-    taps = gaussian(settings["window"], settings["sigma"])
-    levels = [both.transpose(0, 1).contiguous()]
+    levels = [both]
     while len(levels) < len(weights):
-        levels.append(_halved(levels[-1]))
-    if len(pred) == 1:
-        windows = None  # which would be compiled anew for one
+        levels.append(_halved(levels[-1], windows))
     scales = [_Scale(x, taps, constants, windows, lit=x is levels[-1], sloped=bool(job.moved)) for x in levels]
     inside = None if kept is None else scales[0].inside(kept)
     distances = torch.stack([scale.distances(inside) for scale in scales])
@@ -103,7 +114,7 @@ def _of_planes(
     factors = torch.ones_like(distances) if "weights" not in settings else _powers(distances, weights)
     slope = scales[-1].slope.mul_(factors[-1, :, None, None])
     for scale, factor in zip(scales[-2::-1], factors.flip(0)[1:], strict=True):
-        slope = scale.slope.mul_(factor[:, None, None]).add_(_spread(slope, scale.planes))
+        slope = _spread(scale.slope, factor, slope, windows)
     slope.mul_(0.5 / unit)
     return value, counts, [slope[0] - slope[1] if place else slope[0] + slope[1] for place in job.moved]
 
@@ -140,7 +151,7 @@ class _Scale:
     def distances(self, inside: Tensor | None) -> Tensor:
         """The mean distance of each plane over its positions."""
         if self.windows is not None:
-            total, self.slope = self.windows(self.planes, self.taps, self.constants, lit=self.lit, sloped=self.sloped)
+            total, self.slope = self.windows(self.planes, self.constants, lit=self.lit, sloped=self.sloped)
             return total
         _, n, height, width = self.planes.shape
         more = len(self.taps) - 1
@@ -251,19 +262,25 @@ def _windows(x: Tensor, step: int, size: int) -> Sequence[Tensor]:
     return x.as_strided((size, len(x) - (size - 1) * step), (step, 1)).unbind()
 
 
-def _halved(x: Tensor) -> Tensor:
+def _halved(x: Tensor, windows: Windows | None) -> Tensor:
     """Means over 2 x 2 pixels, of fewer at the end of an odd length."""
     height, width = x.shape[-2:]
     if height % 2 or width % 2:
         return fn.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+    if windows is not None:
+        return windows.halved(x)
     rows = x[..., ::2, :] + x[..., 1::2, :]  # long runs of memory first
     return (rows[..., ::2] + rows[..., 1::2]).mul_(0.25)
 
 
-def _spread(slope: Tensor, like: Tensor) -> Tensor:
-    """The slope by the planes before they were halved."""
-    height, width = like.shape[-2:]
+def _spread(slope: Tensor, factor: Tensor, halves: Tensor, windows: Windows | None) -> Tensor:
+    """The slope of planes, each times its factor, with that of the same planes halved; overwrites the first."""
+    height, width = slope.shape[-2:]
     if height % 2 or width % 2:
-        return torch.ops.aten.avg_pool2d_backward(slope, like, [2, 2], [2, 2], [0, 0], True, False, None)
-    rows = torch.mul(slope, 0.25).repeat_interleave(2, -1).unsqueeze(-2)
-    return rows.expand(*slope.shape[:-1], 2, width).reshape(like.shape)
+        more = torch.ops.aten.avg_pool2d_backward(halves, slope, [2, 2], [2, 2], [0, 0], True, False, None)
+        return slope.mul_(factor[:, None, None]).add_(more)
+    if windows is not None:
+        return windows.spread(slope, factor, halves)
+    rows = torch.mul(halves, 0.25).repeat_interleave(2, -1).unsqueeze(-2)
+    rows = rows.expand(*halves.shape[:-1], 2, width).reshape(slope.shape)
+    return slope.mul_(factor[:, None, None]).add_(rows)

@@ -19,12 +19,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lossmith import formulas
+from lossmith.kernels.binary import binary_cross_entropy
 from lossmith.kernels.blocks import InBlocks, MoreThanValues, learns
 from lossmith.kernels.native import IN_BLOCKS, NATIVE, REDUCTIONS, UNASKED, native_in_the_middle
-from lossmith.kernels.rows import ROWS, Both
+from lossmith.kernels.rows import ROWS, Both, weight_sum
 from lossmith.reduction import Reduction
+from lossmith.spec import Formula
 
 Total = Callable[..., Tensor | None]
+AT_ONCE: Mapping[Formula, Callable[..., Both | None]] = {
+    **ROWS,
+    **IN_BLOCKS,
+    formulas.binary_cross_entropy: binary_cross_entropy,
+}
 
 
 def planned(
@@ -36,12 +44,16 @@ def planned(
     ignored: int | None = None,
 ) -> Total | None:
     """The total of arrays of these shapes and dtypes, which `body` is for; it gives None where it takes the formula."""
+    if reduction == "weighted_mean" and body.formula in ROWS and settings["class_weight"] is None:
+        reduction = "mean"
+    by_weight = reduction == "weighted_mean" and body.formula in ROWS and arrays[0].is_cpu
     code = REDUCTIONS.get(reduction)
-    if code is None or learns(settings) or any(x.is_meta for x in arrays):
+    if (code is None and not by_weight) or learns(settings) or any(x.is_meta for x in arrays):
         return None
     native, native_settings = NATIVE.get(body.formula), settings
     if body.formula in ROWS:
         native_settings = {**settings, "ignored": ignored}
+        native = None if by_weight else native
     elif not body.alone(arrays, settings) and not native_in_the_middle(body.formula, arrays[0]):
         native = None
     if not arrays[0].is_cpu and body.formula not in UNASKED:  # a device would have to be waited for
@@ -74,12 +86,23 @@ def _in_blocks(
             count = int(keep.count_nonzero())
     if not count:
         return None
-    compute = partial(_summed, body, settings, moved, 1.0 / count if reduction == "mean" else 1.0, keep)
-    judge = partial(body.formula.total, reduction=reduction, ignore_index=ignored, **settings)
+    divisor: float | None = count if reduction == "mean" else 1.0
+    if reduction == "weighted_mean":
+        divisor = weight_sum(*arrays, keep=keep, weights=settings["class_weight"])
+    if not divisor:
+        return None
+    scale = 1.0 / divisor
+    compute = partial(_summed, body, settings, moved, scale, keep)
+    judge = partial(_judged, body.formula, scale, ignore_index=ignored, **settings)
     try:
         return _Total.apply(compute, judge, moved, *arrays) if moved else compute(arrays)[0]
     except MoreThanValues:  # values that stand for several terms each
         return None
+
+
+def _judged(formula: Formula, scale: float, *arrays: Tensor, **settings: Any) -> Tensor:
+    """The total by the formula, with every graph."""
+    return formula.total(*arrays, reduction="sum", **settings) * scale
 
 
 def ignored_in(labels: Tensor, ignored: int) -> int | None:
@@ -97,8 +120,9 @@ def _summed(
     arrays: Sequence[Tensor],
 ) -> Both:
     """The total, and its gradients."""
-    rows = ROWS.get(body.formula) or IN_BLOCKS.get(body.formula)
-    found = None if rows is None or moved != [0] else rows(*arrays, scale=scale, keep=keep, **settings)
+    rows = AT_ONCE.get(body.formula)
+    known = moved == [0] or (not moved and body.formula in ROWS)  # whose slope costs little
+    found = None if rows is None or not known else rows(*arrays, scale=scale, keep=keep, **settings)
     return body.summed(arrays, settings, moved, scale, keep) if found is None else found
 
 

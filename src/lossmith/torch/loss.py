@@ -116,10 +116,10 @@ class Face(Arithmetic, nn.Module):
         """From the next call on, compute total and gradient in one compiled kernel (`lossmith.kernels.one_pass`).
 
         The options are those of `torch.compile`. Losses of pairs and of large classes stay as they are: their kernels
-        hold less than a compiled matrix would. So do losses of regions and cross-entropy with labels (without weights)
-        on a CPU, where what is written by hand is faster. Of SSIM, MS-SSIM and boxes, which would take minutes, and of
-        binary focal on a CPU, what is written by hand is compiled; for SSIM and MS-SSIM only on a CPU, without a mask,
-        and for more than one plane.
+        hold less than a compiled matrix would. So do Lovász losses and, on a CPU, cross-entropy with labels, unless
+        they are smoothed and weighed at once: there what is written by hand is faster. Of SSIM, MS-SSIM and boxes,
+        which would take minutes, and on a CPU of binary focal and of Dice, Jaccard and Tversky on logits with labels,
+        what is written by hand is compiled; for SSIM and MS-SSIM only on a CPU, without a mask.
         `return_terms` is not compiled, nor is a copy of this module.
         """
         object.__setattr__(self, "_written", written_of(self.formula, **options))
