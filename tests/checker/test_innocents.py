@@ -4,6 +4,8 @@ import jax
 import pytest
 from ruletest import answer, subject_of
 from test_unseen import missed
+from shipped_innocents import PAIRS as SHIPPED
+from shipped_innocents import TAKES as TAKEN
 from unseen_innocents import PAIRS, TAKES
 
 from lossmith.checker.abroad import changes_only_the_gradient
@@ -25,14 +27,14 @@ def severities(code, loss):
     return {each.severity for each in found} - {"info"}
 
 
-@pytest.mark.parametrize(("code", "innocent", "guilty"), PAIRS, ids=named)
+@pytest.mark.parametrize(("code", "innocent", "guilty"), [*PAIRS, *SHIPPED], ids=named)
 def test_a_rule_tells_an_unusual_loss_from_a_wrong_one(code, innocent, guilty):
     assert severities(code, innocent) == set()
     assert severities(code, guilty) != set()
 
 
 def test_what_unusual_losses_take_is_read():
-    assert missed(TAKES, most=1) == []
+    assert missed([*TAKES, *TAKEN], most=1) == []
 
 
 @jax.custom_vjp

@@ -157,6 +157,7 @@ def _of_arrays(subject: Subject) -> list[Contract]:
     if best < BEST and (regression := _of_a_difference(subject, fitting)) is not None:
         return [replace(regression.contract, confidence="likely")]
     survivors = [entry for entry in fitting if entry.tier == best]
+    survivors = [entry for entry in survivors if not _named_otherwise(entry)] or survivors
     for entry in survivors:
         entry.score = plausible(entry, hints, survivors, best)
     survivors.sort(key=lambda entry: -entry.score)

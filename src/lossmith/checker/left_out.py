@@ -106,11 +106,14 @@ def _ended(subject: Subject, inputs: Sequence[Any], index: int) -> Iterator[Left
 def _end_the_target(subject: Subject, inputs: Sequence[Any], index: int, where: Tensor) -> bool:
     """True if these are called the lengths of the target, and are: its entries beyond them have no effect."""
     goal = subject.contract.target
-    if goal is None or not OF_TARGET.search(subject.contract.arguments[index].name) or inputs[goal].shape != where.shape:
+    if (
+        goal is None
+        or not OF_TARGET.search(subject.contract.arguments[index].name)
+        or inputs[goal].shape != where.shape
+    ):
         return False
-    ended = [1 + where.shape[1] - where.sum(1).clamp(min=1) if i == index else old for i, old in enumerate(inputs)]
-    beyond = torch.arange(where.shape[1])[None] >= ended[index][:, None]
-    other = [torch.where(beyond, subject.draw(101)[goal], old) if i == goal else old for i, old in enumerate(ended)]
+    ended = [where.shape[1] - where.sum(1) if i == index else old for i, old in enumerate(inputs)]
+    other = [torch.where(where, subject.draw(101)[goal], old) if i == goal else old for i, old in enumerate(ended)]
     before, after = subject.run(ended, grad=False), subject.run(other, grad=False)
     return before.ok and after.ok and before.value == after.value
 

@@ -29,13 +29,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossmith.checker.cuts import DETACHING, QUIET, Cut, cut_of
+from lossmith.checker.cuts import DETACHING, QUIET, Cut, cut_of, detached_at
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, shrink
 from lossmith.checker.finding import Finding
 from lossmith.checker.handwritten import HandWritten, surrounding
 from lossmith.checker.mirrors import looks_like_target
 from lossmith.checker.policies import POLICY, VALUES
-from lossmith.checker.sample import batched
+from lossmith.checker.sample import batched, enlarged
 from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial, as_tensor
 from lossmith.checker.terms import with_all_terms
@@ -169,15 +169,16 @@ def _stopped_on_purpose(subject: Subject, trial: Trial, index: int, cut: Cut) ->
     inside the loss, for a penalty on its slope.
     """
     contract = subject.contract
-    if cut.name not in (*DETACHING, QUIET):
+    in_words = cut.name in (*DETACHING, QUIET) or bool(detached_at(subject, trial.inputs)[1])  # argmax under no_grad()
+    if not in_words:
         return False
     learns = subject.module is not None and next(subject.module.parameters(), None) is not None
     if learns and "autograd.grad(" in source_of(subject.loss):
         return True
     if contract.target is not None and not looks_like_target(contract.arguments[contract.target].name):
-        other = subject.run(trial.inputs, wrt=(contract.target,)).grads
-        slope = other[contract.target] if other else None
-        return slope is not None and bool(slope.any())
+        goal, given = contract.target, (trial.inputs, enlarged(contract, trial.inputs))
+        slopes = [run.grads[goal] for each in given if (run := subject.run(each, wrt=(goal,))).grads]
+        return any(slope is not None and bool(slope.any()) for slope in slopes)
     embedded = not {contract.arguments[i].kind for i in contract.preds} - {"embedding", "unit"}
     if not embedded and index == _learned(subject)[0]:
         return False

@@ -31,7 +31,7 @@ from torch import Tensor
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.ignored import ignored_label, with_ignored
-from lossmith.checker.sample import generator, head
+from lossmith.checker.sample import enlarged, generator, head
 from lossmith.checker.subject import Subject, Trial
 from lossmith.checker.terms import with_all_terms
 from lossmith.checker.trained import after_some_training
@@ -66,8 +66,8 @@ def _judged(subject: Subject) -> list[int]:
 def _effect(subject: Subject, index: int) -> tuple[bool, int, tuple[Trial, Trial] | None]:
     """Whether this argument has an effect, how many comparisons say so, and two calls to show."""
     count, pair = 0, None
-    for seed in range(BASES):
-        base = _run(subject, subject.draw(seed))
+    for seed, drawn in _bases(subject):
+        base = _run(subject, drawn)
         if not base.ok or not base.finite_value:
             continue
         for other in _others(subject, index, base.inputs, seed):
@@ -79,6 +79,14 @@ def _effect(subject: Subject, index: int) -> tuple[bool, int, tuple[Trial, Trial
             if not _alike(base, trial, index):
                 return True, count, None
     return False, count, pair
+
+
+def _bases(subject: Subject) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Batches as they are drawn; and, if no reading was right, with large numbers, of which a threshold keeps some."""
+    for seed in range(BASES):
+        yield seed, subject.draw(seed)
+    if subject.contract.confidence == "unsure":
+        yield BASES, enlarged(subject.contract, subject.draw(BASES))
 
 
 def _run(subject: Subject, inputs: Sequence[Any]) -> Trial:
