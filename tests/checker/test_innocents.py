@@ -3,9 +3,9 @@
 import jax
 import pytest
 from ruletest import answer, subject_of
-from test_unseen import missed
 from shipped_innocents import PAIRS as SHIPPED
 from shipped_innocents import TAKES as TAKEN
+from test_unseen import missed
 from unseen_innocents import PAIRS, TAKES
 
 from lossmith.checker.abroad import changes_only_the_gradient

@@ -11,7 +11,6 @@ from lossmith.checker.batch import interact, orders, precise, same, size, splits
 from lossmith.checker.mirrors import looks_like_target
 from lossmith.checker.subject import Subject, Trial
 
-
 NORMS = ("normalize", "norm", "vector_norm", "linalg_vector_norm", "linalg_norm", "frobenius_norm")
 
 

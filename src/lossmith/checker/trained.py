@@ -1,4 +1,4 @@
-"""A loss as after some training: what begins at one number everywhere (a dual variable, centres of 0) hides the rest."""
+"""A loss as after some training: what begins at one number (a dual variable, centres of 0) hides the rest."""
 
 import copy
 from dataclasses import replace

@@ -910,17 +910,17 @@ def beta_tc_vae(recon_x, x, z, mu, logvar, beta=6.0):
 class CoxEfron(nn.Module):
     """Partial likelihood with Efron's ties."""
 
+    # First it looped over the moments of death, as shipped, and was accused (LS601): the CPU does wait for each of them.
     def forward(self, log_hazard, time, event):
         log_hazard, time, event = log_hazard.flatten(), time.flatten(), event.flatten().to(log_hazard)
-        total, deaths = 0.0, event.sum()
         risk = log_hazard - log_hazard.max().detach()
         h = risk.exp()
-        for moment in time[event > 0].unique():
-            at_risk, dead = time >= moment, (time == moment) & (event > 0)
-            d = int(dead.sum())
-            share = torch.arange(d, device=h.device) / d
-            total = total + risk[dead].sum() - torch.log(h[at_risk].sum() - share * h[dead].sum()).sum()
-        return -total / deaths.clamp(min=1) if torch.is_tensor(total) else log_hazard.sum() * 0.0
+        at_risk = (time[None, :] >= time[:, None]).to(h)
+        tied = (time[None, :] == time[:, None]).to(h) * event[None, :]
+        before = (tied * torch.ones_like(tied).tril(-1)).sum(1)
+        share = before / tied.sum(1).clamp(min=1)
+        total = (at_risk * h).sum(1) - share * (tied * h).sum(1)
+        return -((risk - total.clamp(min=1e-12).log()) * event).sum() / event.sum().clamp(min=1)
 
 
 def logistic_hazard(phi, idx_durations, events):
@@ -981,9 +981,10 @@ class PoseNetLearnedWeights(nn.Module):
 
 def raft_sequence(flow_preds, flow_gt, valid, gamma=0.8, max_flow=400.0):
     """Every refinement counts, later ones more."""
+    # First it was a mean over all pixels, as shipped, and was accused (LS205): what is not valid does count in it.
     use = (valid >= 0.5) & (flow_gt.pow(2).sum(1) < max_flow**2)
     n = len(flow_preds)
-    return sum(gamma ** (n - i - 1) * (use[:, None] * (flow - flow_gt).abs()).mean() for i, flow in enumerate(flow_preds))
+    return sum(gamma ** (n - i - 1) * (use[:, None] * (flow - flow_gt).abs()).sum() / (use.sum() * flow_gt.shape[1]).clamp(min=1) for i, flow in enumerate(flow_preds))
 
 
 class SinkhornDistance(nn.Module):
@@ -1238,7 +1239,8 @@ def keras_contrastive(y_true, y_pred):
 
 def keras_mixture_density(y_true, y_pred, k=3):
     """Logits, means and log-scales side by side."""
-    logits, mu, log_s = y_pred[:, :k], y_pred[:, k : 2 * k], y_pred[:, 2 * k : 3 * k]
+    # First the scales were not clipped, as shipped, and it was accused (LS202): exp(100) has no finite gradient.
+    logits, mu, log_s = y_pred[:, :k], y_pred[:, k : 2 * k], ops.clip(y_pred[:, 2 * k : 3 * k], -7.0, 7.0)
     y = ops.reshape(y_true, (-1, 1))
     logp = -0.5 * ops.square((y - mu) * ops.exp(-log_s)) - log_s - 0.9189385
     return -ops.mean(ops.logsumexp(ops.log_softmax(logits, -1) + logp, -1))

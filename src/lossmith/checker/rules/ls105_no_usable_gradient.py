@@ -165,8 +165,8 @@ def _stopped_on_purpose(subject: Subject, trial: Trial, index: int, cut: Cut) ->
     """True if one of several views is detached in so many words, and another one learns from it: BYOL, SimSiam, MoCo.
 
     Of views that are called alike (z1 and z2), one with a gradient and one without is no such thing; of a student and
-    its teacher (f_s and f_t) it is. What learns may also be what was read as the target, unless it is called so (logits of a weak and of a strong view), or a network
-    inside the loss, for a penalty on its slope.
+    its teacher (f_s and f_t) it is. What learns may also be what was read as the target, unless it is called so (logits
+    of a weak and of a strong view), or a network inside the loss, for a penalty on its slope.
     """
     contract = subject.contract
     in_words = cut.name in (*DETACHING, QUIET) or bool(detached_at(subject, trial.inputs)[1])  # argmax under no_grad()
