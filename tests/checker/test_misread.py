@@ -169,3 +169,33 @@ def of_three_parts(y_true, y_pred, k=3):
 )
 def test_what_is_taken_by_accident(loss, takes):
     assert taken(loss) == takes
+
+
+def climbs_two_critics(q1, q2, log_pi):
+    return (0.2 * log_pi - torch.min(q1, q2)).mean()
+
+
+def nearer(a, b, c):
+    return ((a - b).square().sum(1) - (a - c).square().sum(1) + 0.2).clamp(min=0).mean()
+
+
+def of_answers(sample_logprobs, sample_reward, greedy_reward, mask):
+    gain = (sample_reward - greedy_reward).detach()[:, None]
+    return -(sample_logprobs * gain * mask).sum() / mask.sum().clamp(min=1)
+
+
+def of_tokens_each(logprobs, reward, mask):
+    return -(logprobs * reward * mask).sum() / mask.sum().clamp(min=1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "takes"),
+    [
+        (climbs_two_critics, ["real[N]"] * 3),
+        (nearer, ["embedding[N,D]"] * 3),
+        (of_answers, ["real[N,T]", "real[N]", "real[N]", "mask[N,T]"]),
+        (of_tokens_each, ["real[N,T]", "real[N,T]", "mask[N,T]"]),
+    ],
+)
+def test_numbers_are_no_vectors_and_a_reward_is_of_an_answer_where_it_may_be(loss, takes):
+    assert taken(loss) == takes

@@ -26,6 +26,8 @@ from lossmith.checker.contract import Argument, Contract
 from lossmith.checker.flagged import of_flags
 from lossmith.checker.judge import SEEDS, accepts
 from lossmith.checker.mirrors import labels_are_numbers
+from lossmith.checker.sample import generator
+from lossmith.checker.spoken import METRIC
 from lossmith.checker.subject import Subject
 from lossmith.domains import Domain
 
@@ -40,7 +42,16 @@ def corrected(subject: Subject, found: Contract) -> Contract:
     """The contract, or the one that it was mistaken for."""
     if found.fold is not None or found.sizes:
         return found
-    ways = (of_flags, _of_no_images, _of_whole_samples, _of_each_channel, _steps_last, _of_one_softmax, _of_numbers)
+    ways = (
+        of_flags,
+        _of_no_images,
+        _of_whole_samples,
+        _of_each_channel,
+        _steps_last,
+        _of_one_softmax,
+        _of_numbers,
+        _of_no_vectors,
+    )
     return next((other for way in ways if (other := way(subject, found)) is not None), found)
 
 
@@ -157,6 +168,29 @@ def _of_each_channel(subject: Subject, found: Contract) -> Contract | None:
         return None
     made = _read_as(subject, found, {"N,1,H,W": "N,C,H,W"}, {weights[0]: "N,C"})
     return None if made is None or _can_be_exchanged(subject, made, weights[0]) else made
+
+
+def _of_no_vectors(subject: Subject, found: Contract) -> Contract | None:
+    """The contract with numbers for three vectors, if turning all three together changes the loss: no distances.
+
+    Distances along the axes change too; then the arguments are called anchor, positive and negative.
+    """
+    vectors = [one.kind for one in found.arguments] == ["embedding"] * 3
+    if (
+        not vectors
+        or found.pred.domain.axes != ("N", "D")
+        or all(METRIC.search(a.name.lower()) for a in found.arguments)
+    ):
+        return None
+    twin = subject.with_contract(found)
+    for seed in SEEDS:
+        inputs = twin.draw(seed)
+        turn = torch.linalg.qr(torch.randn(inputs[0].shape[1], inputs[0].shape[1], generator=generator(seed)))[0]
+        if isclose(twin.values(inputs), twin.values([value @ turn for value in inputs]), rel_tol=1e-4, abs_tol=1e-6):
+            return None
+    numbers = tuple(replace(one, domain=Domain.parse("real[N]")) for one in found.arguments)
+    made = replace(found, arguments=numbers)
+    return None if any(accepts(subject.with_contract(made), seed) for seed in SEEDS) else made
 
 
 def _read_as(
