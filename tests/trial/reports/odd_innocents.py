@@ -352,9 +352,12 @@ def jax_loss_with_aux(logits, labels):
 
 
 def jax_barlow(za, zb, lam=5e-3):
-    a = (za - za.mean(0)) / (za.std(0) + 1e-5)
-    b = (zb - zb.mean(0)) / (zb.std(0) + 1e-5)
-    c = a.T @ b / a.shape[0]
+    # First it divided by std() + 1e-5, and was accused (LS104): the root has no slope at a column that is constant.
+    def standard(z):
+        z = z - z.mean(0)
+        return z / jnp.sqrt((z**2).mean(0) + 1e-5)
+
+    c = standard(za).T @ standard(zb) / za.shape[0]
     on = jnp.sum((1 - jnp.diag(c)) ** 2)
     return on + lam * (jnp.sum(c**2) - jnp.sum(jnp.diag(c) ** 2))
 
