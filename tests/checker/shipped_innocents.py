@@ -206,6 +206,14 @@ PAIRS = [
     ("LS701", of_pairs, turned),
 ]
 
+
+def of_queries(inputs, targets, num_masks):
+    p, t = inputs.sigmoid().flatten(1), targets.flatten(1)
+    dice = (2 * (p * t).sum(-1) + 1) / (p.sum(-1) + t.sum(-1) + 1)
+    return (1 - dice).sum() / max(float(num_masks), 1.0)
+
+
 TAKES = [
+    (of_queries, {"inputs": "logits", "targets": "binary", "num_masks": "count"}),
     (of_two_networks, {"out_*": "logits", "labels": "index"}),
 ]
