@@ -1,5 +1,6 @@
 """Right losses as repositories ship them, each beside the rule that once accused it and a loss that it must accuse."""
 
+import tensorflow as tf
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -188,6 +189,16 @@ def turned(y_true, y_pred):
     return (y_true * y_pred.square() + (1 - y_true) * (1 - y_pred).square()).mean()
 
 
+def above_in_pairs(y_true, y_pred):
+    apart = y_true[:, None] - y_true[None, :] > 0
+    gap = tf.nn.relu(1.0 - (y_pred[:, None] - y_pred[None, :])) * tf.cast(apart, y_pred.dtype)
+    return tf.reduce_sum(gap) / tf.maximum(tf.reduce_sum(tf.cast(apart, y_pred.dtype)), 1.0)
+
+
+def along_the_batch(y_true, y_pred):
+    return -tf.reduce_mean(tf.reduce_sum(y_true * tf.nn.log_softmax(y_pred, axis=0), -1))
+
+
 PAIRS = [
     ("LS105", of_two_networks, total_without_a_part),
     ("LS805", PullAndPush(), PullAlone()),
@@ -204,6 +215,7 @@ PAIRS = [
     ("LS503", alike, divided_again),
     ("LS402", moments, standardised),
     ("LS701", of_pairs, turned),
+    ("LS701", above_in_pairs, along_the_batch),
 ]
 
 

@@ -229,6 +229,8 @@ def _compared_along(subject: Subject, inputs: Sequence[Any], own: int) -> int | 
     """The one axis, not that of the classes, along which every softmax of the prediction runs."""
     pred = inputs[subject.contract.preds[0]]
     if subject.bridged:  # it cannot be watched; a softmax along the samples is blind to what is added to a class
+        if subject.contract.target_kind() in SEVERAL and _ranks_labels(subject, inputs):
+            return None
         return 0 if own and _blind_to(subject, inputs, (1, *pred.shape[1:])) else None
     watch = Activations(subject.file)
     if not subject.run(inputs, grad=False, watch=watch).finite_value:
@@ -240,6 +242,14 @@ def _compared_along(subject: Subject, inputs: Sequence[Any], own: int) -> int | 
     if len(axes) != 1 or own in axes or len(own_axes) != sum(ndim == pred.ndim for _, ndim in own_axes):
         return None
     return axes.pop()
+
+
+def _ranks_labels(subject: Subject, inputs: Sequence[Any]) -> bool:
+    """True if predictions do not matter where all labels are the same: samples are compared in pairs of labels."""
+    contract, where = subject.contract, subject.contract.preds[0]
+    goal = contract.target or 0
+    same = put(inputs, goal, torch.ones_like(inputs[goal]))
+    return subject.values(same) == subject.values(put(same, where, 2.0 * inputs[where].flip(0)))
 
 
 def _blind_to(subject: Subject, inputs: Sequence[Any], shape: Sequence[int]) -> bool:

@@ -34,7 +34,7 @@ def with_all_terms(subject: Subject) -> Subject:
         terms = _terms(subject.call(subject.twin(inputs[subject.contract.preds[0]].dtype), _live(subject, inputs)))
     except Exception:  # what it raises is reported from a trial
         return subject
-    values = [float(term) for term in terms]
+    values = [float(term.detach()) for term in terms]
     if len(terms) < 2 or (len(terms) > 2 and isclose(values[0], sum(values[1:]), rel_tol=1e-4)):
         return subject
     known = {name: value for name, value in vars(subject).items() if name != "cache"}

@@ -4,6 +4,10 @@
 # one who knew the rules.
 
 
+def gated_classification(membranes, label):
+    """Counts of spikes over time are the logits; membranes is [N,T,C]."""
+    return F.cross_entropy(StepGate.apply(membranes - 0.5).sum(1), label)
+
 class StepGate(torch.autograd.Function):
     """A hard gate forward, the slope of a triangle backward."""
 
@@ -16,10 +20,6 @@ class StepGate(torch.autograd.Function):
     def backward(ctx, grad):
         (u,) = ctx.saved_tensors
         return grad * F.relu(1 - u.abs())
-
-def gated_classification(membranes, label):
-    """Counts of spikes over time are the logits; membranes is [N,T,C]."""
-    return F.cross_entropy(StepGate.apply(membranes - 0.5).sum(1), label)
 
 
 def binary_weights_penalty(weight_scores):
@@ -60,9 +60,10 @@ class CentredKernel(nn.Module):
     """Similarity of two representations by centred kernels; no sample has a value of its own."""
 
     def forward(self, x, y):
+        # First the roots had no guard, and were accused (LS104, LS402): they have no slope where all samples are alike.
         x, y = x - x.mean(0), y - y.mean(0)
         num = (x.T @ y).pow(2).sum()
-        return 1 - num / ((x.T @ x).pow(2).sum().sqrt() * (y.T @ y).pow(2).sum().sqrt() + 1e-6)
+        return 1 - num / (((x.T @ x).pow(2).sum() + 1e-6).sqrt() * ((y.T @ y).pow(2).sum() + 1e-6).sqrt())
 
 
 def whitening_decorrelation(z, eps=1e-4):
