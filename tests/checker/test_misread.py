@@ -90,9 +90,64 @@ def of_the_chosen(scores, classes, chosen):
     return torch.nn.functional.cross_entropy(scores[keep], classes[keep], reduction="sum") / keep.sum().clamp(min=1)
 
 
+def heaviest_joints(output, target, target_weight):
+    per_joint = (output - target).square().flatten(2).mean(-1) * target_weight
+    return per_joint.topk(min(3, per_joint.shape[1]), dim=1).values.mean()
+
+
+def of_whole_images(output, target, weight):
+    return ((output - target).square().flatten(1).mean(-1) * weight).sum() / weight.sum()
+
+
+def spread_over_bins(logits, target):
+    step = 10.0 / (logits.shape[-1] - 1)
+    bins = torch.linspace(-5.0, 5.0, logits.shape[-1])
+    two_hot = (1 - (target.clamp(-5.0, 5.0)[:, None] - bins).abs() / step).clamp(min=0)
+    return -(two_hot * logits.log_softmax(-1)).sum(-1).mean()
+
+
+def of_bins(logits, target):
+    return -(torch.nn.functional.one_hot(target, logits.shape[1]).mul(logits.log_softmax(-1)).sum(1).mean() ** 2)
+
+
+def score_and_trace(score, trace):
+    return (0.5 * score.square().flatten(1).sum(1) + trace).mean()
+
+
+class OfChannels(torch.nn.Module):
+    """One learned variance for each of six channels, as many as there are samples in a batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.raw = torch.nn.Parameter(torch.ones(6))
+
+    def forward(self, regressed, teacher):
+        var = torch.nn.functional.softplus(self.raw).view((1, -1) + (1,) * (regressed.dim() - 2))
+        return ((regressed - teacher.detach()).square() / var + var.log()).mean()
+
+
+def of_windows(x, y):
+    a, b = (torch.stft(s, 32, 8, 32, torch.hann_window(32, dtype=s.dtype), return_complex=True) for s in (x, y))
+    return ((a - b).real.square() + (a - b).imag.square()).mean()
+
+
+def of_three_parts(y_true, y_pred, k=3):
+    logits, mu, log_s = y_pred[:, :k], y_pred[:, k : 2 * k], y_pred[:, 2 * k : 3 * k]
+    log_p = -0.5 * ((y_true[:, None] - mu) * torch.exp(-log_s)).square() - log_s
+    return -torch.logsumexp(logits.log_softmax(-1) + log_p, -1).mean()
+
+
 @pytest.mark.parametrize(
     ("loss", "takes"),
     [
+        (heaviest_joints, ["real[N,C,H,W]", "real[N,C,H,W]", "weight[N,C]"]),
+        (of_whole_images, ["real[N,C]", "real[N,C]", "weight[N]"]),
+        (spread_over_bins, ["logits[N,C]", "real[N]"]),
+        (of_bins, ["logits[N,C]", "index[N]"]),
+        (score_and_trace, ["embedding[N,D]", "real[N]"]),
+        (OfChannels(), ["real[N,C]", "real[N,C]"]),
+        (of_windows, ["real[N,C]", "real[N,C]"]),
+        (of_three_parts, ["real[N]", "real[N,9]"]),
         (point_sets, ["real[N,T,C]"] * 2),
         (structure, ["real[N,1,H,W]"] * 2),
         (flat_dice, ["logits[N,C,T]", "binary[N,C,T]", "mask[N,C,T]"]),
@@ -113,4 +168,34 @@ def of_the_chosen(scores, classes, chosen):
     ],
 )
 def test_what_is_taken_by_accident(loss, takes):
+    assert taken(loss) == takes
+
+
+def climbs_two_critics(q1, q2, log_pi):
+    return (0.2 * log_pi - torch.min(q1, q2)).mean()
+
+
+def nearer(a, b, c):
+    return ((a - b).square().sum(1) - (a - c).square().sum(1) + 0.2).clamp(min=0).mean()
+
+
+def of_answers(sample_logprobs, sample_reward, greedy_reward, mask):
+    gain = (sample_reward - greedy_reward).detach()[:, None]
+    return -(sample_logprobs * gain * mask).sum() / mask.sum().clamp(min=1)
+
+
+def of_tokens_each(logprobs, reward, mask):
+    return -(logprobs * reward * mask).sum() / mask.sum().clamp(min=1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "takes"),
+    [
+        (climbs_two_critics, ["real[N]"] * 3),
+        (nearer, ["embedding[N,D]"] * 3),
+        (of_answers, ["real[N,T]", "real[N]", "real[N]", "mask[N,T]"]),
+        (of_tokens_each, ["real[N,T]", "real[N,T]", "mask[N,T]"]),
+    ],
+)
+def test_numbers_are_no_vectors_and_a_reward_is_of_an_answer_where_it_may_be(loss, takes):
     assert taken(loss) == takes

@@ -37,6 +37,8 @@ ROUNDS = {
     "sixth": ("unseen_values", "unseen_structure", "unseen_innocents"),
     "seventh": ("seventh_values", "seventh_structure", "seventh_innocents"),
     "eighth": ("eighth",),
+    "shipped two": ("shipped_two",),
+    "odd": ("odd_innocents", "odd_more"),
 }
 TABLES = tuple(table for tables in ROUNDS.values() for table in tables)
 MEND = re.compile(r"^([ ]*).*?  # mend: (.*)$", re.M)

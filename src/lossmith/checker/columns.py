@@ -2,14 +2,16 @@
 
 import ast
 import inspect
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lossmith.checker.signature import called, tree_of
 from lossmith.checker.subject import Subject
 from lossmith.checker.templates import Template
 
-MOST = 8
+MOST = 12
+_WAYS = {ast.Mult: operator.mul, ast.Add: operator.add, ast.Sub: operator.sub}
 
 
 def templates_of(subject: Subject) -> tuple[Template, ...]:
@@ -53,13 +55,24 @@ def _columns(loss: Any, name: str) -> int:
     if tree is None:
         return 0
     seen: set[int] = set()
+    known = _settings(loss)
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == name:
-            seen.update(_named(node.slice))
+            seen.update(_named(node.slice, known))
     return max(seen) + 1 if seen == set(range(max(seen, default=0) + 1)) and 1 < len(seen) <= MOST else 0
 
 
-def _named(index: ast.expr) -> Iterator[int]:
+def _settings(loss: Any) -> dict[str, int]:
+    """Whole numbers that the code may count with: defaults of its parameters, and what the loss holds."""
+    try:
+        parameters = inspect.signature(called(loss)).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    found = {p.name: p.default for p in parameters} | {f"self.{k}": v for k, v in getattr(loss, "__dict__", {}).items()}
+    return {name: value for name, value in found.items() if type(value) is int}
+
+
+def _named(index: ast.expr, known: Mapping[str, int]) -> Iterator[int]:
     """Of `[..., 0]`, `[:, 1]`, `[:, :1]` and `[:, 1:]`: the columns that are surely there."""
     if not isinstance(index, ast.Tuple) or len(index.elts) != 2 or not _is_all(index.elts[0]):
         return
@@ -67,7 +80,7 @@ def _named(index: ast.expr) -> Iterator[int]:
     if isinstance(last, ast.Constant) and type(last.value) is int:
         yield last.value
     elif isinstance(last, ast.Slice) and last.step is None:
-        lower, upper = (_number(bound) for bound in (last.lower, last.upper))
+        lower, upper = (_number(bound, known) for bound in (last.lower, last.upper))
         if upper is not None:
             yield from range(lower or 0, upper)
         elif lower is not None:
@@ -80,5 +93,13 @@ def _is_all(index: ast.expr) -> bool:
     return isinstance(index, ast.Constant) and index.value is ...
 
 
-def _number(bound: ast.expr | None) -> int | None:
-    return bound.value if isinstance(bound, ast.Constant) and type(bound.value) is int else None
+def _number(bound: ast.expr | None, known: Mapping[str, int]) -> int | None:
+    """`3`, `k`, `self.k` and products and sums of them."""
+    if isinstance(bound, ast.Constant) and type(bound.value) is int:
+        return bound.value
+    if isinstance(bound, (ast.Name, ast.Attribute)):
+        return known.get(ast.unparse(bound))
+    if isinstance(bound, ast.BinOp) and type(bound.op) in _WAYS:
+        left, right = _number(bound.left, known), _number(bound.right, known)
+        return None if left is None or right is None else _WAYS[type(bound.op)](left, right)
+    return None

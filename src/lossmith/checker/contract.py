@@ -89,6 +89,9 @@ class Contract:
     def pred(self) -> Argument:
         return self.arguments[self.preds[0]]
 
+    def names(self) -> tuple[str, ...]:
+        return tuple(argument.name for argument in self.arguments)
+
     def kinds(self) -> tuple[str, ...]:
         return tuple(argument.kind for argument in self.arguments)
 

@@ -40,8 +40,27 @@ def wrong_way(subject: Subject) -> Wrong | None:
             return found
     for mirror in held:
         if not shortfall(seen_in(subject, mirror)):
+            if mirror.name == "turned" and _is_a_distance(subject):
+                return None
             return _mirrored(subject, mirror.name)
     return None
+
+
+def _is_a_distance(subject: Subject) -> bool:
+    """True if a label of 1 asks for 0 exactly, and a label of 0 for anything beyond a margin: pairs that are alike.
+
+    A loss of probabilities that is upside down has no such margin: it rises beyond 1 again, or is clamped at both ends.
+    """
+    contract, inputs = subject.contract, subject.draw(SEEDS[0])
+    if contract.target_kind() != "binary" or contract.target is None:
+        return False
+
+    def cost(pred: float, target: float) -> float:
+        filled = put(inputs, contract.preds[0], torch.full_like(inputs[contract.preds[0]], pred))
+        return subject.values(put(filled, contract.target or 0, torch.full_like(inputs[contract.target or 0], target)))
+
+    near, far = [cost(x, 1.0) for x in (-0.4, 0.0, 0.4, 4.0, 40.0)], [cost(x, 0.0) for x in (0.0, 4.0, 40.0)]
+    return near[0] > near[1] < near[2] < near[3] < near[4] and far[0] > far[1] == far[2]
 
 
 # --- a prediction and its target -------------------------------------------------------------------------------
@@ -210,6 +229,8 @@ def _compared_along(subject: Subject, inputs: Sequence[Any], own: int) -> int | 
     """The one axis, not that of the classes, along which every softmax of the prediction runs."""
     pred = inputs[subject.contract.preds[0]]
     if subject.bridged:  # it cannot be watched; a softmax along the samples is blind to what is added to a class
+        if subject.contract.target_kind() in SEVERAL and _ranks_labels(subject, inputs):
+            return None
         return 0 if own and _blind_to(subject, inputs, (1, *pred.shape[1:])) else None
     watch = Activations(subject.file)
     if not subject.run(inputs, grad=False, watch=watch).finite_value:
@@ -221,6 +242,14 @@ def _compared_along(subject: Subject, inputs: Sequence[Any], own: int) -> int | 
     if len(axes) != 1 or own in axes or len(own_axes) != sum(ndim == pred.ndim for _, ndim in own_axes):
         return None
     return axes.pop()
+
+
+def _ranks_labels(subject: Subject, inputs: Sequence[Any]) -> bool:
+    """True if predictions do not matter where all labels are the same: samples are compared in pairs of labels."""
+    contract, where = subject.contract, subject.contract.preds[0]
+    goal = contract.target or 0
+    same = put(inputs, goal, torch.ones_like(inputs[goal]))
+    return subject.values(same) == subject.values(put(same, where, 2.0 * inputs[where].flip(0)))
 
 
 def _blind_to(subject: Subject, inputs: Sequence[Any], shape: Sequence[int]) -> bool:

@@ -87,12 +87,20 @@ def _of_classes_held(subject: Subject, found: Contract) -> list[Contract]:
     """
     if found.pred.domain.axes[:2] == ("N", "C"):
         return []
-    for length in held_vectors(subject.loss):
+    for length in held_vectors(subject.loss, learned=_takes_no_other_number(subject, found)):
         with suppress(ContractError):
             readings = _of_arrays(subject.with_contract(Contract((), "none", sizes={"C": length})))
             if readings[0].pred.domain.axes[:2] == ("N", "C") and readings[0].confidence != "unsure":
                 return readings
     return []
+
+
+def _takes_no_other_number(subject: Subject, found: Contract) -> bool:
+    """True if a reading of numbers, one for each sample, is refused for any other number of them: they are classes."""
+    if found.pred.domain.axes != ("N",):
+        return False
+    twin = subject.with_contract(found)
+    return not any(twin.run(twin.draw(0, n), grad=False).ok for n in (3, 5, 9))
 
 
 def _folded(subject: Subject, fold: Fold) -> list[Contract]:
@@ -151,6 +159,7 @@ def _of_arrays(subject: Subject) -> list[Contract]:
     if best < BEST and (regression := _of_a_difference(subject, fitting)) is not None:
         return [replace(regression.contract, confidence="likely")]
     survivors = [entry for entry in fitting if entry.tier == best]
+    survivors = [entry for entry in survivors if not _named_otherwise(entry)] or survivors
     for entry in survivors:
         entry.score = plausible(entry, hints, survivors, best)
     survivors.sort(key=lambda entry: -entry.score)

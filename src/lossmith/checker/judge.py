@@ -17,6 +17,7 @@ from lossmith.checker.contract import Contract
 from lossmith.checker.sample import FINITE_OPTIMUM, class_axis, draw, generator, perfect, sizes_for
 from lossmith.checker.subject import Subject
 from lossmith.checker.templates import Template
+from lossmith.checker.terms import with_all_terms
 
 SEEDS = (11, 12, 13)
 NEVER_FINITE = "the value is not finite"
@@ -109,7 +110,9 @@ def _has_effect(subject: Subject, seed: int) -> str:
     arguments = subject.draw(seed)
     value = subject.values(arguments)
     for index in subject.contract.preds:
-        if not _moves(subject, arguments, index, value) and not _pulls(subject, arguments, index):
+        if not (
+            _moves(subject, arguments, index, value) or _pulls(subject, arguments, index) or _later(subject, index)
+        ):
             return f"{subject.contract.arguments[index].name} has no effect on it"
     labelled = subject.contract.target_kind() == "pm1" or (
         subject.contract.pred.kind == "positive" and subject.contract.target_kind() == "binary"
@@ -147,6 +150,12 @@ def _pulls(subject: Subject, arguments: tuple[Any, ...], index: int) -> bool:
     trial = subject.run(arguments)
     grad = trial.grads[index] if trial.ok and trial.grads else None
     return grad is not None and bool((grad != 0).any())
+
+
+def _later(subject: Subject, index: int) -> bool:
+    """True if it pulls in another term than the first that is returned."""
+    whole = with_all_terms(subject)
+    return whole is not subject and _pulls(whole, subject.draw(SEEDS[0]), index)
 
 
 def _replaced(arguments: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:

@@ -60,7 +60,7 @@ def _own_gradient(grad: Tensor, where: Tensor) -> bool:
 def is_meant(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> bool:
     """The nearest innocent explanations: the other polarity, a mask that weighs, a class that is left out."""
     if case.label is not None:
-        return _is_a_class(subject, case, dtype)
+        return _is_a_class(subject, case, dtype) or _is_unlabelled(subject, case, leak, dtype)
     if subject.contract.arguments[case.by].kind != "mask":
         return False
     if takes_part(subject, subject.contract.arguments[case.by].name):
@@ -91,6 +91,26 @@ def _of_whole_rows(subject: Subject, case: LeftOut, dtype: torch.dtype) -> bool:
     rows = mask.narrow(axis, 0, 1).expand_as(mask).clone()
     given = replaced(case.inputs, case.by, rows)
     return leak_of(subject, replace(case, inputs=given, where=rows == 0), dtype) is None
+
+
+def _is_unlabelled(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> bool:
+    """True if what has no label, one for each sample, is compared with another argument all the same: a teacher.
+
+    Steps are another matter: a label that is ignored there is of no token at all.
+    """
+    contract, where = subject.contract, case.at(case.inputs[subject.contract.preds[0]], channel(subject))
+    if contract.pred.domain.axes != ("N", "C") or case.where.ndim != 1 or where is None or leak.before.grad is None:
+        return False
+    for index, argument in enumerate(contract.arguments):
+        value = case.inputs[index]
+        if index in (contract.preds[0], contract.target) or argument.kind in ("mask", "weight", "lengths"):
+            continue
+        if value.shape == where.shape:
+            other = torch.where(where, subject.draw(OTHERS[0])[index].to(value.dtype), value)
+            again = subject.run(replaced(case.inputs, index, other), dtype=dtype).grad
+            if again is not None and not torch.allclose(again[where], leak.before.grad[where], rtol=1e-4, atol=1e-9):
+                return True
+    return False
 
 
 def _is_a_class(subject: Subject, case: LeftOut, dtype: torch.dtype) -> bool:

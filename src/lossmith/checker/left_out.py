@@ -14,6 +14,7 @@ from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject
 
 SELECTS = re.compile(r"mask|valid|pad|ignore|keep|present|observed", re.IGNORECASE)
+OF_TARGET = re.compile(r"target|label|tgt|trg|text|transcript|^y_", re.IGNORECASE)
 SAID = ("command line", "declared", "decorator", "annotation", "pyproject.toml")
 
 
@@ -96,8 +97,25 @@ def _ended(subject: Subject, inputs: Sequence[Any], index: int) -> Iterator[Left
     lengths = inputs[index].clone().clamp(max=pred.shape[axis])
     lengths[0] = max(1, pred.shape[axis] // 2)
     where = torch.arange(pred.shape[axis])[None] >= lengths[:, None]
+    if _end_the_target(subject, inputs, index, where):
+        return
     given = tuple(lengths if i == index else old for i, old in enumerate(inputs))
     yield LeftOut(f"beyond {subject.contract.arguments[index].name}", given, where, index)
+
+
+def _end_the_target(subject: Subject, inputs: Sequence[Any], index: int, where: Tensor) -> bool:
+    """True if these are called the lengths of the target, and are: its entries beyond them have no effect."""
+    goal = subject.contract.target
+    if (
+        goal is None
+        or not OF_TARGET.search(subject.contract.arguments[index].name)
+        or inputs[goal].shape != where.shape
+    ):
+        return False
+    ended = [where.shape[1] - where.sum(1) if i == index else old for i, old in enumerate(inputs)]
+    other = [torch.where(where, subject.draw(101)[goal], old) if i == goal else old for i, old in enumerate(ended)]
+    before, after = subject.run(ended, grad=False), subject.run(other, grad=False)
+    return before.ok and after.ok and before.value == after.value
 
 
 def takes_part(subject: Subject, name: str) -> bool:

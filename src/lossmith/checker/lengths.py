@@ -16,6 +16,8 @@ from lossmith.checker.sample import SIZES
 from lossmith.checker.signature import source_of, tree_of
 from lossmith.checker.subject import Subject
 
+_SOUNDS = re.compile(r"\bstft\(|Spectrogram")
+_LONG = (64, 1024, 4096)  # a window of sound, and what a model hears
 _IMAGES = re.compile(r"conv2d|Conv2d|pool2d|Pool2d|interpolate|unfold|fft")  # a window, a pyramid
 MOST = {"C": 128, "D": 128, "N": 64}
 TRIED = 6  # lengths, so that a loss that no length helps is not tried for minutes
@@ -23,6 +25,8 @@ TRIED = 6  # lengths, so that a loss that no length helps is not tried for minut
 
 def other_sizes(subject: Subject) -> Iterator[Mapping[str, int]]:
     """Sizes of axes to draw with instead, the likeliest first."""
+    if _SOUNDS.search(source_of(subject.loss)):
+        yield from ({"C": length} for length in _LONG)
     if _IMAGES.search(source_of(subject.loss)):
         yield from ({"H": side, "W": side + 4} for side in (16, 64))
     yield from ({"C": rows, "D": width} for rows, width in held_matrices(subject.loss))
@@ -34,11 +38,14 @@ def other_sizes(subject: Subject) -> Iterator[Mapping[str, int]]:
                     yield {axis: number}
 
 
-def held_vectors(loss: Any) -> list[int]:
-    """The lengths of the vectors that a loss holds, or finds beside it: a weight for each class."""
+def held_vectors(loss: Any, learned: bool = False) -> list[int]:
+    """The lengths of the vectors that a loss holds, or finds beside it: a weight for each class.
+
+    A learned one may be a weight for each task instead; `learned` counts it too.
+    """
     function = inspect.unwrap(loss) if inspect.isroutine(loss) else None
     code, spaces = getattr(function, "__code__", None), getattr(function, "__globals__", {})
-    values = _held(loss, "__dict__", "_buffers")  # a parameter of one axis may be a weight for each task
+    values = _held(loss, "__dict__", "_buffers", *(["_parameters"] if learned else []))
     values += [spaces[name] for name in code.co_names if name in spaces] if code else []
     return list(dict.fromkeys(len(value) for value in values if getattr(value, "ndim", 0) == 1 and len(value) > 1))
 

@@ -142,7 +142,7 @@ def held_up_to(subject: Subject, contract: Contract) -> list[Mirror]:
     """The mirrors that may be held up to a loss under this reading of it."""
     if on_a_scale(subject.with_contract(contract)):
         return []
-    counted = contract.target_kind() == "index" and _labels_are_numbers(subject.with_contract(contract))
+    counted = contract.target_kind() == "index" and labels_are_numbers(subject.with_contract(contract))
     return [m for m in MIRRORS if m.fits(contract) and not (counted and m.name.startswith("label"))]
 
 
@@ -168,7 +168,7 @@ def on_a_scale(subject: Subject) -> bool:
     return True
 
 
-def _labels_are_numbers(subject: Subject) -> bool:
+def labels_are_numbers(subject: Subject) -> bool:
     """True if labels of 0.37 more are taken and give another value: nothing is looked up by them."""
     inputs, goal = list(subject.draw(0)), subject.contract.target or 0
     before = subject.values(inputs)

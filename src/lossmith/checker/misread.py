@@ -11,6 +11,8 @@ and makes all entries of the batch the classes of one softmax.
 
 Lengths end a sequence along the axis of its steps: along which, is seen by changing what lies behind them.
 
+Labels that count as numbers, 0.37 more of which give another value, are none where no reading is right with them.
+
 What was taken for a weight, and is 0 and 1, is seen in `flagged`.
 """
 
@@ -23,6 +25,9 @@ import torch
 from lossmith.checker.contract import Argument, Contract
 from lossmith.checker.flagged import of_flags
 from lossmith.checker.judge import SEEDS, accepts
+from lossmith.checker.mirrors import labels_are_numbers
+from lossmith.checker.sample import generator
+from lossmith.checker.spoken import METRIC
 from lossmith.checker.subject import Subject
 from lossmith.domains import Domain
 
@@ -37,7 +42,16 @@ def corrected(subject: Subject, found: Contract) -> Contract:
     """The contract, or the one that it was mistaken for."""
     if found.fold is not None or found.sizes:
         return found
-    ways = (of_flags, _of_no_images, _of_whole_samples, _steps_last, _of_one_softmax)
+    ways = (
+        of_flags,
+        _of_no_images,
+        _of_whole_samples,
+        _of_each_channel,
+        _steps_last,
+        _of_one_softmax,
+        _of_numbers,
+        _of_no_vectors,
+    )
     return next((other for way in ways if (other := way(subject, found)) is not None), found)
 
 
@@ -119,6 +133,64 @@ def _of_one_softmax(subject: Subject, found: Contract) -> Contract | None:
     made = replace(found, arguments=tuple(_shaped(one, "N,T,C") if i == where else one for i, one in enumerate(steps)))
     twin = subject.with_contract(made)
     return None if len(steps) > 2 or any(accepts(twin, seed) for seed in SEEDS) else made
+
+
+def _of_numbers(subject: Subject, found: Contract) -> Contract | None:
+    """The contract with numbers where labels were read that are none; of features for each sample, if it takes that."""
+    goal = found.target
+    if goal is None or len(found.arguments) != 2 or found.target_kind() != "index":
+        return None
+    if found.confidence != "unsure" and found.pred.kind != "embedding":
+        return None
+    if not labels_are_numbers(subject.with_contract(found)):
+        return None
+    axes = found.arguments[goal].domain.axes
+    number = replace(found.arguments[goal], domain=Domain.parse(f"real[{','.join(axes)}]"))
+    shapes = ["N,D"] if found.pred.domain.axes == ("N", "T", "D") else []
+    for shape in (*shapes, ",".join(found.pred.domain.axes)):
+        pred = _shaped(found.pred, shape)
+        made = replace(found, arguments=tuple(number if i == goal else pred for i in range(2)))
+        if not any(accepts(subject.with_contract(made), seed) for seed in SEEDS):
+            return made
+    return None
+
+
+def _of_each_channel(subject: Subject, found: Contract) -> Contract | None:
+    """The contract with a weight for each channel of an image, if one for each sample weighs all samples alike.
+
+    A mean over height and width has one value for each sample and channel; of one channel, a weight for each sample
+    makes a table of it.
+    """
+    weights = [i for i, one in enumerate(found.arguments) if one.kind in ("weight", "mask")]
+    if len(weights) != 1 or found.pred.domain.axes != ("N", "1", "H", "W"):
+        return None
+    if found.arguments[weights[0]].domain.axes != ("N",) or not _can_be_exchanged(subject, found, weights[0]):
+        return None
+    made = _read_as(subject, found, {"N,1,H,W": "N,C,H,W"}, {weights[0]: "N,C"})
+    return None if made is None or _can_be_exchanged(subject, made, weights[0]) else made
+
+
+def _of_no_vectors(subject: Subject, found: Contract) -> Contract | None:
+    """The contract with numbers for three vectors, if turning all three together changes the loss: no distances.
+
+    Distances along the axes change too; then the arguments are called anchor, positive and negative.
+    """
+    vectors = [one.kind for one in found.arguments] == ["embedding"] * 3
+    if (
+        not vectors
+        or found.pred.domain.axes != ("N", "D")
+        or all(METRIC.search(a.name.lower()) for a in found.arguments)
+    ):
+        return None
+    twin = subject.with_contract(found)
+    for seed in SEEDS:
+        inputs = twin.draw(seed)
+        turn = torch.linalg.qr(torch.randn(inputs[0].shape[1], inputs[0].shape[1], generator=generator(seed)))[0]
+        if isclose(twin.values(inputs), twin.values([value @ turn for value in inputs]), rel_tol=1e-4, abs_tol=1e-6):
+            return None
+    numbers = tuple(replace(one, domain=Domain.parse("real[N]")) for one in found.arguments)
+    made = replace(found, arguments=numbers)
+    return None if any(accepts(subject.with_contract(made), seed) for seed in SEEDS) else made
 
 
 def _read_as(

@@ -8,6 +8,7 @@ from lossmith.checker.side import Side
 from lossmith.checker.templates import Template
 
 POLICY = re.compile(r"actor|policy|pg|reinforce", re.I)  # in the name of a loss
+WORTH = re.compile(r"rewards?(?:_|$)|returns?(?:_|$)|advantages?(?:_|$)|baselines?(?:_|$)")
 VALUES = re.compile(r"^values?$|^v$|baselines?|state_values?|critic")
 OLD = re.compile(r"(?:^|_)(?:ref(?:erence)?|old|behaviou?r)(?:_|$)")
 LIKELIHOOD = re.compile(r"(?:^|_)(?:new|policy|old|ref(?:erence)?|cur(?:rent)?)?_?log_?(?:p|pi|prob)s?(?:_|$|old|new)")
@@ -57,7 +58,7 @@ def of_likelihoods(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[
         return ()
     return tuple(
         Template(9.0, tuple(f"{kind}[{axes}]" for kind, axes in zip(kinds, shapes, strict=True)), roles)
-        for shapes in _of_steps(sides)
+        for shapes in _of_steps(names, sides)
     )
 
 
@@ -91,11 +92,11 @@ def of_returns(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Temp
             tuple(f"{k}[{'N,C' if by else axes}]" for k, by, axes in zip(kinds, by_action, shapes, strict=True)),
             roles,
         )
-        for shapes in (_of_steps(sides) if not acts else [tuple("N" for _ in sides)])
+        for shapes in (_of_steps(names, sides) if not acts else [tuple("N" for _ in sides)])
     )
 
 
-def _of_steps(sides: Sequence[Side | None]) -> Iterator[tuple[str, ...]]:
+def _of_steps(names: Sequence[str], sides: Sequence[Side | None]) -> Iterator[tuple[str, ...]]:
     """Shapes of what a policy did: a number a sample, or one a token. With a mask tokens come first.
 
     An advantage is then one number for a whole answer, if the loss takes it so: it widens that by itself.
@@ -104,5 +105,8 @@ def _of_steps(sides: Sequence[Side | None]) -> Iterator[tuple[str, ...]]:
     if not any(side is not None and side.kind == "mask" for side in sides):
         yield from every
         return
-    yield tuple("N" if side is not None and side.shape == "rows" else "N,T" for side in sides)
+    worth = [WORTH.search(name) is not None for name in names]
+    rows = [side is not None and side.shape == "rows" for side in sides]
+    yield tuple("N" if whole or of_answer else "N,T" for whole, of_answer in zip(rows, worth, strict=True))
+    yield tuple("N" if whole else "N,T" for whole in rows)
     yield from reversed(every)

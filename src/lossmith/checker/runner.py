@@ -12,6 +12,7 @@ from lossmith.checker.evidence import SkipRule
 from lossmith.checker.excuses import Excuses, settle
 from lossmith.checker.facts import facts_of, judged
 from lossmith.checker.finding import Finding, LossReport, Status
+from lossmith.checker.hints import contradicts
 from lossmith.checker.known import reviewed
 from lossmith.checker.learned import Learned, known
 from lossmith.checker.resolve import Declared, resolve
@@ -23,6 +24,8 @@ from lossmith.errors import LossmithError
 
 # What these say depends on what the contract calls valid, or a sample.
 DOMAIN_RULES = frozenset(("LS104", "LS201", "LS202", "LS204", "LS208", "LS301", "LS302", "LS506"))
+# And what these say, on which axis is the batch.
+BATCH_RULES = frozenset(("LS402", "LS502", "LS503", "LS506", "LS616"))
 WORST = ("failed", "skipped", "passed")
 
 
@@ -95,6 +98,8 @@ def _all_answers(
     subject = learned.subject
     answers = run_rules(subject, selection, on_rule=on_rule)
     sweep(subject, answers, selection)
+    if contracts[0].confidence == "unsure" and contradicts(contracts[0].names(), contracts[0].kinds()):
+        answers.findings = [_in_doubt(found) if found.code in BATCH_RULES else found for found in answers.findings]
     if len(contracts) > 1:
         answers = _only_common(answers, subject, contracts[1], selection)
     for further in (1, 2) if subject.deep else ():
@@ -192,6 +197,12 @@ def sweep(subject: Subject, answers: Answers, selection: Selection) -> None:
                 told = [replace(one, message=f"with {variant.name}: {one.message}") for one in found]
                 answers.findings.extend(told)
                 answers.statuses[code] = Status("failed")
+
+
+def _in_doubt(found: Finding) -> Finding:
+    """What is said of samples under a reading that no prediction confirms and the arguments' own names deny."""
+    note = "only if the contract is right, which the names of the arguments deny; pin it to be sure"
+    return replace(found, severity="info", grade="heuristic", why=f"{found.why}; {note}" if found.why else note)
 
 
 def _only_common(answers: Answers, subject: Subject, second: Contract, selection: Selection) -> Answers:

@@ -135,6 +135,12 @@ def draw(contract: Contract, seed: int, n: int | None = None) -> tuple[Tensor, .
     return tuple(value.bool() if flag else value for value, flag in zip(drawn, flagged, strict=True))
 
 
+def enlarged(contract: Contract, drawn: Sequence[Any], times: float = 20.0) -> tuple[Any, ...]:
+    """The same arguments with logits and numbers that are surer of themselves, as some time into training."""
+    wide = [argument.kind in ("real", "logits", "embedding") for argument in contract.arguments]
+    return tuple(times * value if wider else value for value, wider in zip(drawn, wide, strict=True))
+
+
 def head(contract: Contract, arguments: tuple[Tensor, ...], n: int) -> tuple[Tensor, ...]:
     rows = batched(contract, arguments)
     return tuple(value[:n] if row else value for value, row in zip(arguments, rows, strict=True))

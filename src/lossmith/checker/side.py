@@ -10,7 +10,7 @@ class Side:
 
     kind: str
     role: str
-    shape: str  # "pred": that of the prediction; "rows": one for each sample; "any": either, or without the classes
+    shape: str  # of the prediction ("pred"), one a sample ("rows"), "any" of these, one a class ("classes"), or "one"
 
     def shapes(self, axes: str) -> tuple[str, ...]:
         rows = axes.split(",")[0]
@@ -20,12 +20,15 @@ class Side:
             return (axes,)
         if self.shape == "classes":
             return ("C",)
+        if self.shape == "one":
+            return ("1",)
         without = ",".join(axis for axis in axes.split(",") if axis != "C")
         return tuple(dict.fromkeys((axes, without, rows)))
 
 
 # The first pattern that a name fits decides.
 _SIDES = (
+    (r"^num_(?:box|mask|pos|obj|inst|item|token)\w*$|^avg_factor$|^normali[sz]er$", Side("count", "other", "one")),
     (r"class_?weight|pos_?weight|weight_per_class|^cls_w", Side("weight", "other", "classes")),
     (r"mask|valid|(?:^|_)keep(?:_|$)|(?:^|_)pad(?:ding)?(?:_|$)|visib", Side("mask", "other", "any")),
     (r"(?:^|_)lengths?(?:_|$)|(?:^|_)lens?(?:_|$)|seq_?len", Side("lengths", "other", "rows")),

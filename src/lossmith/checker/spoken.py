@@ -19,7 +19,7 @@ _PREFERENCE = re.compile(
     r"^(?:(?:s|sim|similarity|scores?|logits?|preds?|out(?:put)?s?|rewards?)_?)?(?:pos|neg|positive|negative)$|^s_?[pn]$"
 )
 _MIXED = re.compile(r"^(?:y|targets?|labels?)_?[ab12]$")  # of mixup: two labels for each sample
-_METRIC = re.compile(
+METRIC = re.compile(
     r"^(?:a|p|n|anc|anchors?|pos(?:itives?)?|neg(?:atives?)?\d?|quer(?:y|ies)|q|k|keys?)(?:_?(?:emb\w*|feat\w*|vec\w*|z|\d))?$"
 )
 _PAIR = re.compile(r"^(?:anc|quer)")
@@ -51,11 +51,11 @@ _DISTANCES = re.compile(r"(?:^|_)(?:dist(?:ance)?s?|d)$")
 def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
     """Templates in which the names have settled every argument; the first one that is accepted is right."""
     lowered = [name.lower() for name in names]
-    if len(names) == 3 and _QUEUE.search(lowered[-1]) and all(_METRIC.search(name) for name in lowered[:2]):
+    if len(names) == 3 and _QUEUE.search(lowered[-1]) and all(METRIC.search(name) for name in lowered[:2]):
         return (Template(9.0, ("embedding[N,D]", "embedding[N,D]", "embedding[K,D]"), ("pred", "pred", "other")),)
-    if len(names) == 2 and all(_METRIC.search(name) for name in lowered) and _PAIR.search(lowered[0]):
+    if len(names) == 2 and all(METRIC.search(name) for name in lowered) and _PAIR.search(lowered[0]):
         return (Template(9.0, ("embedding[N,D]", "embedding[N,D]"), ("pred", "pred")),)
-    if len(names) >= 3 and all(_METRIC.search(name) for name in lowered):
+    if len(names) >= 3 and all(METRIC.search(name) for name in lowered):
         return (Template(9.0, ("embedding[N,D]",) * len(names), ("pred",) * len(names)),)
     if all(_PREFERENCE.search(name) for name in lowered):
         roles = tuple("target" if OLD.search(name) else "pred" for name in lowered)

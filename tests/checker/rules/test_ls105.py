@@ -267,3 +267,18 @@ def test_a_side_that_is_stopped_in_so_many_words_is_information(loss: Any, flags
     declared = {"pred": flags[names[0]], "target": flags[names[1]]} if names else {}
     (found,) = answer(rule, loss, **declared)[1]
     assert found.severity == severity
+
+
+def of_two_networks(y_1: Tensor, y_2: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    return F.cross_entropy(y_1, labels), F.cross_entropy(y_2, labels)
+
+
+def with_the_second_stopped(y_1: Tensor, y_2: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    return F.cross_entropy(y_1, labels), F.cross_entropy(y_2.detach(), labels)
+
+
+def test_what_a_second_term_pulls_at_has_a_gradient() -> None:
+    of_both = {"y_1": "logits[N,C]", "y_2": "logits[N,C]", "labels": "index[N]"}
+    assert answer(rule, of_two_networks, **of_both)[1] == []
+    (found,) = answer(rule, with_the_second_stopped, **of_both)[1]
+    assert (found.severity, found.message) == ("warning", "y_2 gets no gradient")

@@ -29,15 +29,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossmith.checker.cuts import DETACHING, QUIET, Cut, cut_of
+from lossmith.checker.cuts import DETACHING, QUIET, Cut, cut_of, detached_at
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, shrink
 from lossmith.checker.finding import Finding
 from lossmith.checker.handwritten import HandWritten, surrounding
 from lossmith.checker.mirrors import looks_like_target
 from lossmith.checker.policies import POLICY, VALUES
-from lossmith.checker.sample import batched
+from lossmith.checker.sample import batched, enlarged
 from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial, as_tensor
+from lossmith.checker.terms import with_all_terms
 from lossmith.checker.watch import shown
 from lossmith.checker.writes import in_place_lines, written
 
@@ -57,7 +58,7 @@ def _learned(subject: Subject) -> list[int]:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    inputs = subject.draw(1)
+    subject, inputs = with_all_terms(subject), subject.draw(1)
     plain = subject.run(inputs, grad=False)
     if not plain.ok:
         raise SkipRule("the loss raises on valid inputs, with or without a gradient")
@@ -163,25 +164,32 @@ def _none(subject: Subject, trial: Trial, index: int) -> Finding:
 def _stopped_on_purpose(subject: Subject, trial: Trial, index: int, cut: Cut) -> bool:
     """True if one of several views is detached in so many words, and another one learns from it: BYOL, SimSiam, MoCo.
 
-    Of views that are called alike (z1 and z2), one with a gradient and one without is no such thing. What learns may
-    also be what was read as the target, unless it is called so (logits of a weak and of a strong view), or a network
-    inside the loss, for a penalty on its slope.
+    Of views that are called alike (z1 and z2), one with a gradient and one without is no such thing; of a student and
+    its teacher (f_s and f_t) it is. What learns may also be what was read as the target, unless it is called so (logits
+    of a weak and of a strong view), or a network inside the loss, for a penalty on its slope.
     """
     contract = subject.contract
-    if cut.name not in (*DETACHING, QUIET):
+    in_words = cut.name in (*DETACHING, QUIET) or bool(detached_at(subject, trial.inputs)[1])  # argmax under no_grad()
+    if not in_words:
         return False
     learns = subject.module is not None and next(subject.module.parameters(), None) is not None
     if learns and "autograd.grad(" in source_of(subject.loss):
         return True
     if contract.target is not None and not looks_like_target(contract.arguments[contract.target].name):
-        other = subject.run(trial.inputs, wrt=(contract.target,)).grads
-        slope = other[contract.target] if other else None
-        return slope is not None and bool(slope.any())
+        goal, given = contract.target, (trial.inputs, enlarged(contract, trial.inputs))
+        slopes = [run.grads[goal] for each in given if (run := subject.run(each, wrt=(goal,))).grads]
+        return any(slope is not None and bool(slope.any()) for slope in slopes)
     embedded = not {contract.arguments[i].kind for i in contract.preds} - {"embedding", "unit"}
     if not embedded and index == _learned(subject)[0]:
         return False
     names = [contract.arguments[i].name.lower() for i in contract.preds if trial.grads[i] is not None]
-    return bool(names) and _stem(contract.arguments[index].name.lower()) not in map(_stem, names)
+    name = contract.arguments[index].name.lower()
+    return bool(names) and (_stem(name) not in map(_stem, names) or _is_the_teacher(name, names))
+
+
+def _is_the_teacher(name: str, others: Sequence[str]) -> bool:
+    """True for f_t beside f_s, and t_map beside s_map."""
+    return re.sub(r"(^|_)t(?=_|$)", r"\1s", name) in {*others} - {name}
 
 
 def _stem(name: str) -> str:

@@ -21,10 +21,8 @@ When to allow it
     says so, and is not checked.
 """
 
-import copy
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -32,8 +30,11 @@ from torch import Tensor
 
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, literal, reproduce, show
 from lossmith.checker.finding import Finding
-from lossmith.checker.sample import generator, head
+from lossmith.checker.ignored import ignored_label, with_ignored
+from lossmith.checker.sample import enlarged, generator, head
 from lossmith.checker.subject import Subject, Trial
+from lossmith.checker.terms import with_all_terms
+from lossmith.checker.trained import after_some_training
 
 CODE, NAME, SINCE = "LS106", "input-without-effect", "0.1"
 BASES, OTHERS = 4, 5  # twenty comparisons, around four different batches
@@ -46,7 +47,7 @@ def applies(subject: Subject) -> str:
 
 def check(subject: Subject) -> Iterator[Finding]:
     compared = 0
-    subject = _learned(subject)
+    subject = after_some_training(with_all_terms(subject), least=2)
     for index in _judged(subject):
         changed, count, pair = _effect(subject, index)
         compared += count
@@ -54,18 +55,6 @@ def check(subject: Subject) -> Iterator[Finding]:
             yield _told(subject, index, count, *pair)
     if not compared:
         raise SkipRule("no call with another argument succeeded")
-
-
-def _learned(subject: Subject) -> Subject:
-    """As after some training: what begins at the same number everywhere (centres of 0) hides what looks it up."""
-    level = [p for p in ([] if subject.module is None else subject.module.parameters()) if p.numel() > 1]
-    if not any(bool((p == p.flatten()[0]).all()) for p in level):
-        return subject
-    loss, g = copy.deepcopy(subject.loss), generator(7)
-    with torch.no_grad():
-        for p in loss.parameters():
-            p.add_(0.1 * torch.randn(p.shape, generator=g).to(p))
-    return replace(subject, loss=loss, _twins={}, cache={})
 
 
 def _judged(subject: Subject) -> list[int]:
@@ -77,8 +66,8 @@ def _judged(subject: Subject) -> list[int]:
 def _effect(subject: Subject, index: int) -> tuple[bool, int, tuple[Trial, Trial] | None]:
     """Whether this argument has an effect, how many comparisons say so, and two calls to show."""
     count, pair = 0, None
-    for seed in range(BASES):
-        base = _run(subject, subject.draw(seed))
+    for seed, drawn in _bases(subject):
+        base = _run(subject, drawn)
         if not base.ok or not base.finite_value:
             continue
         for other in _others(subject, index, base.inputs, seed):
@@ -90,6 +79,14 @@ def _effect(subject: Subject, index: int) -> tuple[bool, int, tuple[Trial, Trial
             if not _alike(base, trial, index):
                 return True, count, None
     return False, count, pair
+
+
+def _bases(subject: Subject) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Batches as they are drawn; and, if no reading was right, with large numbers, of which a threshold keeps some."""
+    for seed in range(BASES):
+        yield seed, subject.draw(seed)
+    if subject.contract.confidence == "unsure":
+        yield BASES, enlarged(subject.contract, subject.draw(BASES))
 
 
 def _run(subject: Subject, inputs: Sequence[Any]) -> Trial:
@@ -108,9 +105,21 @@ def _others(subject: Subject, index: int, inputs: Sequence[Any], seed: int) -> I
             new = _rearranged(old, subject.contract.arguments[index].kind, 31 * seed + k)
         if not torch.equal(new, old):
             yield new
+    if not old.is_floating_point():
+        yield from _other_labels(subject, index, inputs)
     if subject.contract.confidence == "unsure" and old.is_floating_point():  # it may be of another kind than was read
         yield 0.1 + 7.0 * torch.rand(old.shape, generator=generator(seed))
         yield torch.randn(old.shape, generator=generator(seed))
+
+
+def _other_labels(subject: Subject, index: int, inputs: Sequence[Any]) -> Iterator[Tensor]:
+    """The same label for all, as another order of the same ones may have the same sum; and some that are ignored."""
+    old = inputs[index]
+    if old.dtype != torch.bool and not torch.equal(old, torch.zeros_like(old)):
+        yield torch.zeros_like(old)
+    label = ignored_label(subject)
+    if label is not None and index == subject.contract.target:
+        yield with_ignored(subject, tuple(inputs), label, 1)[index]
 
 
 def _rearranged(old: Tensor, kind: str, seed: int) -> Tensor:

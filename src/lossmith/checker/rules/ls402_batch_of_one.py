@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from lossmith.checker.batch import Split, near, no_batch, precise, refused, size, split, take, tolerance
-from lossmith.checker.comparing import averages_pairs
+from lossmith.checker.comparing import averages_pairs, compares_two_sets
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.sample import batched
@@ -132,8 +132,9 @@ def _compares(subject: Subject, trial: Trial) -> bool:
 
     Two views look like regression where their distance is most of it; then the name of the loss is believed. Returns
     that are standardised over a batch are such a spread as well. A mean over pairs of samples has none to go over.
+    Two sets without partners have a spread each, and one sample has none.
     """
-    if averages_pairs(subject, trial):
+    if averages_pairs(subject, trial) or compares_two_sets(subject, trial):
         return True
     kinds = {subject.contract.arguments[index].kind for index in subject.contract.preds}
     views = kinds == {"embedding"} and len(subject.contract.preds) == 2 and subject.contract.target is None

@@ -32,8 +32,9 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.batch import Split, no_batch, precise, size, split
+from lossmith.checker.comparing import normalises_a_table
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
-from lossmith.checker.finding import Finding
+from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.guessed import holds_on_points
 from lossmith.checker.known import is_shipped
 from lossmith.checker.sample import batched
@@ -74,7 +75,8 @@ def check(subject: Subject) -> Iterator[Finding]:
                 raise SkipRule("it holds on sets of points, and that it takes images was guessed")
             yield found
     elif (values := _part_fades(subject, drawn, dtype)) is not None:
-        yield _of_a_part(subject, drawn[0], values)
+        table = abs(values[-1] * COPIES[-1] - values[0]) < 1e-6 * abs(values[0]) and normalises_a_table(subject)
+        yield _of_a_part(subject, drawn[0], values, "info" if table else "warning")
 
 
 def _keeps_its_scale(subject: Subject) -> bool:
@@ -101,14 +103,14 @@ def _part_fades(subject: Subject, drawn: Sequence[tuple[Any, ...]], dtype: torch
     return found[0]
 
 
-def _of_a_part(subject: Subject, inputs: Sequence[Any], values: Sequence[float]) -> Finding:
+def _of_a_part(subject: Subject, inputs: Sequence[Any], values: Sequence[float], severity: Severity) -> Finding:
     names = [argument.name for argument in subject.contract.arguments]
     rows = batched(subject.contract, inputs)
     twice = ", ".join(f"torch.cat([{n}, {n}])" if row else n for n, row in zip(names, rows, strict=True))
     return finding(
         sys.modules[__name__],
         subject,
-        severity="warning",
+        severity=severity,
         message="one term of the total is a mean that is divided by the number of samples once more",
         evidence={f"value of {k} copies of a batch": show(value) for k, value in zip(COPIES, values, strict=True)},
         why="copies of a batch change no mean: the values are a + b / copies, exactly",

@@ -29,6 +29,7 @@ from lossmith.checker.evidence import SkipRule, finding
 from lossmith.checker.finding import Finding
 from lossmith.checker.growth import Growth, growth, readable
 from lossmith.checker.subject import Subject
+from lossmith.checker.terms import with_all_terms
 
 CODE, NAME, SINCE = "LS608", "superlinear-memory", "0.1"
 LARGE = 32768
@@ -48,7 +49,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         raise SkipRule("it does not take other batch sizes, or its memory follows no polynomial")
     if found.order < 2 or found.bounded:
         return
-    yield _told(subject, found, _by_sample(subject))
+    yield _told(subject, found, _by_sample(with_all_terms(subject)))
 
 
 def _by_sample(subject: Subject) -> bool:

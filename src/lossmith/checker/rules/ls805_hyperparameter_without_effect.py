@@ -33,6 +33,8 @@ from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce,
 from lossmith.checker.finding import Finding
 from lossmith.checker.reads import Reads, reads
 from lossmith.checker.subject import Subject, Trial
+from lossmith.checker.terms import with_all_terms
+from lossmith.checker.trained import after_some_training
 
 CODE, NAME, SINCE = "LS805", "hyperparameter-without-effect", "0.1"
 # What guards against a division by 0, says where to compute, or is decided elsewhere need not show in these inputs.
@@ -47,6 +49,7 @@ TINY = 0.01  # what is larger is no guard: a smoothing
 VANISHING = 1e-5  # what is smaller is a guard, whatever it is called
 BATCHES = 3
 MOST_CONDITIONS = 12
+LARGE = 96  # samples: the hardest sixteen of a few are all of them
 
 
 def applies(subject: Subject) -> str:
@@ -56,6 +59,7 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
+    subject = with_all_terms(subject)
     batches = _batches(subject)
     if not batches:
         raise SkipRule("the loss is not finite, or not the same twice, on ordinary inputs")
@@ -71,7 +75,11 @@ def check(subject: Subject) -> Iterator[Finding]:
         else:
             if len(tried) < 2:
                 undecided += 1
-            elif not _has_an_excuse(subject, name, value) and not _begins_there(subject, name, tried[0]):
+            elif not (
+                _has_an_excuse(subject, name, value)
+                or _begins_there(subject, name, tried[0])
+                or _shows_later(subject, name, tried)
+            ):
                 yield _told(subject, name, value, tried, batches[0])
     if undecided == len(_judged(subject)):
         raise SkipRule("it could not be built with other settings")
@@ -136,6 +144,20 @@ def _begins_there(subject: Subject, name: str, other: Any) -> bool:
         torch.manual_seed(0)
         states.append(subject.build(**settings).state_dict())
     return states[0].keys() != states[1].keys() or any(not _equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def _shows_later(subject: Subject, name: str, tried: Sequence[Any]) -> bool:
+    """True if it counts in a large batch, where a threshold leaves enough, or once something learned is not 0."""
+    trained = after_some_training(subject)
+    usual = [subject.draw(seed) for seed in range(BATCHES)]
+    cases = [] if trained is subject else [(trained, usual)]
+    if subject.contract.draw is None:
+        cases.append((subject, [subject.draw(seed, LARGE) for seed in range(BATCHES)]))
+    for of, batches in cases:
+        made = (_with(of, name, other) for other in tried)
+        if any(changed is not None and _same(of, changed, batches) is False for changed in made):
+            return True
+    return False
 
 
 def _switches(subject: Subject, name: str) -> bool:
