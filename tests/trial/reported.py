@@ -37,6 +37,7 @@ ROUNDS = {
     "sixth": ("unseen_values", "unseen_structure", "unseen_innocents"),
     "seventh": ("seventh_values", "seventh_structure", "seventh_innocents"),
     "eighth": ("eighth",),
+    "ninth": ("ninth",),
 }
 TABLES = tuple(table for tables in ROUNDS.values() for table in tables)
 MEND = re.compile(r"^([ ]*).*?  # mend: (.*)$", re.M)
