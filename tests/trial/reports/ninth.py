@@ -43,7 +43,7 @@ class TverskyFn(torch.autograd.Function):
         return grad, None  # mend: return grad_out * grad, None
 
 
-# non-finite value: LS201 LS203 LS104 LS202 LS204
+# non-finite value: LS201 LS104 LS202 LS204
 def si_sdr(estimate, reference):
     ref_energy = (reference ** 2).sum(-1, keepdim=True)  # mend: ref_energy = (reference ** 2).sum(-1, keepdim=True) + 1e-8
     scale = (estimate * reference).sum(-1, keepdim=True) / ref_energy
@@ -107,7 +107,7 @@ def dino_head_loss(student_out, teacher_out, center, temp=0.1, teacher_temp=0.04
     return -(teacher * student).sum(dim=-1).mean()
 
 
-# wrong formula: LS201 LS203 LS701
+# wrong formula: LS201 LS701
 def latent_kl(mu, log_var):
     var = log_var ** 2  # mend: var = torch.exp(log_var)
     return 0.5 * (mu ** 2 + var - torch.log(var) - 1).sum(dim=1).mean()
@@ -264,13 +264,13 @@ def byol_regression(prediction, projection):
     return (2 - 2 * (p * z).sum(dim=1)).mean()
 
 
-# low precision: LS301 LS201 LS203 LS202
+# low precision: LS301 LS201 LS202
 def saliency_bce(saliency, ground_truth):
     p = torch.clamp(saliency, 1e-8, 1 - 1e-8)  # mend: p = torch.clamp(saliency, 1e-6, 1 - 1e-6)
     return -(ground_truth * torch.log(p) + (1 - ground_truth) * torch.log(1 - p)).mean()
 
 
-# low precision: LS304 LS207 LS307 LS303 LS706
+# low precision: LS207 LS307 LS303 LS706
 class MixtureDensity(nn.Module):
     def forward(self, pi_logits, mu, log_sigma, y):
         """K Gaussians per row: (N, K) parameters, y (N,)."""
@@ -508,7 +508,7 @@ def jax_direction(prediction, velocity):
     return jnp.mean(1.0 - jnp.sum(prediction * velocity, -1) / (norms + 1e-8))
 
 
-# non-finite value: LS201 LS203 LS204 LS202
+# non-finite value: LS201 LS204 LS202
 def jax_min_snr(pred_noise, noise, snr, gamma=5.0):
     weight = jnp.minimum(snr, gamma) / snr  # mend: weight = gamma / jnp.maximum(snr, gamma)
     return jnp.mean(weight * jnp.mean((pred_noise - noise) ** 2, axis=-1))
