@@ -127,12 +127,20 @@ def _weighs(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> 
 
 
 def is_a_prior(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> bool:
-    """True if what is masked only meets a term of the prediction alone, such as a smoothness over all pixels."""
-    goal, index = subject.contract.target, subject.contract.preds[0]
-    if subject.contract.arguments[case.by].kind != "mask" or goal is None or leak.argument != index:
+    """True if what is masked only meets a term of the prediction alone, such as a smoothness over all pixels.
+
+    That term stands beside a masked error: what is kept does meet the targets.
+    """
+    contract, index = subject.contract, subject.contract.preds[0]
+    goals = [i for i, argument in enumerate(contract.arguments) if argument.role == "target"]
+    if contract.arguments[case.by].kind != "mask" or not goals or leak.argument != index:
         return False
-    other, where = subject.draw(OTHERS[0])[goal], case.at(case.inputs[index], channel(subject))
-    again = subject.run(replaced(case.inputs, goal, other), dtype=dtype).grad
-    if where is None or again is None or leak.before.grad is None or other.shape != case.inputs[goal].shape:
+    other, where = subject.draw(OTHERS[0]), case.at(case.inputs[index], channel(subject))
+    if any(other[goal].shape != case.inputs[goal].shape for goal in goals):
         return False
-    return torch.allclose(again[where], leak.before.grad[where], rtol=1e-6, atol=1e-12)
+    given = tuple(other[i] if i in goals else value for i, value in enumerate(case.inputs))
+    before, again = leak.before.grad, subject.run(given, dtype=dtype).grad
+    if where is None or again is None or before is None:
+        return False
+    alike = torch.isclose(again, before, rtol=1e-6, atol=1e-12)
+    return bool(alike[where].all()) and not bool(alike[~where].all())

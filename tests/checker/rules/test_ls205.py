@@ -173,6 +173,25 @@ def test_what_is_left_out_or_weighs_by_design_is_innocent(loss, flags):
     assert status.status == "passed"
 
 
+def test_a_second_target_or_no_masked_error_beside_it_is_no_prior():
+    def divergence_over_all(logp, old_logp, ref_logp, mask):
+        gap = ref_logp - logp
+        return -((logp - old_logp) * mask).sum() / mask.sum() + 0.1 * (gap.exp() - gap - 1).mean()
+
+    def divergence_of_kept(logp, old_logp, ref_logp, mask):
+        gap = ref_logp - logp
+        return ((0.1 * (gap.exp() - gap - 1) - (logp - old_logp)) * mask).sum() / mask.sum()
+
+    def total_times_mask(mean, logvar, mask):
+        return ((mean.square() + logvar.exp() - logvar).sum() * mask).sum() / mask.sum()
+
+    three = {"logp": "real[N,T]", "old_logp": "real[N,T]", "ref_logp": "real[N,T]", "mask": "mask[N,T]"}
+    latents = {"mean": "real[N,C]", "logvar": "real[N,C]", "mask": "mask[N,C]"}
+    assert [found.severity for found in answer(rule, divergence_over_all, **three)[1]] == ["error"]
+    assert [found.severity for found in answer(rule, total_times_mask, **latents)[1]] == ["error"]
+    assert not answer(rule, divergence_of_kept, **three)[1]
+
+
 def test_a_smoothness_over_all_pixels_is_information():
     def with_prior(pred, target, mask):
         return ((pred - target).square() * mask).sum() / mask.sum() + 0.1 * pred.diff().abs().mean()
