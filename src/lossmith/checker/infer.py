@@ -53,7 +53,7 @@ def readings(subject: Subject) -> list[Contract]:
         plain = _of_arrays(subject)
     except ContractError:
         found = [reading for fold in perhaps for reading in _folded(subject, fold)]
-        if found := found or _of_other_sizes(subject) or _with_an_option(subject):
+        if found := found or _of_other_sizes(subject) or _with_an_option(subject) or _though_warned(subject):
             return found
         raise
     if held := _of_classes_held(subject, plain[0]):
@@ -78,6 +78,12 @@ def _with_an_option(subject: Subject) -> list[Contract]:
     with suppress(ContractError):
         return _of_arrays(subject.with_contract(Contract((), "none", also=offered)))
     return []
+
+
+def _though_warned(subject: Subject) -> list[Contract]:
+    """What the names settle, for a loss in which torch warns of two shapes that broadcast: LS401 looks at those."""
+    judged = (judge(subject, template, warned=True) for template in spoken_of(subject.parameters))
+    return next(([replace(entry.contract, confidence="likely")] for entry in judged if entry.tier >= 2), [])
 
 
 def _of_classes_held(subject: Subject, found: Contract) -> list[Contract]:
