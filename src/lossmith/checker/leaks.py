@@ -40,6 +40,8 @@ def leak_of(subject: Subject, case: LeftOut, dtype: torch.dtype) -> Leak | None:
         where = case.at(value, channel(subject))
         if where is None or (argument.kind in WHOLE and not bool((where == where[..., :1]).all())):
             continue
+        if _has_its_own_labels(subject, case, index, where, dtype):
+            continue
         grad = base.grads[index]
         if grad is not None and _own_gradient(grad, where):
             return Leak(index, base, None, where)
@@ -51,6 +53,24 @@ def leak_of(subject: Subject, case: LeftOut, dtype: torch.dtype) -> Leak | None:
                 if after.ok and not near(base.value, after.value, tolerance(base, after)):
                     return Leak(index, base, after, where)
     return None
+
+
+def _has_its_own_labels(subject: Subject, case: LeftOut, index: int, where: Tensor, dtype: torch.dtype) -> bool:
+    """True if other labels are those of this prediction (one of two answers), or it is labels of another one."""
+    if case.label is None:
+        return False
+    if subject.contract.arguments[index].kind == "index":
+        return len(subject.contract.preds) > 1
+    plain, labels = subject.draw(1), case.inputs[case.by]
+    for other, argument in enumerate(subject.contract.arguments):
+        value = plain[other]
+        if other == case.by or argument.kind != "index" or value.shape != labels.shape:
+            continue
+        given = replaced(plain, other, value.masked_fill(case.where, case.label))
+        grad = subject.run(given, dtype=dtype).grads[index : index + 1]
+        if grad and grad[0] is not None and bool((grad[0] != 0).any()) and not _own_gradient(grad[0], where):
+            return True
+    return False
 
 
 def _own_gradient(grad: Tensor, where: Tensor) -> bool:

@@ -18,6 +18,11 @@ _PREFERENCE = re.compile(
     r"(?:d_)?real(?:_\w+)?|winner|loser)(?:_|$)|"
     r"^(?:(?:s|sim|similarity|scores?|logits?|preds?|out(?:put)?s?|rewards?)_?)?(?:pos|neg|positive|negative)$|^s_?[pn]$"
 )
+_ANSWER = {
+    "logits": (r"logits?$", "logits[N,T,C]", "pred"),
+    "mask": (r"mask", "mask[N,T]", "other"),
+    "tokens": (r"(?:^|_)(?:ids?|labels?|tokens?|targets?)$", "index[N,T]", "target"),
+}
 _MIXED = re.compile(r"^(?:y|targets?|labels?)_?[ab12]$")  # of mixup: two labels for each sample
 _METRIC = re.compile(
     r"^(?:a|p|n|anc|anchors?|pos(?:itives?)?|neg(?:atives?)?\d?|quer(?:y|ies)|q|k|keys?)(?:_?(?:emb\w*|feat\w*|vec\w*|z|\d))?$"
@@ -57,6 +62,8 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         return (Template(9.0, ("embedding[N,D]", "embedding[N,D]"), ("pred", "pred")),)
     if len(names) >= 3 and all(_METRIC.search(name) for name in lowered):
         return (Template(9.0, ("embedding[N,D]",) * len(names), ("pred",) * len(names)),)
+    if all(_PREFERENCE.search(name) for name in lowered) and (found := _of_answers(lowered)):
+        return found
     if all(_PREFERENCE.search(name) for name in lowered):
         roles = tuple("target" if OLD.search(name) else "pred" for name in lowered)
         if "pred" in roles:
@@ -98,6 +105,17 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         domains = [f"{side.kind}[N]" if side else "real[N]" for side in sides]
         return (Template(9.0, tuple(domains), tuple(side.role if side else "pred" for side in sides)),)
     return ()
+
+
+def _of_answers(names: Sequence[str]) -> tuple[Template, ...]:
+    """A chosen and a rejected answer: the logits of its steps, its tokens, and perhaps a mask of them."""
+    parts = [next((part for part, (p, _, _) in _ANSWER.items() if re.search(p, name)), "") for name in names]
+    if "" in parts or parts.count("tokens") != 2 or parts.count("logits") not in (2, 4):
+        return ()
+    roles = tuple(
+        "other" if OLD.search(name) else _ANSWER[part][2] for name, part in zip(names, parts, strict=True)
+    )
+    return (Template(9.0, tuple(_ANSWER[part][1] for part in parts), roles),) if "pred" in roles else ()
 
 
 def _alone(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Template, ...]:

@@ -192,6 +192,26 @@ def test_a_second_target_or_no_masked_error_beside_it_is_no_prior():
     assert not answer(rule, divergence_of_kept, **three)[1]
 
 
+def _of_answers(kept):
+    def preference(chosen_logits, chosen_ids, rejected_logits, rejected_ids, pad=-100):
+        def score(logits, ids):
+            logp = logits.log_softmax(-1).gather(2, ids.clamp(min=0)[..., None]).squeeze(-1)
+            return (logp * kept(ids, pad)).sum(-1)
+
+        return -F.logsigmoid(score(chosen_logits, chosen_ids) - score(rejected_logits, rejected_ids)).mean()
+
+    return preference
+
+
+def test_two_answers_leave_out_the_padding_of_their_own_tokens():
+    status, found = answer(rule, _of_answers(lambda ids, pad: ids != pad))
+    assert (status.status, found) == ("passed", [])
+    found = answer(rule, _of_answers(lambda ids, pad: ids == ids))[1]
+    assert ["chosen_logits gets a gradient where chosen_ids is -100" in each.message for each in found] == [True]
+    found = answer(rule, _of_answers(lambda ids, pad: ids == pad))[1]  # no token counts: read all the same
+    assert ["chosen_logits gets a gradient where chosen_ids is -100" in each.message for each in found] == [True]
+
+
 def test_a_smoothness_over_all_pixels_is_information():
     def with_prior(pred, target, mask):
         return ((pred - target).square() * mask).sum() / mask.sum() + 0.1 * pred.diff().abs().mean()
