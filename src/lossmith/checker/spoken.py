@@ -112,9 +112,7 @@ def _of_answers(names: Sequence[str]) -> tuple[Template, ...]:
     parts = [next((part for part, (p, _, _) in _ANSWER.items() if re.search(p, name)), "") for name in names]
     if "" in parts or parts.count("tokens") != 2 or parts.count("logits") not in (2, 4):
         return ()
-    roles = tuple(
-        "other" if OLD.search(name) else _ANSWER[part][2] for name, part in zip(names, parts, strict=True)
-    )
+    roles = tuple("other" if OLD.search(name) else _ANSWER[part][2] for name, part in zip(names, parts, strict=True))
     return (Template(9.0, tuple(_ANSWER[part][1] for part in parts), roles),) if "pred" in roles else ()
 
 
