@@ -364,3 +364,17 @@ def test_lengths_of_steps_behind_the_channels(off):
 
     flags = {"pred": "real[N,C,T]", "target": "real[N,C,T]", "lengths": "lengths[N]"}
     assert [found.severity for found in answer(rule, mel, **flags)[1]] == (["error"] if off else [])
+
+
+def test_events_that_are_sorted_and_used_as_an_index_are_told():
+    def partial(risk, event, time, choose):
+        order = time.argsort()
+        risk, seen = risk[order], event[order]
+        return choose(risk.flip(0).logcumsumexp(0).flip(0) - risk, seen).mean()
+
+    given = {"risk": "real[N]", "event": "binary[N]", "time": "positive[N]"}
+    (found,) = answer(rule, lambda risk, event, time: partial(risk, event, time, lambda x, e: x[e.long()]), **given)[1]
+    assert "event, which is 0 and 1, is used as an index" in found.message
+    assert (
+        answer(rule, lambda risk, event, time: partial(risk, event, time, lambda x, e: x[e.bool()]), **given)[1] == []
+    )
