@@ -159,7 +159,7 @@ def handed_turned(subject: Subject) -> Turned | None:
         return subject.values(given, dtype=torch.float64)
 
     if not _is_linear(cost) or not _is_proper(lambda x, y: cost(y, x)):
-        return _handed_rows(subject)
+        return None
     names = contract.arguments[where].name, contract.arguments[goal].name
     return Turned(
         f"it is a likelihood of {names[1]} for labels in {names[0]}: the two are exchanged on the way",
@@ -169,11 +169,13 @@ def handed_turned(subject: Subject) -> Turned | None:
     )
 
 
-def _handed_rows(subject: Subject) -> Turned | None:
+def rows_turned(subject: Subject) -> Turned | None:
     """The same of rows of classes, sum(p log t): on every draw it is least where the target is the prediction."""
     contract = subject.contract
     where, goal = _pair(subject)
-    if contract.pred.kind != "prob" or contract.pred.domain.axes != ("N", "C"):
+    if contract.kinds() not in (("prob", "binary"), ("binary", "prob")) or contract.pred.domain.axes != ("N", "C"):
+        return None
+    if not _named(subject):
         return None
     for seed in SEEDS:
         inputs = list(subject.draw(seed))
