@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from lossmith.checker.accelerators import name_of
 from lossmith.checker.batch import near, no_batch, precise
 from lossmith.checker.ignored import ignored_label
-from lossmith.checker.left_out import SELECTS
+from lossmith.checker.left_out import SELECTS, unlike
 from lossmith.checker.sample import batched, sizes_for
 from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial
@@ -105,8 +105,8 @@ def missing_is(subject: Subject) -> list[tuple[float, float]]:
     if goal is None or subject.contract.target_kind() not in NUMBERS:
         return []
     name = subject.contract.arguments[goal].name
-    found = re.findall(rf"\b{re.escape(name)}\s*(!=|>=|>)\s*(-?\d+(?:\.\d+)?)", source_of(subject.loss))
-    numbers = [(sign, float(number)) for sign, number in found]
+    found = re.findall(rf"\b{re.escape(name)}\s*(>=|>)\s*(-?\d+(?:\.\d+)?)", source_of(subject.loss))
+    numbers = [("!=", number) for number in unlike(subject)] + [(sign, float(number)) for sign, number in found]
     return [(number - 1, number) if sign == ">=" else (number, number + CLOSE) for sign, number in numbers]
 
 

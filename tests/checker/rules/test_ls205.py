@@ -378,3 +378,21 @@ def test_events_that_are_sorted_and_used_as_an_index_are_told():
     assert (
         answer(rule, lambda risk, event, time: partial(risk, event, time, lambda x, e: x[e.bool()]), **given)[1] == []
     )
+
+
+def test_a_number_that_means_not_known_leaves_the_prediction_alone():
+    def counted_only(pred, target):
+        there = target.ne(-1)
+        return (pred - target).square().sum() / there.sum().clamp(min=1)
+
+    def left_out_too(pred, target):
+        there = target != -1
+        return ((pred - target).square() * there).sum() / there.sum().clamp(min=1)
+
+    def a_class_of_zeros(pred, target):
+        return ((pred - target).square() * (1 + 4 * (target != 0))).mean()
+
+    given = {"pred": "real[N,C]", "target": "real[N,C]"}
+    assert "pred gets a gradient where target is -1" in answer(rule, counted_only, **given)[1][0].message
+    assert answer(rule, left_out_too, **given)[1] == []
+    assert answer(rule, a_class_of_zeros, **given)[1] == []
