@@ -191,6 +191,7 @@ def rows_turned(subject: Subject) -> Turned | None:
         if not abs(ends[0] - ends[1]) > 1e3 * close or abs(middle - sum(ends) / 2) > close:
             return None
         rivals = [torch.lerp(rows, each, part) for each in (other, apart) for part in (0.05, 0.3, 1.0)]
+        rivals += [(power * rows.log()).softmax(-1) for power in (0.5, 0.8, 1.2, 2.0)]  # a product is best sharper
         if not all(cost(rows, rows) < cost(rows, rival) for rival in rivals):
             return None
     names = contract.arguments[where].name, contract.arguments[goal].name

@@ -8,6 +8,7 @@ negative; chosen, rejected; real, fake) has nothing left to find out but that it
 import re
 from collections.abc import Iterator, Sequence
 
+from lossmith.checker.heads import of_heads
 from lossmith.checker.policies import ACTED, OLD, of_likelihoods, of_q_step, of_returns
 from lossmith.checker.side import Side, side_of
 from lossmith.checker.templates import GROUPS, Template
@@ -76,7 +77,7 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         return found
     if len(names) == 2 and _SCORES.search(lowered[0]) and WORTH.search(lowered[1]):
         return tuple(Template(9.0, (f"real[{axes}]",) * 2) for axes in ("N,C", "N"))
-    if found := of_q_step(lowered) or _of_mixture(lowered) or _of_two_scores(lowered):
+    if found := of_heads(lowered) or of_q_step(lowered) or _of_mixture(lowered) or _of_two_scores(lowered):
         return found
     sides = _sides_of(names)
     if found := of_likelihoods(lowered, sides):

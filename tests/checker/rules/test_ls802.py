@@ -145,9 +145,13 @@ def rows_of_the_other_divergence(y_true, y_pred):
     return ops.sum(p * (ops.log(p) - ops.log(t)), axis=-1)
 
 
+def rows_that_overlap(y_true, y_pred):
+    return 1 - 2 * ops.sum(y_true * y_pred) / (ops.sum(y_true) + ops.sum(y_pred))
+
+
 def test_rows_whose_logarithm_is_taken_of_the_target():
     given = {"y_true": "binary[N,C]", "y_pred": "prob[N,C]"}
     (found,) = answer(rule, rows_turned, **given)[1]
     assert "it is a likelihood of y_true for labels in y_pred" in found.message
-    for innocent in (rows_in_order, rows_of_the_other_divergence):
+    for innocent in (rows_in_order, rows_of_the_other_divergence, rows_that_overlap):
         assert answer(rule, innocent, **given)[1] == []
