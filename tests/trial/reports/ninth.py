@@ -62,7 +62,7 @@ class JointPositionError(nn.Module):
         return torch.sqrt(squared).mean()
 
 
-# nan hidden: LS103 LS202
+# nan hidden: LS103 LS104 LS202
 def attention_js(p, q):
     """Jensen-Shannon divergence of two attention maps, rows of probabilities."""
     m = 0.5 * (p + q)
@@ -292,14 +292,14 @@ class BinExpectation(nn.Module):
         return (expected - age).abs().mean()
 
 
-# logits and probabilities confused: LS801 LS208 LS701
+# logits and probabilities confused: LS801 LS803 LS208 LS701
 def target_adaptation_kd(student_map, teacher_map):
     student = F.softmax(student_map, dim=1)  # mend: student = F.log_softmax(student_map, dim=1)
     teacher = F.softmax(teacher_map, dim=1).detach()
     return F.kl_div(student, teacher, reduction="none").sum(1).mean()
 
 
-# logits and probabilities confused: LS801 LS208 LS701
+# logits and probabilities confused: LS801 LS803 LS208 LS701
 class TextRecognitionCTC(nn.Module):
     def __init__(self, blank=0):
         super().__init__()
@@ -462,7 +462,7 @@ class MaskedForecast(keras.losses.Loss):
         return ops.sum(error, axis=-1) / ops.maximum(ops.sum(known, axis=-1), 1.0)
 
 
-# axis: LS501 LS502 LS506
+# axis: LS501 LS502 LS506 LS701
 def keras_soft_labels(y_true, y_pred):
     """Cross entropy of logits with soft labels."""
     log_p = ops.log_softmax(y_pred, axis=0)  # mend: log_p = ops.log_softmax(y_pred, axis=-1)
@@ -483,14 +483,6 @@ def tf_focal(y_true, y_pred, gamma=2.0, alpha=0.25):
     pos = alpha * y_true * (1.0 - p) ** gamma * tf.math.log(p)
     neg = (1.0 - alpha) * (1.0 - y_true) * p ** gamma * tf.math.log(1.0 - p)
     return -tf.reduce_sum(pos + neg)  # mend: return -tf.reduce_mean(pos + neg, axis=-1)
-
-
-# non-finite gradient: LS103 LS104 LS202
-def tf_distance(y_true, y_pred):
-    """Euclidean distance of embeddings from their prototypes."""
-    d = tf.reduce_sum(tf.square(y_true - y_pred), axis=-1)
-    safe = tf.where(d > 0.0, d, tf.ones_like(d))
-    return tf.where(d > 0.0, tf.sqrt(d), tf.zeros_like(d))  # mend: return tf.where(d > 0.0, tf.sqrt(safe), tf.zeros_like(d))
 
 
 # non-finite gradient: LS202 LS209 LS103 LS104
