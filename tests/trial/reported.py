@@ -39,6 +39,7 @@ ROUNDS = {
     "eighth": ("eighth",),
     "shipped two": ("shipped_two",),
     "odd": ("odd_innocents", "odd_more"),
+    "ninth": ("ninth",),
 }
 TABLES = tuple(table for tables in ROUNDS.values() for table in tables)
 MEND = re.compile(r"^([ ]*).*?  # mend: (.*)$", re.M)

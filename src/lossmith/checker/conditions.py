@@ -29,6 +29,7 @@ def conditions(subject: Subject, seed: int = 1) -> list[Condition]:
         new += _silent(subject, inputs)
         new += _impossible(subject, inputs)
         new += _further(subject.contract, inputs)
+        new += _without_weight(subject.contract, inputs)
         subject.cache[key] = [each for each in [*new, *proxies] if _within(subject, each)]
     return subject.cache[key]
 
@@ -59,6 +60,18 @@ def _further(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]
             yield Condition(f"with {argument.name} of +-{float(there.abs().max()):g}", moved)
 
 
+def _without_weight(contract: Contract, inputs: tuple[Any, ...]) -> Iterator[Condition]:
+    """A sample whose weight, or whatever else is positive beside the prediction, is 0."""
+    for index, argument in enumerate(contract.arguments):
+        value = inputs[index]
+        if argument.role != "other" or argument.kind not in ("weight", "positive") or value.shape[:1].numel() < 2:
+            continue
+        none = value.clone()
+        none[:1] = 0.0
+        there = tuple(none if i == index else old for i, old in enumerate(inputs))
+        yield Condition(f"where one {argument.name} is 0", there, beside=True)
+
+
 def _hidden(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[Condition]:
     """Zeros, for a loss of positive numbers that replaces what is not finite: its author has met them."""
     if subject.contract.pred.kind == "positive" and speaks_of_nan(subject):
@@ -71,8 +84,8 @@ def _hidden(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[Condition]:
 def _silent(subject: Subject, inputs: tuple[Any, ...]) -> Iterator[Condition]:
     """Of vectors, one that is 0, as a silent signal and a dead layer give it: where the value is guarded against it."""
     contract = subject.contract
-    if contract.pred.kind != "embedding" or subject.bridged:
-        return
+    if contract.pred.kind != "embedding" or (subject.bridged and subject.framework == "keras"):
+        return  # what keras normalises with differs by its back end
     zero = inputs[contract.preds[0]].clone()
     zero[:1] = 0.0
     there = put(contract, inputs, zero)

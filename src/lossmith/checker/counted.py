@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from lossmith.checker.accelerators import name_of
 from lossmith.checker.batch import near, no_batch, precise
 from lossmith.checker.ignored import ignored_label
-from lossmith.checker.left_out import SELECTS
+from lossmith.checker.left_out import SELECTS, unlike
 from lossmith.checker.sample import batched, sizes_for
 from lossmith.checker.signature import source_of
 from lossmith.checker.subject import Subject, Trial
@@ -105,8 +105,8 @@ def missing_is(subject: Subject) -> list[tuple[float, float]]:
     if goal is None or subject.contract.target_kind() not in NUMBERS:
         return []
     name = subject.contract.arguments[goal].name
-    found = re.findall(rf"\b{re.escape(name)}\s*(!=|>=|>)\s*(-?\d+(?:\.\d+)?)", source_of(subject.loss))
-    numbers = [(sign, float(number)) for sign, number in found]
+    found = re.findall(rf"\b{re.escape(name)}\s*(>=|>)\s*(-?\d+(?:\.\d+)?)", source_of(subject.loss))
+    numbers = [("!=", number) for number in unlike(subject)] + [(sign, float(number)) for sign, number in found]
     return [(number - 1, number) if sign == ">=" else (number, number + CLOSE) for sign, number in numbers]
 
 
@@ -156,16 +156,20 @@ def _diluted(subject: Subject, inputs: Sequence[Any], way: _Way, axis: str, copi
 
 
 class _Looked(TorchFunctionMode):
-    """The first places where whole numbers are used as row numbers, and as the columns of every row."""
+    """The first places where whole numbers are used as row numbers, and as the columns of every row; and what chooses
+    entries by yes and no."""
 
     def __init__(self, file: str) -> None:
         super().__init__()
         self.file, self.rows, self.columns = file, list[_Place](), list[_Place]()
+        self.chosen: list[Tensor] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         if name_of(func) == "__getitem__" and len(args) == 2 and isinstance(args[0], Tensor):
             base, index = args
+            if isinstance(index, Tensor) and index.dtype == torch.bool:
+                self.chosen.append(index.clone())
             column = index[1] if isinstance(index, tuple) and len(index) == 2 and index[0] == slice(None) else None
             if _is_a_row_of_numbers(index) and len(index) > 2:
                 self.rows.append(_Place(base.detach(), index.clone(), user_line(self.file)))
@@ -191,9 +195,29 @@ def looked_up(subject: Subject) -> tuple[int, str] | None:
         for index, argument in enumerate(subject.contract.arguments):
             value = subject.draw(1)[index]
             whole = len(place.base) == len(place.index) if argument.kind == "binary" else argument.kind == "mask"
-            if whole and value.numel() == place.index.numel() and torch.equal(value.reshape(-1).long(), place.index):
+            if whole and _is_of(place.index, value, anyhow=argument.kind == "binary"):
                 return index, place.line
     return None
+
+
+def _is_of(index: Tensor, value: Tensor, anyhow: bool) -> bool:
+    """True if these are the numbers of the argument; `anyhow`: in any order, as after a sort by another argument."""
+    given = value.reshape(-1).long()
+    return given.numel() == index.numel() and torch.equal(
+        *((one.sort()[0] if anyhow else one) for one in (given, index))
+    )
+
+
+def selects(subject: Subject, index: int) -> bool:
+    """True if entries of a prediction or of what is made of it are chosen where this argument is not 0."""
+    inputs = subject.draw(1)
+    value = inputs[index]
+    if subject.bridged or value.numel() < 2:
+        return False
+    some = value * (torch.arange(value.numel()) % 3 != 1).reshape(value.shape)
+    watch = _Looked(subject.file)
+    subject.run(tuple(some if i == index else old for i, old in enumerate(inputs)), watch=watch)
+    return any(each.shape == some.shape and torch.equal(each, some != 0) for each in watch.chosen)
 
 
 def picked_for_all(subject: Subject) -> tuple[int, str] | None:

@@ -4,7 +4,7 @@ mirrors      the loss is right once its sign, its predictions or its labels are 
 a softmax    along an axis that is not the classes': samples compete with each other, classes do not
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -127,6 +127,7 @@ def _beaten(subject: Subject, seed: int, everywhere: bool) -> Wrong | None:
     preds = [draw(contract, 1000 * seed + k)[where] for k in range(6)]
     preds += _of_no_sample(contract, inputs)
     preds += [pred for _, pred in _rivals(contract, good, seed)] if everywhere else []
+    preds += list(_stretched(good[where])) if contract.kinds() == ("boxes", "boxes") else []
     better = min((put(good, where, pred) for pred in preds), key=lambda each: _finite(subject.values(each)))
     gap = value - subject.values(better)
     if not gap > CLEARLY * (abs(ordinary - value) + gap) + 1e-6:
@@ -137,6 +138,16 @@ def _beaten(subject: Subject, seed: int, everywhere: bool) -> Wrong | None:
         good,
         better,
     )
+
+
+def _stretched(boxes: Tensor) -> Iterator[Tensor]:
+    """Boxes of which one side, or the same of all, is a part of the width or height away from where it is right."""
+    size = (boxes[..., 2:] - boxes[..., :2]).repeat(*[1] * (boxes.ndim - 1), 2)
+    for side in range(4):
+        for part in (-0.4, -0.1, 0.1, 0.4):
+            moved = boxes.clone()
+            moved[..., side] += part * size[..., side]
+            yield moved
 
 
 def _takes_rows(subject: Subject) -> bool:

@@ -23,12 +23,16 @@ NEARLY = 1e-30  # a probability that float32 holds and no real network means
 
 @dataclass(frozen=True)
 class Condition:
-    """`match`: the prediction is as good as it can be. `finite`: the true value is known to be finite."""
+    """`match`: the prediction is as good as it can be. `finite`: the true value is known to be finite.
+
+    `beside`: it is an argument beside prediction and target that is at its end.
+    """
 
     name: str
     inputs: tuple[Any, ...]
     match: bool = False
     finite: bool = True
+    beside: bool = False
 
     @property
     def degenerate(self) -> bool:

@@ -14,6 +14,7 @@ from lossmith.checker.subject import Subject
 IGNORE_NAME = re.compile(
     r"^(?:ignored?|void)(?:_?(?:index|idx|labels?|lbl?|value|id|class))?$|^pad(?:ding)?_(?:index|idx|label|id|token(?:_id)?)$"
 )
+PAD = re.compile(r"^pad(?:ding)?(?:_value)?$")  # of a negative number: another may be a width
 _COMPARED = re.compile(r"(?:!=|==|\.ne\(|\.eq\(|ignore_index\s*=)\s*(-\d+|255)\b")
 
 
@@ -25,7 +26,7 @@ def ignored_label(subject: Subject) -> int | None:
     if subject.contract.target_kind() != "index":
         return None
     for name, value in {**subject.settings, **getattr(subject.loss, "__dict__", {})}.items():
-        if IGNORE_NAME.search(name) and type(value) is int:
+        if _means_ignored(name, value):
             return value
     default = _default(subject.loss)
     return _in_the_code(subject.loss) if default is None else default
@@ -36,8 +37,11 @@ def _default(loss: Any) -> int | None:
         parameters = inspect.signature(loss).parameters
     except (TypeError, ValueError):
         return None
-    found = [one.default for name, one in parameters.items() if IGNORE_NAME.search(name)]
-    return next((value for value in found if type(value) is int), None)
+    return next((one.default for name, one in parameters.items() if _means_ignored(name, one.default)), None)
+
+
+def _means_ignored(name: str, value: Any) -> bool:
+    return type(value) is int and bool(IGNORE_NAME.search(name) or (PAD.search(name) and value < 0))
 
 
 def _in_the_code(loss: Any) -> int | None:

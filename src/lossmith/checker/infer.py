@@ -53,7 +53,7 @@ def readings(subject: Subject) -> list[Contract]:
         plain = _of_arrays(subject)
     except ContractError:
         found = [reading for fold in perhaps for reading in _folded(subject, fold)]
-        if found := found or _of_other_sizes(subject) or _with_an_option(subject):
+        if found := found or _of_other_sizes(subject) or _with_an_option(subject) or _as_spoken(subject):
             return found
         raise
     if held := _of_classes_held(subject, plain[0]):
@@ -77,6 +77,16 @@ def _with_an_option(subject: Subject) -> list[Contract]:
         return []
     with suppress(ContractError):
         return _of_arrays(subject.with_contract(Contract((), "none", also=offered)))
+    return []
+
+
+def _as_spoken(subject: Subject) -> list[Contract]:
+    """What the names settle, where nothing was found out: of a loss in which torch warns of two shapes that broadcast
+    (LS401 looks at those), or in which a prediction has no effect (LS106 does)."""
+    judged = [judge(subject, template, warned=True) for template in spoken_of(subject.parameters)]
+    for least in (2, 1):
+        if found := [replace(entry.contract, confidence="likely") for entry in judged if entry.tier >= least]:
+            return found[:1]
     return []
 
 

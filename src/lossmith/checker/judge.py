@@ -7,6 +7,7 @@ tell kinds apart although both are right.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf, isfinite
 from typing import Any
 
@@ -52,8 +53,8 @@ def contract_of(subject: Subject, template: Template) -> Contract:
     return replace(made, arguments=named, fold=fold)
 
 
-def judge(subject: Subject, template: Template, contract: Contract | None = None) -> Judged:
-    """How far a template comes; each step must hold for every seed."""
+def judge(subject: Subject, template: Template, contract: Contract | None = None, *, warned: bool = False) -> Judged:
+    """How far a template comes; each step must hold for every seed. `warned`: though torch warns of its shapes."""
     entry = Judged(template, contract or contract_of(subject, template))
     twin = subject.with_contract(entry.contract)
     if "mask" in template.meaning and not entry.contract.flags and not _runs(twin):
@@ -61,7 +62,7 @@ def judge(subject: Subject, template: Template, contract: Contract | None = None
         if _runs(flagged):
             entry.contract, twin = flagged.contract, flagged
     try:
-        for step in (accepts, _has_effect, _perfect_beats_random, _perfect_is_optimal):
+        for step in (partial(accepts, warned=warned), _has_effect, _perfect_beats_random, _perfect_is_optimal):
             for seed in SEEDS:
                 entry.stopped = step(twin, seed)
                 if entry.stopped == FLAT and template.meaning == ("real", "real"):
@@ -92,12 +93,12 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [""])[0][:120]
 
 
-def accepts(subject: Subject, seed: int) -> str:
+def accepts(subject: Subject, seed: int, *, warned: bool = False) -> str:
     arguments = subject.draw(seed)
     trial = subject.run(arguments, grad=False)
     if trial.error is not None:
         return f"raises {type(trial.error).__name__}: {_first_line(trial.error)}"
-    if any("size" in text and "broadcast" in text for text in trial.warned):
+    if not warned and any("size" in text and "broadcast" in text for text in trial.warned):
         return "warns about the shapes"
     if any(IGNORED.search(text) for text in trial.warned):
         return "warns that it ignores a setting"

@@ -40,6 +40,8 @@ def leak_of(subject: Subject, case: LeftOut, dtype: torch.dtype) -> Leak | None:
         where = case.at(value, channel(subject))
         if where is None or (argument.kind in WHOLE and not bool((where == where[..., :1]).all())):
             continue
+        if _has_its_own_labels(subject, case, index, where, dtype):
+            continue
         grad = base.grads[index]
         if grad is not None and _own_gradient(grad, where):
             return Leak(index, base, None, where)
@@ -51,6 +53,24 @@ def leak_of(subject: Subject, case: LeftOut, dtype: torch.dtype) -> Leak | None:
                 if after.ok and not near(base.value, after.value, tolerance(base, after)):
                     return Leak(index, base, after, where)
     return None
+
+
+def _has_its_own_labels(subject: Subject, case: LeftOut, index: int, where: Tensor, dtype: torch.dtype) -> bool:
+    """True if other labels are those of this prediction (one of two answers), or it is labels of another one."""
+    if case.label is None:
+        return False
+    if subject.contract.arguments[index].kind == "index":
+        return len(subject.contract.preds) > 1
+    plain, labels = subject.draw(1), case.inputs[case.by]
+    for other, argument in enumerate(subject.contract.arguments):
+        value = plain[other]
+        if other == case.by or argument.kind != "index" or value.shape != labels.shape:
+            continue
+        given = replaced(plain, other, value.masked_fill(case.where, case.label))
+        grad = subject.run(given, dtype=dtype).grads[index : index + 1]
+        if grad and grad[0] is not None and bool((grad[0] != 0).any()) and not _own_gradient(grad[0], where):
+            return True
+    return False
 
 
 def _own_gradient(grad: Tensor, where: Tensor) -> bool:
@@ -147,12 +167,20 @@ def _weighs(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> 
 
 
 def is_a_prior(subject: Subject, case: LeftOut, leak: Leak, dtype: torch.dtype) -> bool:
-    """True if what is masked only meets a term of the prediction alone, such as a smoothness over all pixels."""
-    goal, index = subject.contract.target, subject.contract.preds[0]
-    if subject.contract.arguments[case.by].kind != "mask" or goal is None or leak.argument != index:
+    """True if what is masked only meets a term of the prediction alone, such as a smoothness over all pixels.
+
+    That term stands beside a masked error: what is kept does meet the targets.
+    """
+    contract, index = subject.contract, subject.contract.preds[0]
+    goals = [i for i, argument in enumerate(contract.arguments) if argument.role == "target"]
+    if contract.arguments[case.by].kind != "mask" or not goals or leak.argument != index:
         return False
-    other, where = subject.draw(OTHERS[0])[goal], case.at(case.inputs[index], channel(subject))
-    again = subject.run(replaced(case.inputs, goal, other), dtype=dtype).grad
-    if where is None or again is None or leak.before.grad is None or other.shape != case.inputs[goal].shape:
+    other, where = subject.draw(OTHERS[0]), case.at(case.inputs[index], channel(subject))
+    if any(other[goal].shape != case.inputs[goal].shape for goal in goals):
         return False
-    return torch.allclose(again[where], leak.before.grad[where], rtol=1e-6, atol=1e-12)
+    given = tuple(other[i] if i in goals else value for i, value in enumerate(case.inputs))
+    before, again = leak.before.grad, subject.run(given, dtype=dtype).grad
+    if where is None or again is None or before is None:
+        return False
+    alike = torch.isclose(again, before, rtol=1e-6, atol=1e-12)
+    return bool(alike[where].all()) and not bool(alike[~where].all())

@@ -66,6 +66,7 @@ def left_out(subject: Subject) -> Iterator[LeftOut]:
             yield LeftOut(f"where {argument.name} is 0", given, mixed == 0, index, ahead=contract.ahead)
         elif argument.kind == "lengths" and contract.kinds().count("lengths") == 1 and "T" in contract.pred.domain.axes:
             yield from _ended(subject, inputs, index)
+    yield from _unknown(subject, inputs)
     label = ignored_label(subject)
     if label is not None and contract.target is not None:
         given = with_ignored(subject, inputs, label, 1)
@@ -73,6 +74,29 @@ def left_out(subject: Subject) -> Iterator[LeftOut]:
         if bool(where.any()) and not bool(where.all()):
             name = contract.arguments[contract.target].name
             yield LeftOut(f"where {name} is {label}", given, where, contract.target, label, contract.ahead)
+
+
+def unlike(subject: Subject) -> list[float]:
+    """Numbers that the code tells from all others in its target: target != -1, target.ne(-1), not_equal(target, -1)."""
+    goal = subject.contract.target
+    if goal is None:
+        return []
+    word, number = re.escape(subject.contract.arguments[goal].name), r"(-?\d+(?:\.\d+)?)"
+    written = rf"\b{word}\s*!=\s*{number}|\b{word}\.ne\(\s*{number}|not_equal\(\s*{word}\s*,\s*{number}"
+    return [float("".join(each)) for each in re.findall(written, source_of(subject.loss))]
+
+
+def _unknown(subject: Subject, inputs: Sequence[Any]) -> Iterator[LeftOut]:
+    """Targets of a negative number that no ordinary one is, and that the code tells from all others."""
+    goal = subject.contract.target
+    if goal is None or subject.contract.target_kind() not in ("real", "positive", "count", "soft", "binary"):
+        return
+    target, name = inputs[goal], subject.contract.arguments[goal].name
+    for number in (each for each in unlike(subject) if each < 0):
+        where = (torch.arange(target.numel()) % 3 == 1).reshape(target.shape)
+        given = tuple(old.masked_fill(where, number) if i == goal else old for i, old in enumerate(inputs))
+        if bool(where.any()):
+            yield LeftOut(f"where {name} is {number:g}", given, where, goal)
 
 
 def _is_a_mask(subject: Subject, index: int) -> bool:

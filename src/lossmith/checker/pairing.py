@@ -2,11 +2,13 @@
 
 A loss that pairs all with all has, in any order of its targets, the total of all N x N pairs called alone. Losses
 on sets (Chamfer, energy distance) are blind to the order too, but are not that total; losses on differences of two
-groups (a ranking of positives above negatives) are, but are not best where prediction and target agree.
+groups (a ranking of positives above negatives) are, but are not best where prediction and target agree. Beside the
+target, other arguments may be on the far side together: a value and its action meet the rewards of every sample.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -15,52 +17,91 @@ from torch import Tensor
 from lossmith.checker.batch import near, orders, precise, same, size, take
 from lossmith.checker.sample import batched, draw, head
 from lossmith.checker.subject import Subject, Trial
-from lossmith.checker.watch import Largest
+from lossmith.checker.watch import Largest, Squares
 
 ELEMENTWISE = ("real", "positive", "logits", "prob", "binary", "soft", "count", "pm1")
 LABELS = ("index", "binary", "soft", "pm1", "count")
 FEW = 3  # samples in the evidence
+MOST_BESIDE = 4  # arguments beside prediction and target whose every choice is tried
 
 
 @dataclass(frozen=True)
 class Meeting:
-    """Proof that a loss pairs all with all: its total, that of all pairs, and that of the matching ones."""
+    """Proof that a loss pairs all with all: its total, that of all pairs, and that of the matching ones.
+
+    `far` are the arguments of which those of every sample meet each prediction.
+    """
 
     trial: Trial
     all_pairs: float
     matching: float
     n: int
+    far: tuple[int, ...]
     shape: tuple[int, ...] = ()
     line: str = ""
 
 
 def every_pair(subject: Subject) -> Meeting | None:
+    return next((meeting for far in _far_sides(subject) if (meeting := _always_meets(subject, far)) is not None), None)
+
+
+def beside(subject: Subject) -> list[int]:
+    """Arguments with one entry or row for each sample that are neither a prediction nor the target."""
+    rows, main = batched(subject.contract, subject.draw(0)), (*subject.contract.preds, subject.contract.target)
+    return [i for i, row in enumerate(rows) if row and i not in main]
+
+
+def _far_sides(subject: Subject) -> Iterator[tuple[int, ...]]:
+    """What may stand on the far side: the target alone, then with others, then others without it.
+
+    A weight or a mask alone that meets every sample multiplies the total: LS404 speaks of it.
+    """
+    target, others = subject.contract.target, beside(subject)
+    if target is not None:
+        yield (target,)
+    every = [*([] if target is None else [target]), *others]
+    for count in range(len(every), 0, -1) if 0 < len(others) <= MOST_BESIDE else ():
+        for far in combinations(every, count):
+            kinds = {subject.contract.arguments[i].kind for i in far}
+            if far != (target,) and not kinds <= {"weight", "mask", "lengths"}:
+                yield far
+
+
+def _always_meets(subject: Subject, far: tuple[int, ...]) -> Meeting | None:
     found: list[Meeting] = []
     for seed in range(3):
         inputs = subject.draw(seed)
         inputs = head(subject.contract, inputs, min(size(subject, inputs), 4))
-        meeting = _meeting(subject, inputs)
+        meeting = _meeting(subject, inputs, far)
         if meeting is None:
             return None
         found.append(meeting)
     return found[0]
 
 
-def _meeting(subject: Subject, inputs: tuple[Any, ...]) -> Meeting | None:
-    n, dtype, target = size(subject, inputs), precise(subject, inputs), subject.contract.target or 0
-    seen = Largest(subject.file)
+def _meeting(subject: Subject, inputs: tuple[Any, ...], far: tuple[int, ...]) -> Meeting | None:
+    n, dtype, target = size(subject, inputs), precise(subject, inputs), subject.contract.target
+    seen = Largest(subject.file) if far == (target,) else Squares(subject.file, n)
     whole = subject.run(inputs, dtype=dtype, watch=None if subject.bridged else seen)
-    if not whole.ok or not all(same(whole, _reordered(subject, inputs, target, o, dtype)) for o in orders(n, 3)):
+    if not whole.ok or not all(same(whole, _reordered(subject, inputs, far, o, dtype)) for o in orders(n, 3)):
         return None
-    pairs = torch.tensor([[_alone(subject, inputs, i, j, dtype) for j in range(n)] for i in range(n)])
-    if not bool(torch.isfinite(pairs).all()) or not (subject.bridged or _square(seen.shape, n)):
+    if not (subject.bridged or _square(seen.shape, n)):
+        return None
+    pairs = torch.tensor([[_alone(subject, inputs, i, j, far, dtype) for j in range(n)] for i in range(n)])
+    if not bool(torch.isfinite(pairs).all()):
         return None
     for scale in (1.0, n, n * n):  # a sum, a sum over one axis and a mean over the other, a mean
         every, matching = float(pairs.sum()) / scale, float(pairs.diagonal().sum()) / scale * (n if scale > n else 1)
         meets_all = near(whole.value, every, 1e-5) and not near(every, matching, 1e-3)
-        if meets_all and _agreement_is_best(subject, inputs, dtype):
-            return Meeting(subject.run(inputs), every, matching, n, seen.shape, seen.line)
+        if meets_all and (_agreement_is_best(subject, inputs, dtype) if far == (target,) else _interact(pairs)):
+            return Meeting(subject.run(inputs), every, matching, n, far, seen.shape, seen.line)
     return None
+
+
+def _interact(pairs: Tensor) -> bool:
+    """False for a term of the one side plus a term of the other, which pairs nothing."""
+    mixed = pairs - pairs.mean(0, keepdim=True) - pairs.mean(1, keepdim=True) + pairs.mean()
+    return bool(mixed.abs().max() > 1e-4 * (1e-6 + pairs.abs().max()))
 
 
 def _square(shape: Sequence[int], n: int) -> bool:
@@ -68,17 +109,16 @@ def _square(shape: Sequence[int], n: int) -> bool:
 
 
 def _reordered(
-    subject: Subject, inputs: tuple[Any, ...], index: int, order: Sequence[int], dtype: torch.dtype
+    subject: Subject, inputs: tuple[Any, ...], far: Sequence[int], order: Sequence[int], dtype: torch.dtype
 ) -> Trial:
-    moved = inputs[index][list(order)]
-    return subject.run((*inputs[:index], moved, *inputs[index + 1 :]), dtype=dtype)
+    moved = tuple(value[list(order)] if i in far else value for i, value in enumerate(inputs))
+    return subject.run(moved, dtype=dtype)
 
 
-def _alone(subject: Subject, inputs: tuple[Any, ...], i: int, j: int, dtype: torch.dtype) -> float:
-    """The loss of prediction i with target j, as a batch of one."""
-    target = subject.contract.target or 0
+def _alone(subject: Subject, inputs: tuple[Any, ...], i: int, j: int, far: Sequence[int], dtype: torch.dtype) -> float:
+    """The loss of prediction i with what is on the far side of sample j, as a batch of one."""
     one, other = take(subject, inputs, (i,)), take(subject, inputs, (j,))
-    given = (*one[:target], other[target], *one[target + 1 :])
+    given = tuple(b if index in far else a for index, (a, b) in enumerate(zip(one, other, strict=True)))
     return subject.run(given, dtype=dtype, grad=False).value
 
 
@@ -146,7 +186,7 @@ def _blind(subject: Subject, inputs: tuple[Any, ...]) -> bool:
     """True if the value is the same for the targets in any order."""
     where, dtype, n = subject.contract.target or 0, precise(subject, inputs), size(subject, inputs)
     whole = subject.run(inputs, dtype=dtype)
-    return all(same(whole, _reordered(subject, inputs, where, order, dtype)) for order in orders(n, 3))
+    return all(same(whole, _reordered(subject, inputs, (where,), order, dtype)) for order in orders(n, 3))
 
 
 def mismatches(subject: Subject) -> list[Mismatch]:

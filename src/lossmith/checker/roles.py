@@ -7,13 +7,16 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lossmith.checker.contract import PRED_NAMES, TARGET_NAMES, target_first
 from lossmith.checker.handed import exchanged
+from lossmith.checker.judge import SEEDS
 from lossmith.checker.options import is_function
 from lossmith.checker.quantiles import levels_of, settings_of
-from lossmith.checker.sample import head
+from lossmith.checker.sample import generator, head
 from lossmith.checker.subject import Subject
+from lossmith.checker.wrong import put
 
 LEVEL = re.compile(r"^(?:tau|q|quantile|quantile_level|level|percentile)$")
 SHARES = (0.1, 0.3, 0.7, 0.9)
@@ -163,6 +166,40 @@ def handed_turned(subject: Subject) -> Turned | None:
         f"where {names[0]} is 1 in 30 of 100 cases it is least at {names[1]} = 0.3, and not the other way round",
         f"hand over {names[0]} first where it is the prediction of the inner function",
         inputs,
+    )
+
+
+def rows_turned(subject: Subject) -> Turned | None:
+    """The same of rows of classes, sum(p log t): on every draw it is least where the target is the prediction."""
+    contract = subject.contract
+    where, goal = _pair(subject)
+    if contract.kinds() not in (("prob", "binary"), ("binary", "prob")) or contract.pred.domain.axes != ("N", "C"):
+        return None
+    if not _named(subject):
+        return None
+    for seed in SEEDS:
+        inputs = list(subject.draw(seed))
+        g = generator(seed)
+        rows, other, apart = (torch.randn(inputs[where].shape, generator=g).softmax(-1) for _ in range(3))
+
+        def cost(pred: Tensor, target: Tensor, given: list[Any] = inputs) -> float:
+            return subject.values(put(put(given, where, pred), goal, target), dtype=torch.float64)
+
+        ends = cost(rows, other), cost(apart, other)
+        middle = cost((rows + apart) / 2, other)
+        close = 1e-6 * (abs(ends[0]) + abs(ends[1]))
+        if not abs(ends[0] - ends[1]) > 1e3 * close or abs(middle - sum(ends) / 2) > close:
+            return None
+        rivals = [torch.lerp(rows, each, part) for each in (other, apart) for part in (0.05, 0.3, 1.0)]
+        rivals += [(power * rows.log()).softmax(-1) for power in (0.5, 0.8, 1.2, 2.0)]  # a product is best sharper
+        if not all(cost(rows, rows) < cost(rows, rival) for rival in rivals):
+            return None
+    names = contract.arguments[where].name, contract.arguments[goal].name
+    return Turned(
+        f"it is a likelihood of {names[1]} for labels in {names[0]}: the logarithm is taken of the target",
+        f"for given {names[0]} it is least where {names[1]} equals it, and it is a straight line in {names[0]}",
+        f"take the logarithm of {names[0]}, and weigh it with {names[1]}",
+        _few(subject),
     )
 
 

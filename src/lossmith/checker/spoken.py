@@ -8,6 +8,7 @@ negative; chosen, rejected; real, fake) has nothing left to find out but that it
 import re
 from collections.abc import Iterator, Sequence
 
+from lossmith.checker.heads import of_heads
 from lossmith.checker.policies import ACTED, OLD, of_likelihoods, of_q_step, of_returns
 from lossmith.checker.side import Side, side_of
 from lossmith.checker.templates import GROUPS, Template
@@ -18,6 +19,11 @@ _PREFERENCE = re.compile(
     r"(?:d_)?real(?:_\w+)?|winner|loser)(?:_|$)|"
     r"^(?:(?:s|sim|similarity|scores?|logits?|preds?|out(?:put)?s?|rewards?)_?)?(?:pos|neg|positive|negative)$|^s_?[pn]$"
 )
+_ANSWER = {
+    "logits": (r"logits?$", "logits[N,T,C]", "pred"),
+    "mask": (r"mask", "mask[N,T]", "other"),
+    "tokens": (r"(?:^|_)(?:ids?|labels?|tokens?|targets?)$", "index[N,T]", "target"),
+}
 _MIXED = re.compile(r"^(?:y|targets?|labels?)_?[ab12]$")  # of mixup: two labels for each sample
 METRIC = re.compile(
     r"^(?:a|p|n|anc|anchors?|pos(?:itives?)?|neg(?:atives?)?\d?|quer(?:y|ies)|q|k|keys?)(?:_?(?:emb\w*|feat\w*|vec\w*|z|\d))?$"
@@ -57,6 +63,8 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         return (Template(9.0, ("embedding[N,D]", "embedding[N,D]"), ("pred", "pred")),)
     if len(names) >= 3 and all(METRIC.search(name) for name in lowered):
         return (Template(9.0, ("embedding[N,D]",) * len(names), ("pred",) * len(names)),)
+    if all(_PREFERENCE.search(name) for name in lowered) and (found := _of_answers(lowered)):
+        return found
     if all(_PREFERENCE.search(name) for name in lowered):
         roles = tuple("target" if OLD.search(name) else "pred" for name in lowered)
         if "pred" in roles:
@@ -69,7 +77,7 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         return found
     if len(names) == 2 and _SCORES.search(lowered[0]) and WORTH.search(lowered[1]):
         return tuple(Template(9.0, (f"real[{axes}]",) * 2) for axes in ("N,C", "N"))
-    if found := of_q_step(lowered) or _of_mixture(lowered) or _of_two_scores(lowered):
+    if found := of_heads(lowered) or of_q_step(lowered) or _of_mixture(lowered) or _of_two_scores(lowered):
         return found
     sides = _sides_of(names)
     if found := of_likelihoods(lowered, sides):
@@ -98,6 +106,15 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         domains = [f"{side.kind}[N]" if side else "real[N]" for side in sides]
         return (Template(9.0, tuple(domains), tuple(side.role if side else "pred" for side in sides)),)
     return ()
+
+
+def _of_answers(names: Sequence[str]) -> tuple[Template, ...]:
+    """A chosen and a rejected answer: the logits of its steps, its tokens, and perhaps a mask of them."""
+    parts = [next((part for part, (p, _, _) in _ANSWER.items() if re.search(p, name)), "") for name in names]
+    if "" in parts or parts.count("tokens") != 2 or parts.count("logits") not in (2, 4):
+        return ()
+    roles = tuple("other" if OLD.search(name) else _ANSWER[part][2] for name, part in zip(names, parts, strict=True))
+    return (Template(9.0, tuple(_ANSWER[part][1] for part in parts), roles),) if "pred" in roles else ()
 
 
 def _alone(names: Sequence[str], sides: Sequence[Side | None]) -> tuple[Template, ...]:

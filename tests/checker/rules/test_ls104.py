@@ -1,5 +1,6 @@
 """LS104: the gradient is not finite where the prediction is perfect."""
 
+import jax.numpy as jnp
 import keras
 import torch
 import torch.nn.functional as F
@@ -84,3 +85,21 @@ def test_a_guard_that_is_added_to_the_root_leaves_a_silent_vector_without_a_grad
         answer(rule, lambda est, ref: 1 - (est / est.norm(dim=1, keepdim=True) * ref).sum(-1).mean(), **vectors)[1]
         == []
     )
+
+
+def jax_cosine(prediction, velocity, inside=0.0):
+    dot = jnp.sum(prediction * velocity, -1)
+    size = jnp.sqrt(jnp.sum(prediction**2, -1) + inside) * jnp.sqrt(jnp.sum(velocity**2, -1) + inside)
+    return jnp.mean(1.0 - dot / (size + 1e-8))
+
+
+def jax_cosine_guarded(prediction, velocity):
+    safe = jnp.maximum(jnp.sum(prediction**2, -1), 1e-6) * jnp.maximum(jnp.sum(velocity**2, -1), 1e-6)
+    return jnp.mean(1.0 - jnp.sum(prediction * velocity, -1) / jnp.sqrt(safe))
+
+
+def test_a_silent_vector_in_jax():
+    vectors = {"prediction": "embedding[N,D]", "velocity": "embedding[N,D]"}
+    (found,) = answer(rule, jax_cosine, **vectors)[1]
+    assert "where one vector is 0" in found.message
+    assert answer(rule, jax_cosine_guarded, **vectors)[1] == []

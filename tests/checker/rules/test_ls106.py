@@ -118,3 +118,15 @@ def test_an_argument_of_an_unsure_kind_is_asked_with_other_numbers_too():
         return ((snr.clamp(max=5.0) / snr) * (eps_pred - eps).square().mean(1)).mean()
 
     assert answer(rule, weighed)[0].status == "passed"
+
+
+def test_what_counts_beyond_a_threshold_has_an_effect_and_what_never_counts_has_none():
+    def capped(pred, target, snr):
+        return (5.0 / snr.clamp(min=5.0) * (pred - target).square()).mean()
+
+    def forgotten(pred, target, snr):
+        return (pred - target).square().mean() + 0 * snr.sum().detach()
+
+    given = {"pred": "real[N]", "target": "real[N]", "snr": "weight[N]"}
+    assert answer(rule, capped, **given)[0].status == "passed"
+    assert answer(rule, forgotten, **given)[0].status == "failed"

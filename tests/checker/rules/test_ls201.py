@@ -87,3 +87,24 @@ def test_a_probability_of_0_where_the_value_has_a_limit():
     assert [found.severity for found in answer(rule, entropy, probs="prob[N,C]")[1]] == ["error"]
     assert answer(rule, guarded, probs="prob[N,C]")[1] == []
     assert answer(rule, surprise, probs="prob[N,C]")[1] == []
+
+
+def test_a_weight_of_0_where_the_quotient_has_a_limit():
+    def capped(pred, target, snr):
+        return (snr.clamp(max=5.0) / snr * (pred - target).square()).mean()
+
+    def guarded(pred, target, snr):
+        return (5.0 / snr.clamp(min=5.0) * (pred - target).square()).mean()
+
+    def by_spread(pred, target, sigma):
+        return ((pred - target).square() / sigma).mean()
+
+    def weighted_mean(pred, target, weight):
+        return ((pred - target).square() * weight).sum() / weight.sum()
+
+    given = {"pred": "real[N]", "target": "real[N]"}
+    (found,) = answer(rule, capped, **given, snr="weight[N]")[1]
+    assert "the value is nan where one snr is 0" in found.message
+    assert answer(rule, guarded, **given, snr="weight[N]")[1] == []
+    assert answer(rule, by_spread, **given, sigma="weight[N]")[1] == []
+    assert answer(rule, weighted_mean, **given, weight="weight[N]")[1] == []

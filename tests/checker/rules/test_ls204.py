@@ -150,3 +150,20 @@ def test_one_sample_without_anything_visible_is_an_empty_selection(least, told):
 
     flags = {"pred": "real[N,T,C]", "target": "real[N,T,C]", "visible": "mask[N,T]"}
     assert [found.severity for found in answer(rule, keypoints, **flags)[1]] == told
+
+
+def test_a_weight_that_chooses_entries_may_choose_none():
+    def chosen(pred, target, edges):
+        return (pred - target).square()[edges > 0].mean()
+
+    def guarded(pred, target, edges):
+        kept = (pred - target).square()[edges > 0]
+        return kept.sum() / max(1, kept.numel())
+
+    def weighted_mean(pred, target, edges):
+        return ((pred - target).square() * edges).sum() / edges.sum()
+
+    given = {"pred": "real[N]", "target": "real[N]", "edges": "weight[N]"}
+    assert "not finite where edges chooses nothing" in answer(rule, chosen, **given)[1][0].message
+    assert answer(rule, guarded, **given)[1] == []
+    assert answer(rule, weighted_mean, **given)[0].status == "not applicable"

@@ -173,6 +173,45 @@ def test_what_is_left_out_or_weighs_by_design_is_innocent(loss, flags):
     assert status.status == "passed"
 
 
+def test_a_second_target_or_no_masked_error_beside_it_is_no_prior():
+    def divergence_over_all(logp, old_logp, ref_logp, mask):
+        gap = ref_logp - logp
+        return -((logp - old_logp) * mask).sum() / mask.sum() + 0.1 * (gap.exp() - gap - 1).mean()
+
+    def divergence_of_kept(logp, old_logp, ref_logp, mask):
+        gap = ref_logp - logp
+        return ((0.1 * (gap.exp() - gap - 1) - (logp - old_logp)) * mask).sum() / mask.sum()
+
+    def total_times_mask(mean, logvar, mask):
+        return ((mean.square() + logvar.exp() - logvar).sum() * mask).sum() / mask.sum()
+
+    three = {"logp": "real[N,T]", "old_logp": "real[N,T]", "ref_logp": "real[N,T]", "mask": "mask[N,T]"}
+    latents = {"mean": "real[N,C]", "logvar": "real[N,C]", "mask": "mask[N,C]"}
+    assert [found.severity for found in answer(rule, divergence_over_all, **three)[1]] == ["error"]
+    assert [found.severity for found in answer(rule, total_times_mask, **latents)[1]] == ["error"]
+    assert not answer(rule, divergence_of_kept, **three)[1]
+
+
+def _of_answers(kept):
+    def preference(chosen_logits, chosen_ids, rejected_logits, rejected_ids, pad=-100):
+        def score(logits, ids):
+            logp = logits.log_softmax(-1).gather(2, ids.clamp(min=0)[..., None]).squeeze(-1)
+            return (logp * kept(ids, pad)).sum(-1)
+
+        return -F.logsigmoid(score(chosen_logits, chosen_ids) - score(rejected_logits, rejected_ids)).mean()
+
+    return preference
+
+
+def test_two_answers_leave_out_the_padding_of_their_own_tokens():
+    status, found = answer(rule, _of_answers(lambda ids, pad: ids != pad))
+    assert (status.status, found) == ("passed", [])
+    found = answer(rule, _of_answers(lambda ids, pad: ids == ids))[1]
+    assert ["chosen_logits gets a gradient where chosen_ids is -100" in each.message for each in found] == [True]
+    found = answer(rule, _of_answers(lambda ids, pad: ids == pad))[1]  # no token counts: read all the same
+    assert ["chosen_logits gets a gradient where chosen_ids is -100" in each.message for each in found] == [True]
+
+
 def test_a_smoothness_over_all_pixels_is_information():
     def with_prior(pred, target, mask):
         return ((pred - target).square() * mask).sum() / mask.sum() + 0.1 * pred.diff().abs().mean()
@@ -325,3 +364,35 @@ def test_lengths_of_steps_behind_the_channels(off):
 
     flags = {"pred": "real[N,C,T]", "target": "real[N,C,T]", "lengths": "lengths[N]"}
     assert [found.severity for found in answer(rule, mel, **flags)[1]] == (["error"] if off else [])
+
+
+def test_events_that_are_sorted_and_used_as_an_index_are_told():
+    def partial(risk, event, time, choose):
+        order = time.argsort()
+        risk, seen = risk[order], event[order]
+        return choose(risk.flip(0).logcumsumexp(0).flip(0) - risk, seen).mean()
+
+    given = {"risk": "real[N]", "event": "binary[N]", "time": "positive[N]"}
+    (found,) = answer(rule, lambda risk, event, time: partial(risk, event, time, lambda x, e: x[e.long()]), **given)[1]
+    assert "event, which is 0 and 1, is used as an index" in found.message
+    assert (
+        answer(rule, lambda risk, event, time: partial(risk, event, time, lambda x, e: x[e.bool()]), **given)[1] == []
+    )
+
+
+def test_a_number_that_means_not_known_leaves_the_prediction_alone():
+    def counted_only(pred, target):
+        there = target.ne(-1)
+        return (pred - target).square().sum() / there.sum().clamp(min=1)
+
+    def left_out_too(pred, target):
+        there = target != -1
+        return ((pred - target).square() * there).sum() / there.sum().clamp(min=1)
+
+    def a_class_of_zeros(pred, target):
+        return ((pred - target).square() * (1 + 4 * (target != 0))).mean()
+
+    given = {"pred": "real[N,C]", "target": "real[N,C]"}
+    assert "pred gets a gradient where target is -1" in answer(rule, counted_only, **given)[1][0].message
+    assert answer(rule, left_out_too, **given)[1] == []
+    assert answer(rule, a_class_of_zeros, **given)[1] == []

@@ -173,3 +173,19 @@ def test_the_reproducer_prints_the_ceiling(tmp_path: Path):
     """
     _, lines = run_reproducer(tmp_path, rule, source, "ceiling", **INDEX)
     assert "8.83" in lines[0]
+
+
+def test_a_density_that_vanishes_beside_its_guard_is_a_warning():
+    def mixture(pi_logits, mu, log_sigma, y, stable=False):
+        z = (y[:, None] - mu) * torch.exp(-log_sigma)
+        log_prob = F.log_softmax(pi_logits, 1) - 0.5 * z**2 - log_sigma
+        if stable:
+            return -log_prob.logsumexp(1).mean()
+        return -torch.log(log_prob.exp().sum(1) + 1e-8).mean()
+
+    def guarded_softmax(logits, target):
+        return -torch.log(picked(logits.softmax(1), target) + 1e-8).mean()
+
+    assert [found.severity for found in answer(rule, mixture)[1]] == ["warning"]
+    assert answer(rule, lambda pi_logits, mu, log_sigma, y: mixture(pi_logits, mu, log_sigma, y, True))[1] == []
+    assert [found.severity for found in answer(rule, guarded_softmax, **INDEX)[1]] == ["info"]

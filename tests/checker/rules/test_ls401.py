@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from reproducing import run_reproducer
-from ruletest import answer, printed
+from ruletest import answer, printed, subject_of
 from shipped import each_shipped, shipped
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -236,6 +236,49 @@ def test_losses_that_refuse_or_align_other_shapes_pass() -> None:
 def test_losses_on_sets_and_on_two_groups_meet_all_by_design() -> None:
     assert answer(rule, chamfer, pred="embedding[N,D]", target="real[N,D]")[0].status == "passed"
     assert answer(rule, rank_above, pred="real[N]", target="real[N]")[0].status == "passed"
+
+
+STEP = {
+    "q_values": "real[N,C]",
+    "actions": "index[N]",
+    "rewards": "real[N]",
+    "next_q_values": "real[N,C]",
+    "done": "binary[N]",
+}
+
+
+def step_of_columns(q_values, actions, rewards, next_q_values, done, gamma=0.9):
+    q = q_values.gather(1, actions[:, None])
+    return F.smooth_l1_loss(q, rewards + gamma * (1 - done) * next_q_values.amax(1).detach())
+
+
+def step_of_rows(q_values, actions, rewards, next_q_values, done, gamma=0.9):
+    q = q_values.gather(1, actions[:, None]).squeeze(1)
+    return F.smooth_l1_loss(q, rewards + gamma * (1 - done) * next_q_values.amax(1).detach())
+
+
+def test_a_value_of_its_action_meets_the_rewards_of_every_sample() -> None:
+    found = answer(rule, step_of_columns, **STEP)[1]
+    assert [each.severity for each in found] == ["error"]
+    assert "every prediction meets rewards, next_q_values and done of every sample" in found[0].message
+    assert answer(rule, step_of_rows, **STEP)[1] == []
+
+
+def test_what_names_settle_is_read_though_torch_warns_of_shapes_within() -> None:
+    assert subject_of(step_of_columns).contract.kinds() == ("real", "index", "real", "real", "binary")
+
+
+def test_terms_of_either_side_and_a_weight_alone_pair_nothing() -> None:
+    def two_terms(pred, target, drift):
+        return (pred - target).square().mean() + (drift[:, None] - drift).square().mean()
+
+    def weighted_in_all(pred, target, weight):
+        return ((pred - target).square()[:, None] * weight).mean()
+
+    given = {"pred": "real[N]", "target": "real[N]"}
+    for loss, third in ((two_terms, {"drift": "real[N]"}), (weighted_in_all, {"weight": "weight[N]"})):
+        found = answer(rule, loss, **given, **third)[1]
+        assert [each.severity for each in found if "every prediction" in each.message] == []
 
 
 def test_without_a_target_there_is_nothing_to_misalign() -> None:

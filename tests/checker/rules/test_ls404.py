@@ -244,3 +244,15 @@ def test_weights_of_one_give_what_no_weights_give(count, told):
 
     flags = {"pred": "logits[N,T,C]", "target": "index[N,T]"}
     assert [found.severity for found in answer(rule, tokens, **flags)[1]] == told
+
+
+def test_a_weight_that_is_capped_does_not_cancel():
+    def capped(pred, target, weight):
+        return (weight.clamp(max=5.0) / weight * (pred - target).square()).mean()
+
+    def cancels(pred, target, weight):
+        return ((pred - target).square().mean() * weight).sum() / weight.sum()
+
+    given = {"pred": "real[N]", "target": "real[N]", "weight": "weight[N]"}
+    assert answer(rule, capped, **given)[1] == []
+    assert "cancels" in answer(rule, cancels, **given)[1][0].message

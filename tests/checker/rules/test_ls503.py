@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from keras import ops
 from reproducing import run_reproducer
 from ruletest import answer, printed
 from torch import Tensor, nn
@@ -147,3 +148,25 @@ def test_a_spread_that_is_divided_by_one_less_is_no_term_that_fades() -> None:
         return F.mse_loss(pred, target) + (pred.var(0) - target.var(0)).square().mean()
 
     assert answer(rule, spread, **REAL)[1] == []
+
+
+def keras_sum(y_true: Tensor, y_pred: Tensor) -> Tensor:
+    return ops.sum(ops.square(y_true - y_pred))
+
+
+def keras_sum_of_each(y_true: Tensor, y_pred: Tensor) -> Tensor:
+    return ops.sum(ops.square(y_true - y_pred), axis=-1)
+
+
+def keras_sum_as_documented(y_true: Tensor, y_pred: Tensor) -> Tensor:
+    """The sum of squares over the batch."""
+    return ops.sum(ops.square(y_true - y_pred))
+
+
+def test_a_sum_that_keras_cannot_average() -> None:
+    given = {"y_true": "real[N,C]", "y_pred": "real[N,C]"}
+    (found,) = answer(rule, keras_sum, **given)[1]
+    assert found.severity == "warning"
+    assert "twice the samples double it" in found.message
+    for innocent in (keras_sum_of_each, keras_sum_as_documented):
+        assert answer(rule, innocent, **given)[1] == []

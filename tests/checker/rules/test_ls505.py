@@ -269,3 +269,33 @@ class PerClass(nn.Module):
 
 def test_a_reduction_of_classes_alone_keeps_its_contract() -> None:
     assert answer(rule, PerClass(), pred="real[N,C]", target="real[N,C]")[0].status == "passed"
+
+
+def test_a_term_that_is_averaged_before_the_values_are_returned() -> None:
+    class Poly(nn.Module):
+        each = "mean"
+
+        def __init__(self, reduction: str = "mean") -> None:
+            super().__init__()
+            self.reduction = reduction
+
+        def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+            ce = nn.functional.cross_entropy(logits, labels, reduction=self.each)
+            value = ce + 1 - logits.softmax(1).gather(1, labels.unsqueeze(1)).squeeze(1)
+            return {"none": value, "sum": value.sum(), "mean": value.mean()}[self.reduction]
+
+    class Own(Poly):
+        each = "none"
+
+    class Centred(Poly):
+        def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+            ce = nn.functional.cross_entropy(logits, labels, reduction="none")
+            value = ce * ce.detach().softmax(0) * len(ce)  # samples interact in the total too
+            return {"none": value, "sum": value.sum(), "mean": value.mean()}[self.reduction]
+
+    classes = {"logits": "logits[N,C]", "labels": "index[N]"}
+    (found,) = answer(rule, Poly(), **classes)[1]
+    assert "reduction='none' gives a sample" in found.message
+    assert "averaged over the batch" in found.message
+    assert answer(rule, Own(), **classes)[1] == []
+    assert answer(rule, Centred(), **classes)[1] == []

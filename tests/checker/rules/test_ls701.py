@@ -247,3 +247,23 @@ def test_steps_read_as_classes_and_a_softmax_of_jax_along_the_batch():
     flags = {"logits": "logits[N,C]", "labels": "index[N]"}
     assert "the softmax runs along axis 0" in answer(rule, along(0), **flags)[1][0].message
     assert answer(rule, along(-1), **flags)[1] == []
+
+
+def _iou(height):
+    def box_iou_loss(pred_boxes, gt_boxes):
+        low = torch.maximum(pred_boxes[:, :2], gt_boxes[:, :2])
+        high = torch.minimum(pred_boxes[:, 2:], gt_boxes[:, 2:])
+        inter = (high - low).clamp(min=0).prod(1)
+        area = (pred_boxes[:, 2] - pred_boxes[:, 0]) * height(pred_boxes)
+        union = area + (gt_boxes[:, 2:] - gt_boxes[:, :2]).prod(1) - inter
+        return (1 - inter / (union + 1e-7)).mean()
+
+    return box_iou_loss
+
+
+def test_boxes_of_which_another_side_is_better_than_the_right_one():
+    boxes = {"pred_boxes": "boxes[N,4]", "gt_boxes": "boxes[N,4]"}
+    (found,) = answer(rule, _iou(lambda b: b[:, 3] - b[:, 0]), **boxes)[1]
+    assert "another prediction is better than the perfect one" in found.message
+    assert answer(rule, _iou(lambda b: b[:, 3] - b[:, 1]), **boxes)[1] == []
+    assert answer(rule, lambda pred_boxes, gt_boxes: (pred_boxes - gt_boxes).abs().sum(1).mean(), **boxes)[1] == []

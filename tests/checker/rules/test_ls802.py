@@ -130,3 +130,28 @@ def by_columns(preds, target, quantiles=(0.1, 0.5, 0.9)):
 def test_places_of_a_function_and_columns_of_quantiles(loss, says):
     found = answer(rule, loss)[1]
     assert [says in each.message for each in found] == ([True] if says else [])
+
+
+def rows_turned(y_true, y_pred):
+    return -ops.sum(y_pred * ops.log(ops.clip(y_true, 1e-7, 1.0)), axis=-1)
+
+
+def rows_in_order(y_true, y_pred):
+    return -ops.sum(y_true * ops.log(ops.clip(y_pred, 1e-7, 1.0)), axis=-1)
+
+
+def rows_of_the_other_divergence(y_true, y_pred):
+    p, t = (ops.clip(each, 1e-7, 1.0) for each in (y_pred, y_true))
+    return ops.sum(p * (ops.log(p) - ops.log(t)), axis=-1)
+
+
+def rows_that_overlap(y_true, y_pred):
+    return 1 - 2 * ops.sum(y_true * y_pred) / (ops.sum(y_true) + ops.sum(y_pred))
+
+
+def test_rows_whose_logarithm_is_taken_of_the_target():
+    given = {"y_true": "binary[N,C]", "y_pred": "prob[N,C]"}
+    (found,) = answer(rule, rows_turned, **given)[1]
+    assert "it is a likelihood of y_true for labels in y_pred" in found.message
+    for innocent in (rows_in_order, rows_of_the_other_divergence, rows_that_overlap):
+        assert answer(rule, innocent, **given)[1] == []

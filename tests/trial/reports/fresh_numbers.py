@@ -148,7 +148,7 @@ class SoftArgmaxPose(nn.Module):
     def forward(self, heatmaps, joints):
         b, k, h, w = heatmaps.shape
         flat = heatmaps.reshape(b, k, -1)
-        idx = flat.argmax(-1)  # mend: idx = (flat.softmax(-1) * torch.arange(h * w, dtype=flat.dtype)).sum(-1)
+        idx = flat.argmax(-1)  # mend: idx = (flat.softmax(-1) * torch.arange(h * w, dtype=flat.dtype, device=flat.device)).sum(-1)
         return ((idx - joints.reshape(b, k)) ** 2).to(heatmaps.dtype).mean()
 
 

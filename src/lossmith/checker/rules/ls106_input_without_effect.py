@@ -78,7 +78,18 @@ def _effect(subject: Subject, index: int) -> tuple[bool, int, tuple[Trial, Trial
             pair = pair or (base, trial)
             if not _alike(base, trial, index):
                 return True, count, None
-    return False, count, pair
+    return pair is not None and _counts_far_off(subject, index, pair[0]), count, pair
+
+
+def _counts_far_off(subject: Subject, index: int, base: Trial) -> bool:
+    """True if it counts beyond what was drawn: gamma / x.clamp(min=gamma) is 1 up to a threshold."""
+    old = base.inputs[index]
+    if subject.contract.arguments[index].kind not in SCALED or not old.is_floating_point():
+        return False
+    trials = (
+        _run(subject, (*base.inputs[:index], factor * old, *base.inputs[index + 1 :])) for factor in (0.01, 30.0, 1e3)
+    )
+    return any(trial.ok and trial.finite_value and not _alike(base, trial, index) for trial in trials)
 
 
 def _bases(subject: Subject) -> Iterator[tuple[int, tuple[Any, ...]]]:

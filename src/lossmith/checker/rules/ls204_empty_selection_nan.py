@@ -29,6 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lossmith.checker.counted import selects
 from lossmith.checker.evidence import finding, reproduce, shrink
 from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.ignored import ignored_label
@@ -52,7 +53,12 @@ class Selection:
 def applies(subject: Subject) -> str:
     kinds = set(subject.contract.kinds())
     chosen = kinds & {"index", "binary", "onehot", "pm1", "mask", "labels", "soft", "boxes"}
-    return "" if chosen else "the contract has nothing that selects: no classes, labels or masks"
+    choosing = (i for i, argument in enumerate(subject.contract.arguments) if argument.kind == "weight")
+    return (
+        ""
+        if chosen or any(selects(subject, i) for i in choosing)
+        else "the contract has nothing that selects: no classes, labels or masks"
+    )
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -212,6 +218,8 @@ def _selections(subject: Subject) -> Iterator[Selection]:
                 yield Selection(f"in a batch whose targets are all {number:+g}", put(torch.full_like(value, number)))
         elif kind == "mask":
             yield Selection("where the mask is empty", put(torch.zeros_like(value)))
+        elif kind == "weight" and selects(subject, index):
+            yield Selection(f"where {argument.name} chooses nothing", put(torch.zeros_like(value)))
         elif kind == "index":
             yield from _labels(subject, index, inputs)
 

@@ -4,7 +4,8 @@ What it checks
     log(softmax(x)), log(sigmoid(x)), log(1 - sigmoid(x)), log(1 + exp(x)), log(sum(exp(x))) and log(cosh(x)) are not
     computed one after the other. It is reported only with inputs at which the detour shows: a value or gradient that
     is not finite up to 100, or a value off by more than 1 % up to 10. What is off beyond that, or because a guard such
-    as `+ 1e-8` or `clamp(1e-4, ...)` bounds it, is information.
+    as `+ 1e-8` or `clamp(1e-4, ...)` bounds it, is information; but not where all terms of a sum of exponentials have
+    vanished beside the guard, and the gradient with them: a density that is far from what it is to explain.
 
 Why it matters
     The exponential overflows or vanishes where its logarithm is an ordinary number. A guard keeps the value finite and
@@ -36,6 +37,8 @@ from lossmith.checker.subject import Subject, Trial
 CODE, NAME, SINCE = "LS307", "naive-composition", "0.1"
 ORDINARY, REACHABLE = 10.0, 128.0
 OFF = 0.01
+SUM = "log(sum(exp(x)))"
+LEFT = 1e-3
 INSTEAD = {
     "log(softmax(x))": "log_softmax(x)",
     "log(sigmoid(x))": "logsigmoid(x)",
@@ -61,7 +64,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     mildest: tuple[Condition, Severity, str] | None = None
     for condition in conditions(subject):
         if condition.finite and (size := _size(subject, condition)) <= REACHABLE:
-            found = _shows(subject, condition, size, guarded=any(rewrite.guarded for rewrite in listed))
+            found = _shows(subject, condition, size, listed)
             if found is not None and (mildest is None or (found[0] == "warning" and mildest[1] == "info")):
                 mildest = (condition, *found)
     if mildest is not None:
@@ -91,12 +94,21 @@ def _pair(subject: Subject, inputs: tuple[object, ...]) -> tuple[Trial, Trial]:
     return subject.run(inputs), subject.run(inputs, dtype=torch.float64, watch=Stable(subject.file))
 
 
-def _shows(subject: Subject, condition: Condition, size: float, guarded: bool) -> tuple[Severity, str] | None:
+def _shows(subject: Subject, condition: Condition, size: float, listed: list[Rewrite]) -> tuple[Severity, str] | None:
     """How grave the fault is there and what shows it; None if nothing does."""
-    what = _fault(subject, *_pair(subject, condition.inputs))
+    naive, stable = _pair(subject, condition.inputs)
+    what = _fault(subject, naive, stable)
     if what == "digits":
-        return ("warning" if size <= ORDINARY and not guarded else "info"), what
+        mild = size > ORDINARY or any(rewrite.guarded for rewrite in listed)
+        return ("info" if mild and not _vanished(naive, stable, listed) else "warning"), what
     return None if what is None else ("warning", what)
+
+
+def _vanished(naive: Trial, stable: Trial, listed: list[Rewrite]) -> bool:
+    """True if a sum of exponentials is nothing beside its guard: hardly any of the gradient is left."""
+    pairs = [(a, b) for a, b in zip(naive.grads, stable.grads, strict=True) if a is not None and b is not None]
+    left, whole = (max((float(pair[i].abs().max()) for pair in pairs), default=0.0) for i in (0, 1))
+    return left < LEFT * whole and all(rewrite.source == SUM for rewrite in listed)
 
 
 def _fault(subject: Subject, naive: Trial, stable: Trial) -> str | None:

@@ -30,14 +30,14 @@ from collections.abc import Iterator
 from lossmith.checker.batch import no_batch, precise, size
 from lossmith.checker.evidence import finding, reproduce, show
 from lossmith.checker.finding import Finding, Severity
-from lossmith.checker.pairing import Meeting, Mismatch, every_pair, mismatches, stray_axis
+from lossmith.checker.pairing import Meeting, Mismatch, beside, every_pair, mismatches, stray_axis
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS401", "silent-broadcast", "0.1"
 
 
 def applies(subject: Subject) -> str:
-    if subject.contract.target is None:
+    if subject.contract.target is None and not beside(subject):
         return "it takes no target"
     if reason := no_batch(subject):
         return reason
@@ -48,6 +48,8 @@ def check(subject: Subject) -> Iterator[Finding]:
     precise(subject, subject.draw(0))
     if meeting := every_pair(subject):
         yield _own_code(subject, meeting)
+    elif subject.contract.target is None:
+        return
     elif stray := stray_axis(subject):
         yield _mixed(subject, [stray], "error")
     elif found := mismatches(subject):
@@ -55,34 +57,50 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 
 def _own_code(subject: Subject, meeting: Meeting) -> Finding:
-    rows = {a.name: show(v) for a, v in zip(subject.contract.arguments, meeting.trial.inputs, strict=True)}
-    shapes = [tuple(meeting.trial.inputs[i].shape) for i in (meeting.trial.where, subject.contract.target or 0)]
-    rows["shapes"] = f"{subject.contract.pred.name} {shapes[0]}, {_name(subject)} {shapes[1]}"
+    contract = subject.contract
+    rows = {a.name: show(v) for a, v in zip(contract.arguments, meeting.trial.inputs, strict=True)}
+    far = [contract.arguments[i].name for i in meeting.far]
+    shown = [
+        (contract.arguments[i].name, tuple(meeting.trial.inputs[i].shape)) for i in (*contract.preds, *meeting.far)
+    ]
+    rows["shapes"] = ", ".join(f"{name} {shape}" for name, shape in shown)
     rows |= {"value": show(meeting.trial.value), "over all pairs": show(meeting.all_pairs)}
     rows["over matching pairs"] = show(meeting.matching)
     if meeting.shape:
         rows["largest result"] = f"shape {meeting.shape}"
-    target = _name(subject)
+    of_target = meeting.far == (contract.target,)
+    said = (
+        "every target: the total is the same for targets"
+        if of_target
+        else (f"{_listed(far)} of every sample: the total is the same for them")
+    )
     return finding(
         sys.modules[__name__],
         subject,
-        message="every prediction meets every target: the total is the same for targets in any order",
+        message=f"every prediction meets {said} in any order",
         evidence=rows,
         why=f"the total equals that of all {meeting.n} x {meeting.n} pairs, each called alone",
-        fix=f"give {target} the shape of {subject.contract.pred.name} before they meet",
+        fix=f"give {far[0]} the shape of {contract.pred.name} before they meet"
+        if of_target
+        else f"a column of shape (N, 1) meets a row of shape (N,): squeeze {contract.pred.name} before they meet",
         line=meeting.line,
         reproducer=reproduce(
             subject,
             meeting.trial.inputs,
-            [f"print({_call(subject, '')})", f"print({_call(subject, '.flip(0)')})"],
+            [f"print({_call(subject, '')})", f"print({_call(subject, '.flip(0)', meeting.far)})"],
         ),
     )
 
 
-def _call(subject: Subject, suffix: str) -> str:
-    """The call with something done to the target."""
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _call(subject: Subject, suffix: str, far: tuple[int, ...] | None = None) -> str:
+    """The call with something done to the target, or to those arguments."""
     contract = subject.contract
-    names = [a.name + (suffix if i == contract.target else "") for i, a in enumerate(contract.arguments)]
+    changed = (contract.target,) if far is None else far
+    names = [a.name + (suffix if i in changed else "") for i, a in enumerate(contract.arguments)]
     return f"loss_fn({', '.join(names)})"
 
 

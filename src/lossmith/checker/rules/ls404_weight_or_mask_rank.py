@@ -192,9 +192,10 @@ def _moves(weighing: Weighing, drawn: Sequence[Sequence[Any]], dtype: torch.dtyp
 
 
 def _idle(weighing: Weighing, inputs: Sequence[Any], dtype: torch.dtype) -> bool:
+    """The same value for all weights, near 1 and far from it: what is clipped counts beyond a threshold."""
     w = torch.linspace(0.5, 2.0, weighing.count, dtype=torch.float64)
-    one, other = weighing.run(inputs, _one(weighing, 1.0), dtype), weighing.run(inputs, w, dtype)
-    return near(one.value, other.value, 1e-9)
+    one, *others = (weighing.run(inputs, each, dtype) for each in (_one(weighing, 1.0), w, 0.01 * w, 1e2 * w))
+    return all(near(one.value, other.value, 1e-9) for other in others)
 
 
 def _leaks(weighing: Weighing, inputs: Sequence[Any], dtype: torch.dtype) -> bool:

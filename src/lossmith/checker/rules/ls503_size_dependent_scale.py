@@ -3,7 +3,8 @@
 What it checks
     The law by which a total follows the size of its inputs. Over samples it is a sum or a mean, and not a mean divided
     by their number again, or a sum multiplied by it; nor is one of its terms. Over the pixels or time steps of a sample
-    it is a mean, or a sum that the loss says; and not a mean that is divided once more. A divergence is not divided by
+    it is a mean, or a sum that the loss says; and not a mean that is divided once more. What keras calls returns no sum
+    over the batch that nothing says. A divergence is not divided by
     the number of classes.
 
 Why it matters
@@ -33,6 +34,7 @@ from torch import Tensor
 
 from lossmith.checker.batch import Split, no_batch, precise, size, split
 from lossmith.checker.comparing import normalises_a_table
+from lossmith.checker.contract import target_first
 from lossmith.checker.evidence import SkipRule, evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding, Severity
 from lossmith.checker.guessed import holds_on_points
@@ -74,9 +76,33 @@ def check(subject: Subject) -> Iterator[Finding]:
             if holds_on_points(subject, _keeps_its_scale):
                 raise SkipRule("it holds on sets of points, and that it takes images was guessed")
             yield found
+    elif _sums_for_keras(subject) and all(part.fits((1.0, 1.0)) for part in parts):
+        yield _of_keras(subject, parts[0])
     elif (values := _part_fades(subject, drawn, dtype)) is not None:
         table = abs(values[-1] * COPIES[-1] - values[0]) < 1e-6 * abs(values[0]) and normalises_a_table(subject)
         yield _of_a_part(subject, drawn[0], values, "info" if table else "warning")
+
+
+def _sums_for_keras(subject: Subject) -> bool:
+    """One number for a loss that keras calls: it averages values of samples, and what is summed stays summed."""
+    names = subject.parameters[:2]
+    if subject.framework not in ("keras", "tensorflow") or len(names) < 2 or not target_first(*names):
+        return False
+    chosen = getattr(subject.loss, "reduction", "") == "sum" or is_shipped(subject)
+    output = subject.run(subject.draw(0), grad=False).output
+    return not chosen and not _says_sum(subject) and output is not None and output.numel() == 1
+
+
+def _of_keras(subject: Subject, part: Split) -> Finding:
+    return finding(
+        sys.modules[__name__],
+        subject,
+        severity="warning",
+        message="it is one number, a sum over the batch: twice the samples double it, and keras cannot average it",
+        trial=part.whole,
+        why="keras takes the mean of what a loss returns: of one value a sample, and not of their sum",
+        fix="return one value a sample: sum or average over the last axes alone, axis=-1",
+    )
 
 
 def _keeps_its_scale(subject: Subject) -> bool:

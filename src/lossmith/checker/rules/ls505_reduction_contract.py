@@ -170,7 +170,31 @@ def _broken(found: Choices, trials: Sequence[dict[str, Trial]], subject: Subject
         if not _equal(row["sum"].value, row["none"].value, row):
             given, added = show(row["sum"].value), show(row["none"].value)
             return f"reduction={found.word('sum')} gives {given}; the values of {found.word('none')} add up to {added}"
+    if shared := _shared(found, first, subject):
+        return shared
     return _mean(found, trials, subject) if "mean" in first else ""
+
+
+def _shared(found: Choices, row: dict[str, Trial], subject: Subject) -> str:
+    """What is wrong if a value of `none` is not that of its sample, though samples do not interact in the total."""
+    none, inputs = row["none"], row["none"].inputs
+    n = len(inputs[none.where])
+    if none.output is None or none.output.shape[:1] != (n,) or n < 2 or no_batch(subject):
+        return ""
+    loss, dtype = found.subjects["none"], none.output.dtype
+    alone = [loss.run(take(subject, inputs, (i,)), dtype=dtype, grad=False) for i in range(n)]
+    if not all(one.ok and one.finite_value and _count(one) * n == _count(none) for one in alone):
+        return ""
+    if not _equal(sum(one.value for one in alone), none.value, row):
+        return ""
+    pairs = [(float(own.sum()), one.value) for own, one in zip(none.output, alone, strict=True)]
+    if all(_equal(own, one, row) for own, one in pairs):
+        return ""
+    own, one = max(pairs, key=lambda pair: abs(pair[0] - pair[1]))
+    return (
+        f"reduction={found.word('none')} gives a sample {show(own)} in a batch and {show(one)} alone, though their "
+        "total is the same: a term was averaged over the batch before the values were returned"
+    )
 
 
 def _ignored(trials: Sequence[dict[str, Trial]]) -> bool:

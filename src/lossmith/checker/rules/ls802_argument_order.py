@@ -30,7 +30,7 @@ from collections.abc import Iterator
 
 from lossmith.checker.evidence import finding
 from lossmith.checker.finding import Finding
-from lossmith.checker.roles import Turned, called_turned, handed_turned, keras_turned, quantile_turned
+from lossmith.checker.roles import Turned, called_turned, handed_turned, keras_turned, quantile_turned, rows_turned
 from lossmith.checker.subject import Subject
 
 CODE, NAME, SINCE = "LS802", "argument-order", "0.1"
@@ -44,7 +44,7 @@ def applies(subject: Subject) -> str:
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    for test in (keras_turned, quantile_turned, handed_turned, called_turned):
+    for test in (keras_turned, quantile_turned, handed_turned, called_turned, rows_turned):
         if (found := test(subject)) is not None:
             yield _told(subject, found)
             return
