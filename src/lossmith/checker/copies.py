@@ -62,7 +62,8 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
     if kind in _SHARED:
         return value
     if kind in _TABLES and id(value) not in memo and (kind in (dict, OrderedDict) or not value):
-        twin = memo[id(value)] = kind()
+        twin: Any = kind()
+        memo[id(value)] = twin
         for key in value:
             twin[_copied(key, memo)] = _copied(value[key], memo)
         return twin

@@ -50,7 +50,7 @@ def iw_regression(y_hat, y, w):
 
 
 # empty batch: LS204
-def ohem_loss(logits, labels, thresh=0.7):
+def ohem_loss(logits, labels):
     loss = F.cross_entropy(logits, labels, ignore_index=255, reduction="none").view(-1)
     valid = labels.view(-1) != 255
     loss = loss[valid]
