@@ -55,13 +55,17 @@ def iou(pred, target):
     return (1 - inner / union).mean()
 
 
+def giou_without_hull(pred, target):
+    return iou(pred, target)
+
+
 FAULTS = [
     (clamped_sigmoid, {}, "logits gets no gradient where positives have a logit of -5"),
     (ClampedProbabilities(), {"p": "prob[N,C]", "target": "binary[N,C]"}, "positives have a probability of 0.03"),
     (hard_sigmoid, {"logits": "logits[N]", "target": "binary[N]"}, "where positives have a logit of -5"),
     (image_in_range, REAL, "pred gets no gradient where the prediction is -2"),
     (rectified, {}, "where positives have a logit of -0.5"),
-    (iou, BOXES, "where the boxes do not overlap"),
+    (giou_without_hull, BOXES, "where the boxes do not overlap"),
 ]
 
 
@@ -70,6 +74,11 @@ def test_a_flat_region_of_wrong_predictions_is_a_warning(loss, flags, says):
     _, (found,) = answer(rule, loss, **flags)
     assert found.severity == "warning"
     assert says in found.message
+
+
+def test_a_plain_overlap_is_flat_by_definition():
+    _, (found,) = answer(rule, iou, **BOXES)
+    assert (found.severity, "where the boxes do not overlap" in found.message) == ("info", True)
 
 
 def guarded(logits, target):

@@ -20,7 +20,8 @@ When to allow it
     Bad outliers are meant to be without influence. A loss that says so in its name (truncated, clipped, ramp, robust),
     or that has one constant level for all large residuals (Tukey), is not reported; nor is a slope that fades until
     float64 rounds it to 0 (tanh); nor is a guard such as
-    `clamp(1e-7, 1 - 1e-7)`, which is flat only where a probability is all but certain.
+    `clamp(1e-7, 1 - 1e-7)`, which is flat only where a probability is all but certain. A plain overlap of boxes is flat
+    between boxes that are apart by definition: that is information, unless its name promises a slope (GIoU).
 """
 
 import inspect
@@ -54,6 +55,8 @@ MEANT = re.compile(r"trunc|clip|ramp|robust|trim|redescend|tukey|saturat|\bppo\b
 CAPPED = re.compile(
     r"clamp(?:_max_?)?\(\s*(?:\w+\s*,\s*)?max\s*=|clamp_max"
 )  # a ceiling alone: the loss, not a probability
+# A plain overlap is flat between boxes that are apart, by definition; these names promise a slope there.
+SLOPED = re.compile(r"(?i:(?<![a-z])[gdces]_?iou|generali[sz]ed|distance|complete)|[GDCES]IoU")
 KINDS = ("real", "logits", "prob", "simplex", "boxes")
 
 
@@ -185,8 +188,9 @@ def _apart(subject: Subject, inputs: tuple[Any, ...]) -> list[Place]:
     size = target[..., 2:] - target[..., :2]
     step = torch.cat([size, size], -1)
     everywhere = torch.ones_like(target, dtype=torch.bool)
+    severity: Severity = "warning" if SLOPED.search(subject.name) else "info"
     return [
-        Place("where the boxes do not overlap", _put(subject, inputs, target + times * step), everywhere)
+        Place("where the boxes do not overlap", _put(subject, inputs, target + times * step), everywhere, severity)
         for times in (1.5, 5.0)
     ]
 
