@@ -304,9 +304,10 @@ def test_windows_with_a_wrong_slope_would_be_seen(monkeypatch):
         require_equal(compiled("ms_ssim"), formula, arrays)
 
 
-def test_without_a_compiler_all_is_taken_by_hand_after_one_warning(monkeypatch):
+@pytest.mark.parametrize("error", [InvalidCxxCompiler(), ImportError("no such name in torch")])
+def test_without_a_compiler_all_is_taken_by_hand_after_one_warning(monkeypatch, error):
     def fails(_):
-        raise InvalidCxxCompiler
+        raise error
 
     monkeypatch.setattr(cpp, "_compiled", fails)
     cpp.load.cache_clear()

@@ -18,6 +18,7 @@ from lossmith.kernels.compiler import no_compiler, tell
 
 # torch leaves them out, as its own kernels have their vectors written out
 FLAGS = ("-ffp-contract=fast", "-ftree-loop-vectorize", "-fno-trapping-math")
+MOVED = (ImportError, AttributeError, TypeError)  # the loader is private to torch: another release may have another
 NAMES = {torch.float32: "float", torch.float64: "double"}
 HEAD = """
 #include <cmath>
@@ -35,7 +36,7 @@ def load(source: str, dtype: torch.dtype) -> CDLL | None:
     try:
         return _compiled(HEAD.replace("{real}", NAMES[dtype]) + source)
     except Exception as error:
-        if not no_compiler(error):
+        if not (no_compiler(error) or isinstance(error, MOVED)):
             raise
         tell(error)
         return None
