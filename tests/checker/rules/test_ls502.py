@@ -75,3 +75,60 @@ def test_an_entry_of_each_sample_taken_from_all_is_a_warning() -> None:
     assert found.severity == "warning"
     assert found.message.startswith("each entry of actions is taken from every sample")
     assert answer(rule, entries, **flags)[1] == []
+
+
+def cosine_to(pred, target):
+    return (1 - (F.normalize(pred, dim=0) * F.normalize(target, dim=0)).sum(1)).mean()
+
+
+def soft_labels(pred, target):
+    return -(target * pred.log_softmax(0)).sum(1).mean()
+
+
+class Distilled(torch.nn.Module):
+    def __init__(self, temperature=4.0):
+        super().__init__()
+        self.register_buffer("temperature", torch.tensor(temperature))
+
+    def forward(self, pred, target):
+        teacher = F.softmax(target / self.temperature, dim=-2)
+        return F.kl_div(F.log_softmax(input=pred / self.temperature, dim=0), teacher, reduction="batchmean")
+
+
+ROWS = {"pred": "real[N,C]", "target": "real[N,C]"}
+
+
+@pytest.mark.parametrize(
+    ("loss", "name"), [(cosine_to, "normalize"), (soft_labels, "log_softmax"), (Distilled(), "softmax")]
+)
+def test_an_operation_along_the_batch_that_alone_couples_samples_is_a_warning(loss, name) -> None:
+    (found,) = answer(rule, loss, **ROWS)[1]
+    assert found.severity == "warning"
+    assert found.message == f"{name} runs along the batch: what a sample costs depends on the others"
+    function = loss.forward if isinstance(loss, torch.nn.Module) else loss
+    first = function.__code__.co_firstlineno
+    assert int(found.location.rpartition(":")[2]) in range(first + 1, first + 4)
+
+
+def barlow(pred, target):
+    table = F.normalize(pred, dim=0).T @ F.normalize(target, dim=0)
+    return (table - torch.eye(len(table), dtype=table.dtype)).square().sum()
+
+
+def both_relations(pred, target):
+    within = (F.softmax(pred, dim=1) - F.softmax(target, dim=1)).square().mean()
+    return within + (F.softmax(pred, dim=0) - F.softmax(target, dim=0)).square().mean()
+
+
+def similarities(pred, target):
+    return (F.softmax(pred @ pred.T, dim=0) - F.softmax(target @ target.T, dim=0)).square().mean()
+
+
+def attention_over_a_bag(pred, target):
+    share = F.softmax(pred.sum(1, keepdim=True), dim=0)
+    return ((share * pred).sum(0) - target.mean(0)).square().mean()
+
+
+@pytest.mark.parametrize("loss", [barlow, both_relations, similarities, attention_over_a_bag])
+def test_samples_that_are_compared_on_purpose_are_information(loss) -> None:
+    assert [found.severity for found in answer(rule, loss, **ROWS)[1]] == ["info"]

@@ -19,7 +19,8 @@ Write instead
 
 When to allow it
     Samples are compared on purpose. It is information, but where a slip shows how it came about: pred[:, index], which
-    takes the entry of each sample from all of them. Losses of embeddings are not asked.
+    takes the entry of each sample from all of them; a softmax along the batch, where each sample stands alone as soon
+    as it runs along the classes. Losses of embeddings are not asked.
 """
 
 import sys
@@ -31,6 +32,7 @@ from lossmith.checker.evidence import evidence_of, finding, reproduce, show
 from lossmith.checker.finding import Finding
 from lossmith.checker.sample import batched
 from lossmith.checker.subject import Subject
+from lossmith.checker.turned import Along, along_the_batch
 
 CODE, NAME, SINCE = "LS502", "batch-coupled", "0.1"
 SEEDS = 3
@@ -47,7 +49,7 @@ def applies(subject: Subject) -> str:
 def check(subject: Subject) -> Iterator[Finding]:
     parts = splits(subject, SEEDS)
     if interact(parts):  # one draw without an explanation is no proof of a law
-        yield _told(subject, max(parts, key=_bias), picked_for_all(subject))
+        yield _told(subject, max(parts, key=_bias), picked_for_all(subject), along_the_batch(subject))
 
 
 def _bias(part: Split) -> float:
@@ -60,7 +62,7 @@ def _mean(part: Split) -> float:
     return part.shares[0] * part.first.value + part.shares[1] * part.second.value
 
 
-def _told(subject: Subject, part: Split, picked: tuple[int, str] | None) -> Finding:
+def _told(subject: Subject, part: Split, picked: tuple[int, str] | None, along: Along | None) -> Finding:
     rows = {name: text for name, text in evidence_of(subject, part.whole).items() if not name.startswith("grad ")}
     rows |= {
         f"value of the first {part.cut}": show(part.first.value),
@@ -81,14 +83,17 @@ def _told(subject: Subject, part: Split, picked: tuple[int, str] | None) -> Find
         name, pred = names[picked[0]], subject.contract.pred.name
         message = f"each entry of {name} is taken from every sample: {pred}[:, {name}] has a column for each sample"
         fix = f"{pred}[torch.arange(len({name})), {name}], or {pred}.gather(1, {name}[:, None])"
+    elif along is not None:
+        message = f"{along.name} runs along the batch: what a sample costs depends on the others"
+        fix = f"{along.name} along the last axis, dim=-1: then no sample depends on another"
     return finding(
         sys.modules[__name__],
         subject,
-        severity="info" if picked is None else "warning",
+        severity="info" if picked is None and along is None else "warning",
         message=message,
         evidence=rows,
         why=f"no weights for the parts explain the value and the gradient of the whole, in {2 * SEEDS} cuts",
         fix=fix,
-        line=picked[1] if picked else "",
+        line=picked[1] if picked else along.line if along else "",
         reproducer=reproduce(subject, part.whole.inputs, [call(":"), call(f":{part.cut}"), call(f"{part.cut}:")]),
     )
