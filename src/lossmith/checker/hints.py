@@ -11,7 +11,8 @@ _HINTS = (
     (r"log_?p(rob)?s?\b|log_prob", {"logprob": 1.2}),
     (r"\bprobs?\b|proba|probabilit", {"prob": 1.0, "simplex": 1.0}),
     (r"\bcl(ip|amp)\w*\([^()]*, *1(\.0*)? *- *", {"prob": 0.5, "simplex": 0.5}),  # from eps to 1 - eps
-    (r"logit|log_softmax|\.softmax\(|sigmoid|with_logits|logsigmoid|cross_entropy\(", {"logits": 1.0}),
+    (r"logit|log_softmax|\.softmax\(|sigmoid|with_logits|logsigmoid|(?<!binary_)cross_entropy\(", {"logits": 1.0}),
+    (r"\A(?s:(?!.*(?:sigmoid|softmax)).*)(?:binary_cross_entropy|\bBCELoss)\(", {"prob": 2.0}),  # of what is given
     (r"\bbox|iou_loss|\bx1\b", {"boxes": 1.0}),
     (r"one_hot|\.gather\(|\.long\(\)|nll_loss|sparse", {"index": 0.5}),
     (r"embed|anchor|negative|feature", {"embedding": 0.8}),

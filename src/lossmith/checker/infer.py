@@ -6,27 +6,32 @@ where the optimum is a finite point, and not beaten far away. Values alone decid
 broken still gets its contract. Among survivors the most general prediction wins, then the more usual target.
 """
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from math import isclose
 from typing import Literal
 
-import torch
-
 from lossmith.checker import columns, quantiles
-from lossmith.checker.batch import same
 from lossmith.checker.contract import Contract
 from lossmith.checker.fold import Fold
-from lossmith.checker.hints import contradicts, hints_of
-from lossmith.checker.judge import BEST, NEVER_FINITE, SEEDS, UNKNOWN, Judged, judge
+from lossmith.checker.hints import hints_of
+from lossmith.checker.judge import BEST, NEVER_FINITE, UNKNOWN, Judged, judge
 from lossmith.checker.lengths import held_vectors, other_sizes
-from lossmith.checker.mirrors import MIRRORS, held_up_to, is_ordinary, meant, seen_in
+from lossmith.checker.mirrors import is_ordinary
 from lossmith.checker.misread import corrected
+from lossmith.checker.otherwise import (
+    in_a_mirror,
+    named_otherwise,
+    of_a_difference,
+    of_next_steps,
+    of_pixels,
+    plainly_logits,
+    plainly_real,
+)
 from lossmith.checker.ranking import plausible
-from lossmith.checker.sample import generator, perfect
 from lossmith.checker.side import side_of
-from lossmith.checker.signature import optional_parameters
+from lossmith.checker.signature import optional_parameters, source_of
 from lossmith.checker.spoken import groups_of, spoken_of
 from lossmith.checker.subject import Subject
 from lossmith.checker.tasks import read_tasks, tasks_of
@@ -151,9 +156,9 @@ def _of_arrays(subject: Subject) -> list[Contract]:
     judged: list[Judged] = []
     for group in groups:
         judged += [judge(subject, template) for template in group]
-        if any(entry.tier == BEST and not _named_otherwise(entry) for entry in judged):
+        if any(entry.tier == BEST and not named_otherwise(entry) for entry in judged):
             break
-    fitting = [entry for entry in judged if entry.tier >= 2 and not _named_otherwise(entry)] or judged
+    fitting = [entry for entry in judged if entry.tier >= 2 and not named_otherwise(entry)] or judged
     if quantiles.settings_of(subject).get("from_logits") is True:
         fitting = [entry for entry in fitting if entry.contract.pred.kind == "logits"] or fitting
     best = max((entry.tier for entry in fitting), default=0)
@@ -162,22 +167,22 @@ def _of_arrays(subject: Subject) -> list[Contract]:
         if endless := _never_finite(judged, hints):
             return _ranked(endless, 0, hints)
         raise ContractError(_not_found(subject, "no combination of inputs was accepted", judged))
-    if best < BEST and (ahead := _of_next_steps(subject, judged)):
+    if best < BEST and (ahead := of_next_steps(subject, judged)):
         return _ranked(ahead, BEST, hints)
-    if best < BEST and (mirrored := _in_a_mirror(subject, fitting, hints)):
+    if best < BEST and (mirrored := in_a_mirror(subject, fitting, hints)):
         return _ranked(mirrored, BEST, hints)
-    if best < BEST and (regression := _of_a_difference(subject, fitting)) is not None:
+    if best < BEST and (regression := of_a_difference(subject, fitting)) is not None:
         return [replace(regression.contract, confidence="likely")]
     survivors = [entry for entry in fitting if entry.tier == best]
-    survivors = [entry for entry in survivors if not _named_otherwise(entry)] or survivors
+    survivors = [entry for entry in survivors if not named_otherwise(entry)] or survivors
     for entry in survivors:
         entry.score = plausible(entry, hints, survivors, best)
     survivors.sort(key=lambda entry: -entry.score)
-    if (pixels := _of_pixels(subject, survivors[0])) is not None:
+    if (pixels := of_pixels(subject, survivors[0])) is not None:
         return _ranked([pixels, *survivors], BEST, hints)
-    if (logits := _plainly_logits(survivors[0], judged, hints)) is not None:
+    if (logits := plainly_logits(survivors[0], judged, hints)) is not None:
         return _ranked([logits, *survivors], logits.tier, hints)
-    if (plain := _plainly_real(survivors[0], judged, hints)) is not None:
+    if (plain := plainly_real(survivors[0], judged, hints)) is not None:
         return _ranked([plain, *survivors], plain.tier, hints)
     return _ranked(survivors, best, hints)
 
@@ -201,114 +206,24 @@ def _takes_any_label(subject: Subject, entry: Judged) -> bool:
 
 def _never_finite(judged: Sequence[Judged], hints: dict[str, float]) -> list[Judged]:
     """Readings of a loss that takes them and is inf or NaN on all that it takes (LS201), the likeliest first."""
-    found = [entry for entry in judged if entry.stopped.startswith(NEVER_FINITE) and not _named_otherwise(entry)]
+    found = [entry for entry in judged if entry.stopped.startswith(NEVER_FINITE) and not named_otherwise(entry)]
     found = [entry for entry in found if is_ordinary(entry.contract)]
     for entry in found:
         entry.score = plausible(entry, hints, found, 0)
     return sorted(found, key=lambda entry: -entry.score)
 
 
+_CUT_TWICE = re.compile(r"\[\s*\.\.\.\s*,\s*(?:-?\d+\s*:|:\s*-?\d+)[^,\]]*,\s*(?:-?\d+\s*:|:\s*-?\d+)[^,\]]*\]")
+
+
 def _sees_images(subject: Subject) -> bool:
-    """True if it holds a layer for images: such a layer also takes one image without a batch, which is not meant."""
-    return subject.module is not None and any("2d" in type(part).__name__ for part in subject.module.modules())
+    """True if it holds a layer for images, or cuts its last two axes at once: both also take one image without a batch.
 
-
-def _in_a_mirror(subject: Subject, fitting: Sequence[Judged], hints: dict[str, float]) -> list[Judged]:
-    """Ordinary readings under which a mirror image of the loss is right, the best first: LS701 will say so."""
-    if meant(subject):
-        return []
-    axes = max(fitting, key=lambda entry: entry.template.rank).contract.pred.domain.axes
-    tried = [entry for entry in fitting if is_ordinary(entry.contract) and entry.contract.pred.domain.axes == axes]
-    seen = [(seen_in(subject, mirror), entry) for entry in tried for mirror in held_up_to(subject, entry.contract)]
-    seen.sort(key=lambda pair: MIRRORS.index(pair[0].mirror))
-    judged = [(twin, judge(twin, entry.template)) for twin, entry in seen]
-    right = [entry for twin, entry in judged if entry.tier == BEST and _each_has_its_own(twin, entry.contract)]
-    for entry in right:
-        entry.score = plausible(entry, hints, right, BEST)
-    return sorted(right, key=lambda entry: -entry.score)
-
-
-def _of_next_steps(subject: Subject, judged: Sequence[Judged]) -> list[Judged]:
-    """Readings of steps and their classes that are right if the prediction at each step is for the label of the next.
-
-    A language model shifts its labels in the loss: logits[:, :-1] with labels[:, 1:].
+    That is not meant.
     """
-    steps = [e for e in judged if e.tier and "T" in e.contract.pred.domain.axes and e.contract.target_kind() == "index"]
-    steps = [entry for entry in steps if "T" in entry.contract.arguments[entry.contract.target or 0].domain.axes]
-    tried = [judge(subject, entry.template, replace(entry.contract, ahead=1)) for entry in steps]
-    return [entry for entry in tried if entry.tier == BEST and not _named_otherwise(entry)]
-
-
-def _of_pixels(subject: Subject, first: Judged) -> Judged | None:
-    """Images, for a loss of rows that takes them, and mixes their axes; not where it takes them with classes last."""
-    if first.template.domains != ("logits[N,C]", "index[N]"):
-        return None
-    images, last = (Template(8.0, (f"logits[{axes}]", "index[N,H,W]")) for axes in ("N,C,H,W", "N,H,W,C"))
-    if not 0 < judge(subject, images).tier < BEST:
-        return None
-    mixed = judge(seen_in(subject, MIRRORS[-1]), images)
-    return mixed if mixed.tier == BEST and judge(subject, last).tier < BEST else None
-
-
-def _each_has_its_own(subject: Subject, contract: Contract) -> bool:
-    """False if what is perfect for these targets is no better than what is perfect for them in another order.
-
-    Then a mirror shows no match of prediction and target: that far values cost more is true of many a regression.
-    """
-    twin = subject.with_contract(contract)
-    good = perfect(contract, twin.draw(0))
-    if good is None:
+    if subject.module is not None and any("2d" in type(part).__name__ for part in subject.module.modules()):
         return True
-    moved = tuple(value.roll(1, 0) if index in contract.preds else value for index, value in enumerate(good))
-    return not same(twin.run(good, grad=False), twin.run(moved, grad=False))
-
-
-def _of_a_difference(subject: Subject, fitting: Sequence[Judged]) -> Judged | None:
-    """Regression, whatever is best for it: called prediction and target, and asked for their difference alone."""
-    if meant(subject):
-        return None
-    pair = ("real", "real")
-    real = [e for e in fitting if (e.contract.pred.kind, e.contract.target_kind()) == pair and is_ordinary(e.contract)]
-    return next((entry for entry in real if _shifts_together(subject.with_contract(entry.contract))), None)
-
-
-def _shifts_together(subject: Subject) -> bool:
-    contract = subject.contract
-    pair = {contract.preds[0], contract.target}  # a width beside the mean stays as it is
-    for seed in SEEDS:
-        inputs = subject.draw(seed)
-        if len(pair) != 2 or len({inputs[i].shape for i in pair if i is not None}) > 1:
-            return False
-        like = inputs[contract.preds[0]]
-        shift = torch.randint(-8, 9, like.shape, generator=generator(seed)).to(like.dtype)
-        shifted = [value + shift if i in pair else value for i, value in enumerate(inputs)]
-        if not isclose(subject.values(inputs), subject.values(shifted), rel_tol=1e-3, abs_tol=1e-4):
-            return False
-    return True
-
-
-def _plainly_real(first: Judged, judged: Sequence[Judged], hints: dict[str, float]) -> Judged | None:
-    """Regression whose target is altered on the way (clipped, standardised): nothing in it speaks of probabilities."""
-    if first.contract.pred.kind not in ("prob", "simplex") or hints.keys() & {"prob", "simplex", "binary", "logits"}:
-        return None
-    real = [entry for entry in judged if entry.template.meaning == ("real", "real") and entry.tier == BEST - 1]
-    return real[0] if real and not _named_otherwise(real[0]) else None
-
-
-def _plainly_logits(first: Judged, judged: Sequence[Judged], hints: dict[str, float]) -> Judged | None:
-    """Logits beside logits, for a loss that takes softmax of what it is given, and says nothing of probabilities."""
-    if (
-        first.contract.kinds() != ("prob", "binary")
-        or hints.get("logits", 0.0) < 1
-        or hints.keys() & {"prob", "simplex"}
-    ):
-        return None
-    found = [entry for entry in judged if entry.template.meaning == ("logits", "logits") and entry.tier >= 2]
-    return found[0] if found and first.contract.pred.domain.axes == found[0].contract.pred.domain.axes else None
-
-
-def _named_otherwise(entry: Judged) -> bool:
-    return contradicts([argument.name for argument in entry.contract.arguments], entry.contract.kinds())
+    return _CUT_TWICE.search(source_of(subject.loss)) is not None
 
 
 def _ranked(survivors: list[Judged], tier: int, hints: dict[str, float]) -> list[Contract]:

@@ -169,12 +169,18 @@ def on_a_scale(subject: Subject) -> bool:
 
 
 def labels_are_numbers(subject: Subject) -> bool:
-    """True if labels of 0.37 more are taken and give another value: nothing is looked up by them."""
+    """True if labels of 0.37 more and of 0.61 more are taken and give other values: nothing is looked up by them.
+
+    Labels that are only compared with the classes meet none by either, and cost the same.
+    """
     inputs, goal = list(subject.draw(0)), subject.contract.target or 0
-    before = subject.values(inputs)
-    inputs[goal] = inputs[goal] + 0.37
-    after = subject.run(inputs, grad=False)
-    return after.ok and after.value != before
+    values = [subject.values(inputs)]
+    for more in (0.37, 0.61):
+        after = subject.run([old + more if i == goal else old for i, old in enumerate(inputs)], grad=False)
+        if not after.ok:
+            return False
+        values.append(after.value)
+    return len(set(values)) == len(values)
 
 
 def seen_in(subject: Subject, mirror: Mirror) -> Mirrored:

@@ -51,6 +51,7 @@ def corrected(subject: Subject, found: Contract) -> Contract:
         _of_one_softmax,
         _of_numbers,
         _of_no_vectors,
+        _of_views,
     )
     return next((other for way in ways if (other := way(subject, found)) is not None), found)
 
@@ -178,7 +179,7 @@ def _of_no_vectors(subject: Subject, found: Contract) -> Contract | None:
     vectors = [one.kind for one in found.arguments] == ["embedding"] * 3
     if (
         not vectors
-        or found.pred.domain.axes != ("N", "D")
+        or any(one.domain.axes != ("N", "D") for one in found.arguments)
         or all(METRIC.search(a.name.lower()) for a in found.arguments)
     ):
         return None
@@ -191,6 +192,27 @@ def _of_no_vectors(subject: Subject, found: Contract) -> Contract | None:
     numbers = tuple(replace(one, domain=Domain.parse("real[N]")) for one in found.arguments)
     made = replace(found, arguments=numbers)
     return None if any(accepts(subject.with_contract(made), seed) for seed in SEEDS) else made
+
+
+def _of_views(subject: Subject, found: Contract) -> Contract | None:
+    """The contract with several views of each sample, if the gradient by one vector of each is rounding alone.
+
+    Vectors of one number have no direction: what flattens behind two axes takes the entries of a vector for views.
+    """
+    if found.kinds() != ("embedding", "index") or found.pred.domain.axes != ("N", "D"):
+        return None
+    made = replace(found, arguments=(_shaped(found.arguments[0], "N,T,D"), *found.arguments[1:]))
+    rounds, learns = (_is_flat(subject.with_contract(each)) for each in (found, made))
+    return made if rounds is True and learns is False else None
+
+
+def _is_flat(subject: Subject) -> bool | None:
+    """True if the gradient is what rounding leaves of 0; None if there is none."""
+    trials = [subject.run(subject.draw(seed), dtype=torch.float64) for seed in SEEDS]
+    if not all(trial.ok and trial.finite_grad and trial.grad is not None for trial in trials):
+        return None
+    sizes = [float(trial.grad.abs().max()) for trial in trials if trial.grad is not None]
+    return all(size < 1e-12 * (1 + abs(trial.value)) for size, trial in zip(sizes, trials, strict=True))
 
 
 def _read_as(

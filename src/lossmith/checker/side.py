@@ -30,7 +30,7 @@ class Side:
 _SIDES = (
     (r"^num_(?:box|mask|pos|obj|inst|item|token)\w*$|^avg_factor$|^normali[sz]er$", Side("count", "other", "one")),
     (r"class_?weight|pos_?weight|weight_per_class|^cls_w", Side("weight", "other", "classes")),
-    (r"mask|valid|(?:^|_)keep(?:_|$)|(?:^|_)pad(?:ding)?(?:_|$)|visib", Side("mask", "other", "any")),
+    (r"mask|valid|(?:^|_)keep(?:_|$)|(?:^|_)pad(?:ding)?(?:_|$)|visib|^vis$|_vis$", Side("mask", "other", "any")),
     (r"(?:^|_)lengths?(?:_|$)|(?:^|_)lens?(?:_|$)|seq_?len", Side("lengths", "other", "rows")),
     (r"weight|(?:^|_)w(?:ts?)?$|importance", Side("weight", "other", "any")),
     (r"log_?(?:var|sigma|std|scale|beta|kappa|tau|nu$|sd|width|disp|prec|b$)", Side("real", "pred", "pred")),
@@ -43,6 +43,8 @@ _SIDES = (
     (r"^(?:not_?)?dones?$|terminat|truncat", Side("binary", "other", "rows")),
     (r"^next_q|^q_?next|^next_state_q|^target_q_values|^q_target", Side("real", "other", "pred")),
     (r"event|censor|observed", Side("binary", "target", "rows")),
+    (r"(?:^|_)(?:snrs?|areas?)(?:_|$)", Side("positive", "other", "rows")),
+    (r"log_?(?:abs_?)?det|log_?jac|^s?ldj$", Side("real", "pred", "rows")),
     (r"^times?$|durations?|survival", Side("positive", "other", "rows")),
 )
 

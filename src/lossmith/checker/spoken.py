@@ -34,14 +34,6 @@ WORTH = re.compile(r"relevan|gains?$|grades?$|utilit")  # of the entries of a li
 _PADDING = re.compile(r"(?:attn|attention|pad(?:ding)?|loss|token|seq(?:uence)?|response|completion|valid)_?mask")
 _OF_STEPS = {"mask": "mask[N,T]", "lengths": "lengths[N]"}
 _QUEUE = re.compile(r"queue|memory|bank|negatives$")
-# A mixture of Gaussians: its shares, means and widths, and what they are to explain.
-_MIXTURE = (
-    (r"^(?:log_?)?pis?(?:_logits?)?$|mix|^weights?$|^coef", "logits[N,K]"),
-    (r"^mus?$|means?|^loc", "real[N,K]"),
-    (r"log_?(?:sigma|std|var|scale)", "real[N,K]"),
-    (r"sigma|std|scale", "positive[N,K]"),
-    (r"^y$|target|true|^x$|label", "real[N]"),
-)
 # A vector for each sample, one for each class, and the labels; a distance for each pair, and whether it is one.
 _VECTORS = re.compile(r"hidden|feat|emb|represent|^(?:x|z|h|inputs?)$")
 _OF_CLASSES = re.compile(
@@ -50,7 +42,7 @@ _OF_CLASSES = re.compile(
 _LABELS = re.compile(r"label|target|^y(?:_|$)|same|similar")
 _GUESSED = re.compile(r"^pred(?:icted)?_|_(?:pred(?:icted|iction)?|hat|out(?:put)?)$")
 _MEANT = re.compile(r"^(?:target|true|gt)_|_(?:target|true|gt|truth)$")
-_OUTCOME = re.compile(r"label|target|outcome|winner|prefer|^y$|higher|better")
+_OUTCOME = re.compile(r"label|target|outcome|winner|prefer|^[ty]$|higher|better")
 _DISTANCES = re.compile(r"(?:^|_)(?:dist(?:ance)?s?|d)$")
 
 
@@ -58,7 +50,10 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
     """Templates in which the names have settled every argument; the first one that is accepted is right."""
     lowered = [name.lower() for name in names]
     if len(names) == 3 and _QUEUE.search(lowered[-1]) and all(METRIC.search(name) for name in lowered[:2]):
-        return (Template(9.0, ("embedding[N,D]", "embedding[N,D]", "embedding[K,D]"), ("pred", "pred", "other")),)
+        return tuple(
+            Template(9.0, ("embedding[N,D]", "embedding[N,D]", f"embedding[{axes}]"), ("pred", "pred", "other"))
+            for axes in ("K,D", "D,K")
+        )
     if len(names) == 2 and all(METRIC.search(name) for name in lowered) and _PAIR.search(lowered[0]):
         return (Template(9.0, ("embedding[N,D]", "embedding[N,D]"), ("pred", "pred")),)
     if len(names) >= 3 and all(METRIC.search(name) for name in lowered):
@@ -77,7 +72,7 @@ def spoken_of(names: Sequence[str]) -> tuple[Template, ...]:
         return found
     if len(names) == 2 and _SCORES.search(lowered[0]) and WORTH.search(lowered[1]):
         return tuple(Template(9.0, (f"real[{axes}]",) * 2) for axes in ("N,C", "N"))
-    if found := of_heads(lowered) or of_q_step(lowered) or _of_mixture(lowered) or _of_two_scores(lowered):
+    if found := of_heads(lowered) or of_q_step(lowered) or _of_two_scores(lowered):
         return found
     sides = _sides_of(names)
     if found := of_likelihoods(lowered, sides):
@@ -170,23 +165,6 @@ def _of_distances(names: Sequence[str]) -> tuple[Template, ...]:
     return tuple(
         Template(9.0, (f"positive[{axes}]", f"{label}[{axes}]")) for axes in ("N", "N,C") for label in ("binary", "pm1")
     )
-
-
-def _of_mixture(names: Sequence[str]) -> tuple[Template, ...]:
-    """Shares, means and widths of Gaussians, and the number that they are to explain."""
-    found = [next((i for i, (p, _) in enumerate(_MIXTURE) if re.search(p, name)), -1) for name in names]
-    if len(names) != 4 or not {0, 1, 4} <= set(found) or not {2, 3} & set(found):
-        return ()
-    roles = tuple("target" if i == 4 else "pred" for i in found)
-    plain = tuple(_MIXTURE[i][1] for i in found)
-    column = tuple("real[N,1]" if i == 4 else domain for i, domain in zip(found, plain, strict=True))
-    deep = tuple(
-        "real[N,D]" if i == 4 else d if i == 0 else d.replace("K", "K,D") for i, d in zip(found, plain, strict=True)
-    )
-    shares = [
-        tuple("simplex[N,C]" if i == 0 else d for i, d in zip(found, each, strict=True)) for each in (plain, column)
-    ]
-    return tuple(Template(9.0, domains, roles) for domains in (plain, column, deep, *shares))
 
 
 def _of_two_scores(names: Sequence[str]) -> tuple[Template, ...]:

@@ -123,6 +123,7 @@ def _templates_of_one() -> Iterator[Template]:
         (1.0, "real[N]"),
         (0.5, "prob[N,C]"),
         (0.4, "positive[N,C]"),
+        (0.3, "real[N,D,D]"),  # a matrix of each sample, that is to be orthogonal
     ):
         yield Template(rank, (domain,), ("pred",))
 

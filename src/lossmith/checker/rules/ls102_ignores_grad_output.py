@@ -69,8 +69,16 @@ def _precision(subject: Subject) -> torch.dtype:
             raise SkipRule("the gradient is not finite on ordinary inputs")
         if not repeatable(subject, inputs, dtype):
             raise SkipRule("the loss does not give the same answer twice (LS607)")
+        if _is_rounding(trial, dtype):
+            raise SkipRule("the gradient is nothing but rounding")
         return dtype
     raise SkipRule("the loss raises on valid inputs")
+
+
+def _is_rounding(trial: Trial, dtype: torch.dtype) -> bool:
+    """True if no gradient is more than what rounding leaves of 0: the value does not depend on its inputs."""
+    largest = max((float(grad.abs().max()) for grad in trial.grads if grad is not None and grad.numel()), default=0.0)
+    return 0.0 < largest < 64 * torch.finfo(dtype).eps * abs(trial.value)
 
 
 def _scaled(subject: Subject, inputs: Sequence[Any], dtype: torch.dtype) -> dict[float, Trial]:
