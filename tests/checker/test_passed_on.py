@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import pytest
 import torch
 from ruletest import answer
@@ -20,6 +21,22 @@ def taken(loss):
 def siamese(output1, output2, label):
     distance = F.pairwise_distance(output1, output2)
     return ((1 - label) * distance.square() + label * (2.0 - distance).clamp(min=0).square()).mean()
+
+
+def siamese_by_choice(out1, out2, label):
+    apart = (out1 - out2).square().sum(1)
+    return torch.where(label == 1, apart, (2.0 - (apart + 1e-6).sqrt()).clamp(min=0).square()).mean()
+
+
+def two_passes_of_jax(logits1, logits2, labels):
+    """jax looks up past the end, and a label that is no class is a row of zeros."""
+    chosen = jax.nn.one_hot(labels, logits1.shape[-1])
+    return -sum((chosen * jax.nn.log_softmax(each)).sum(-1).mean() for each in (logits1, logits2))
+
+
+def two_passes_compared(logits1, logits2, labels):
+    chosen = (labels[:, None] == torch.arange(logits1.shape[1], device=labels.device)).to(logits1.dtype)
+    return -sum((chosen * each.log_softmax(1)).sum(1).mean() for each in (logits1, logits2))
 
 
 def vae(recon_x, x, mu, logvar):
@@ -108,6 +125,9 @@ def of_noise(eps_pred, eps, snr):
 
 READ = [
     (siamese, ["embedding[N,D]", "embedding[N,D]", "binary[N]"]),
+    (siamese_by_choice, ["embedding[N,D]", "embedding[N,D]", "binary[N]"]),
+    (two_passes_of_jax, ["logits[N,C]", "logits[N,C]", "index[N]"]),
+    (two_passes_compared, ["logits[N,C]", "logits[N,C]", "index[N]"]),
     (vae, ["prob[N,C]", "binary[N,C]", "real[N,C]", "real[N,C]"]),
     (dice_and_bce, ["logits[N,C]", "binary[N,C]"]),
     (Centers(), ["embedding[N,D]", "index[N]"]),

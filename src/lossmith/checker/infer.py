@@ -12,13 +12,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
+import torch
+
 from lossmith.checker import columns, quantiles
 from lossmith.checker.contract import Contract
 from lossmith.checker.fold import Fold
 from lossmith.checker.hints import hints_of
 from lossmith.checker.judge import BEST, NEVER_FINITE, UNKNOWN, Judged, judge
 from lossmith.checker.lengths import held_vectors, other_sizes
-from lossmith.checker.mirrors import is_ordinary
+from lossmith.checker.mirrors import is_ordinary, labels_are_numbers
 from lossmith.checker.misread import corrected
 from lossmith.checker.otherwise import (
     in_a_mirror,
@@ -37,6 +39,7 @@ from lossmith.checker.subject import Subject
 from lossmith.checker.tasks import read_tasks, tasks_of
 from lossmith.checker.templates import GROUPS, Template
 from lossmith.checker.unfold import folds
+from lossmith.checker.wrong import put
 from lossmith.errors import ContractError, message
 
 Tier = Literal["sure", "likely", "unsure"]
@@ -144,7 +147,7 @@ def _of_arrays(subject: Subject) -> list[Contract]:
         entry = judge(subject, template)
         if entry.tier >= 2 and _is_regression(subject, template):
             break
-        if entry.tier >= 2 and _takes_any_label(subject, entry):
+        if entry.tier >= 2 and _tells_alike(subject, entry):
             continue
         if entry.tier >= 2:  # accepted, and every prediction has an effect: the names say the rest
             return [replace(entry.contract, confidence="likely")]
@@ -194,14 +197,18 @@ def _is_regression(subject: Subject, template: Template) -> bool:
     return judge(subject, Template(9.0, template.domains)).tier == BEST
 
 
-def _takes_any_label(subject: Subject, entry: Judged) -> bool:
-    """The label of two outputs that may be any number says whether they are alike: it chooses no class of theirs."""
+def _tells_alike(subject: Subject, entry: Judged) -> bool:
+    """The label of two outputs that counts as a number, or is 2 as well as 3, says whether they are alike: no class."""
     arguments = entry.contract.arguments
     places = [i for i, one in enumerate(arguments) if one.role == "target" and one.kind == "index"]
     if len(places) != 1 or [one.kind for one in arguments if one.role == "pred"] != ["logits"] * 2:
         return False
     twin = subject.with_contract(entry.contract)
-    return twin.run([value + 1000 if i in places else value for i, value in enumerate(twin.draw(1))], grad=False).ok
+    if labels_are_numbers(twin):
+        return True
+    inputs = twin.draw(1)
+    same_label = [put(inputs, places[0], torch.full_like(inputs[places[0]], label)) for label in (2, 3, 4)]
+    return len({twin.values(given) for given in same_label}) == 1
 
 
 def _never_finite(judged: Sequence[Judged], hints: dict[str, float]) -> list[Judged]:

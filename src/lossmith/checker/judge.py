@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from lossmith.checker.contract import Contract
+from lossmith.checker.effects import has_effect, low_targets_matter
 from lossmith.checker.sample import FINITE_OPTIMUM, class_axis, draw, generator, perfect, sizes_for
 from lossmith.checker.subject import Subject
 from lossmith.checker.templates import Template
-from lossmith.checker.terms import with_all_terms
+from lossmith.checker.wrong import put
 
 SEEDS = (11, 12, 13)
 NEVER_FINITE = "the value is not finite"
@@ -62,7 +63,7 @@ def judge(subject: Subject, template: Template, contract: Contract | None = None
         if _runs(flagged):
             entry.contract, twin = flagged.contract, flagged
     try:
-        for step in (partial(accepts, warned=warned), _has_effect, _perfect_beats_random, _perfect_is_optimal):
+        for step in (partial(accepts, warned=warned), has_effect, _perfect_beats_random, _perfect_is_optimal):
             for seed in SEEDS:
                 entry.stopped = step(twin, seed)
                 if entry.stopped == FLAT and template.meaning == ("real", "real"):
@@ -107,66 +108,10 @@ def accepts(subject: Subject, seed: int, *, warned: bool = False) -> str:
     return ""
 
 
-def _has_effect(subject: Subject, seed: int) -> str:
-    arguments = subject.draw(seed)
-    value = subject.values(arguments)
-    for index in subject.contract.preds:
-        if not (
-            _moves(subject, arguments, index, value) or _pulls(subject, arguments, index) or _later(subject, index)
-        ):
-            return f"{subject.contract.arguments[index].name} has no effect on it"
-    labelled = subject.contract.target_kind() == "pm1" or (
-        subject.contract.pred.kind == "positive" and subject.contract.target_kind() == "binary"
-    )
-    if labelled and not _low_targets_matter(subject, arguments, value):
-        return "its low targets have no effect"
-    return ""
-
-
-def _low_targets_matter(subject: Subject, arguments: tuple[Any, ...], value: float) -> bool:
-    """True if predictions count where the target is 0 (or -1): a loss for -1 and +1 ignores zeros."""
-    contract = subject.contract
-    if contract.target is None or contract.target_kind() not in ("binary", "onehot", "pm1"):
-        return True
-    where = contract.preds[0]
-    pred, target = arguments[where], arguments[contract.target]
-    if target.shape != pred.shape:
-        return True
-    others = [subject.draw(seed)[where] for seed in (101, 102, 103)]
-    moved = [subject.values(_replaced(arguments, where, torch.where(target < 0.5, other, pred))) for other in others]
-    return any(other != value for other in moved)
-
-
-def _moves(subject: Subject, arguments: tuple[Any, ...], index: int, value: float) -> bool:
-    """True if another valid argument gives another value: a loss that ignores it says nothing about its kind."""
-    for seed in (101, 102, 103):
-        other = subject.draw(seed)[index]
-        if subject.values(_replaced(arguments, index, other)) != value:
-            return True
-    return False
-
-
-def _pulls(subject: Subject, arguments: tuple[Any, ...], index: int) -> bool:
-    """True if it has a gradient although its value does not move, as in (log_p - log_p.detach()).exp() * advantage."""
-    trial = subject.run(arguments)
-    grad = trial.grads[index] if trial.ok and trial.grads else None
-    return grad is not None and bool((grad != 0).any())
-
-
-def _later(subject: Subject, index: int) -> bool:
-    """True if it pulls in another term than the first that is returned."""
-    whole = with_all_terms(subject)
-    return whole is not subject and _pulls(whole, subject.draw(SEEDS[0]), index)
-
-
-def _replaced(arguments: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:
-    return tuple(value if i == index else old for i, old in enumerate(arguments))
-
-
 def _random_values(subject: Subject, arguments: tuple[Any, ...], seed: int, count: int = 6) -> list[float]:
     where = subject.contract.preds[0]
     drawn = [draw(subject.contract, 1000 * seed + k)[where] for k in range(count)]
-    return sorted(subject.values(_replaced(arguments, where, pred)) for pred in drawn)
+    return sorted(subject.values(put(arguments, where, pred)) for pred in drawn)
 
 
 def _nearly_perfect(subject: Subject, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -184,9 +129,9 @@ def _nearly_perfect(subject: Subject, arguments: tuple[Any, ...]) -> tuple[Any, 
     where, tiny = contract.preds[0], 1e-4
     pred = best[where]
     if contract.pred.kind == "prob":
-        return _replaced(best, where, pred.clamp(tiny, 1 - tiny))
+        return put(best, where, pred.clamp(tiny, 1 - tiny))
     classes = pred.shape[class_axis(contract.pred.domain.axes)]
-    return _replaced(best, where, pred * (1 - tiny * classes) + tiny)
+    return put(best, where, pred * (1 - tiny * classes) + tiny)
 
 
 def _perfect_beats_random(subject: Subject, seed: int) -> str:
@@ -212,11 +157,11 @@ def _perfect_is_optimal(subject: Subject, seed: int) -> str:
     kinds, where = (subject.contract.pred.kind, subject.contract.target_kind()), subject.contract.preds[0]
     value = subject.values(best)
     if kinds in AT_INFINITY:  # a Dice of a class that is absent is mended by more than a cross entropy asks for
-        surer = _replaced(best, where, 10.0 * best[where])
+        surer = put(best, where, 10.0 * best[where])
         best, value = (surer, other) if -inf < (other := subject.values(surer)) < value else (best, value)
     span = abs(_random_values(subject, arguments, seed)[3] - value) + 1e-9
     for name, pred in _rivals(subject.contract, best, seed):
-        rival = subject.values(_replaced(best, where, pred))
+        rival = subject.values(put(best, where, pred))
         if rival < value - 0.05 * span - 1e-6:
             return f"a prediction {name} is better than the perfect one"
     return _local_minimum(subject, best, value, seed) if kinds in FINITE_OPTIMUM else ""
@@ -261,7 +206,7 @@ def _local_minimum(subject: Subject, best: tuple[Any, ...], value: float, seed: 
     for _ in range(8):
         step = 0.02 * torch.randn(pred.shape, generator=g) * pred.abs().mean().clamp(min=0.05)
         near = _inside(pred, step, kind, axis)
-        change = subject.values(_replaced(best, where, near)) - value
+        change = subject.values(put(best, where, near)) - value
         if change < -1e-6 * (1 + abs(value)):
             return "the perfect prediction is not a local minimum"
         higher += change > 1e-7 * (1 + abs(value))
@@ -286,7 +231,7 @@ def _traits(subject: Subject) -> set[str]:
     close = 1e-5 * (1 + abs(value))
 
     def unchanged(index: int, other: Tensor) -> bool:
-        return abs(subject.values(_replaced(arguments, index, other)) - value) < close
+        return abs(subject.values(put(arguments, index, other)) - value) < close
 
     found: set[str] = set()
     if contract.pred.kind in ("real", "logits", "embedding"):
@@ -296,7 +241,7 @@ def _traits(subject: Subject) -> set[str]:
             found.add("shift invariant")
         beyond = pred.abs() + 0.1  # uneven, so that a loss that only sees the order of two values is not taken in
         clamped = [torch.where(pred > 0, 1.0 + s * beyond, -s * beyond) for s in (0.0, 3.0, 9.0)]
-        ends = [subject.values(_replaced(arguments, where, end)) for end in clamped]
+        ends = [subject.values(put(arguments, where, end)) for end in clamped]
         if isfinite(ends[0]) and max(ends) - min(ends) < close:
             found.add("clamped to [0, 1]")
     if contract.pred.kind == "prob" and contract.pred.domain.axes[-1:] == ("C",):
@@ -311,7 +256,7 @@ def _traits(subject: Subject) -> set[str]:
             found.add("classes are looked up")
     if _couples(subject, contract, arguments, value):
         found.add("couples samples")
-    if not _low_targets_matter(subject, arguments, value):
+    if not low_targets_matter(subject, arguments, value):
         found.add("zeros do not matter")
     return found
 

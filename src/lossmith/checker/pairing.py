@@ -17,7 +17,7 @@ from torch import Tensor
 from lossmith.checker.batch import near, orders, precise, same, size, take
 from lossmith.checker.sample import batched, draw, head
 from lossmith.checker.subject import Subject, Trial
-from lossmith.checker.watch import Largest, Squares
+from lossmith.checker.watch import Largest
 
 ELEMENTWISE = ("real", "positive", "logits", "prob", "binary", "soft", "count", "pm1")
 LABELS = ("index", "binary", "soft", "pm1", "count")
@@ -81,7 +81,7 @@ def _always_meets(subject: Subject, far: tuple[int, ...]) -> Meeting | None:
 
 def _meeting(subject: Subject, inputs: tuple[Any, ...], far: tuple[int, ...]) -> Meeting | None:
     n, dtype, target = size(subject, inputs), precise(subject, inputs), subject.contract.target
-    seen = Largest(subject.file) if far == (target,) else Squares(subject.file, n)
+    seen = Largest(subject.file, square=0 if far == (target,) else n)
     whole = subject.run(inputs, dtype=dtype, watch=None if subject.bridged else seen)
     if not whole.ok or not all(same(whole, _reordered(subject, inputs, far, o, dtype)) for o in orders(n, 3)):
         return None

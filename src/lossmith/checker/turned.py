@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from lossmith.checker.accelerators import name_of
-from lossmith.checker.batch import size, splits
+from lossmith.checker.batch import splits
 from lossmith.checker.evidence import SkipRule
 from lossmith.checker.subject import Subject
 from lossmith.checker.watch import user_line
@@ -33,16 +32,14 @@ class Along:
 
 def along_the_batch(subject: Subject) -> Along | None:
     """The first one, if every one of them is, and each sample stands alone where they are turned."""
-    if subject.bridged or isinstance(subject.loss, type):
+    if subject.bridged or subject.contract.fold is not None or isinstance(subject.loss, type):
         return None
     batch, other = list[Along](), list[str]()
-    n = size(subject, subject.draw(0))
 
     def turned(*inputs: Any) -> Any:
-        floats = [value.dtype for value in inputs if isinstance(value, Tensor) and value.is_floating_point()]
-        rows = [len(value) for value in inputs if isinstance(value, Tensor) and value.ndim and len(value) <= n]
-        with _Turned(max(rows, default=0), subject.file, batch, other):
-            return subject.twin(floats[0] if floats else torch.float32)(*inputs)
+        pred = inputs[subject.contract.preds[0]]
+        with _Turned(len(pred), subject.file, batch, other):
+            return subject.twin(pred.dtype)(*inputs)
 
     try:
         parts = splits(replace(subject, loss=turned, build=None, _twins={}, cache={}), SEEDS)

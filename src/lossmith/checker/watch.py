@@ -102,9 +102,10 @@ def _literal(value: Any) -> float | None:
 
 @dataclass
 class Largest(TorchDispatchMode):
-    """The largest number of elements that any operation of a call produced, and where."""
+    """The largest result of any operation of a call, and where; if `square` is told, of that many rows and columns."""
 
     file: str = ""
+    square: int = 0
     elements: int = 0
     shape: tuple[int, ...] = ()
     line: str = ""
@@ -118,30 +119,9 @@ class Largest(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
         for value in tree_leaves(output):
-            if isinstance(value, Tensor) and value.numel() > self.elements:
+            counts = isinstance(value, Tensor) and (not self.square or value.shape == (self.square, self.square))
+            if counts and value.numel() > self.elements:
                 self.elements, self.shape, self.line = value.numel(), tuple(value.shape), user_line(self.file)
-        return output
-
-
-@dataclass
-class Squares(TorchDispatchMode):
-    """The first result of n x n numbers, and where."""
-
-    file: str
-    n: int
-    shape: tuple[int, ...] = ()
-    line: str = ""
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        output = func(*args, **(kwargs or {}))
-        if not self.shape and isinstance(output, Tensor) and output.shape == (self.n, self.n):
-            self.shape, self.line = tuple(output.shape), user_line(self.file)
         return output
 
 

@@ -346,13 +346,8 @@ def test_a_met_slope_of_all_entries_spares_one_by_one(monkeypatch: pytest.Monkey
     assert alone[0] <= 3 < 12 <= alone[1]  # a square near a match is too curved for all at once
 
 
-class Cancelling(torch.autograd.Function):
-    """A squared error whose backward errs to and fro: along a way that moves each entry by its size, by nothing."""
-
-    @staticmethod
-    def forward(ctx: Any, pred: Tensor, target: Tensor) -> Tensor:
-        ctx.save_for_backward(pred, target)
-        return (pred - target).square().mean()
+class Cancelling(PerSample):
+    """Its backward errs to and fro: along a way that moves each entry by its size, by nothing."""
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
